@@ -1,0 +1,126 @@
+//! The only reader of the environment. A validated [`Config`] comes out, or every error at once.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use crate::domain::{BranchName, KeyName, RepoUrl};
+
+/// Everything that can be set, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `APPFERRY_DATA_DIR`: store, local repositories, caches, journal.
+    pub data_dir: PathBuf,
+    /// `APPFERRY_LISTEN`: where the API listens, loopback by default.
+    pub listen: SocketAddr,
+    /// `APPFERRY_KNOWN_HOSTS`: a `known_hosts` file to trust beside the built-in keys.
+    pub known_hosts: Option<PathBuf>,
+    /// `APPFERRY_INSTANCE`: the name of this instance; `None` means the host's name at the first start.
+    pub instance: Option<String>,
+    /// `APPFERRY_LOG_FORMAT`: human-readable or JSON.
+    pub log_format: LogFormat,
+    /// Where the master keys are.
+    pub master_keys: MasterKeySources,
+    /// Git Sync, when it is on.
+    pub sync: Option<SyncConfig>,
+    /// Worth saying at the start, but no reason to stop.
+    pub warnings: Vec<String>,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Where master keys are looked for, in this order.
+#[derive(Clone, Debug, Default)]
+pub struct MasterKeySources {
+    /// `APPFERRY_MASTER_KEY_FILE`: one or more paths, separated by `:`.
+    pub files: Vec<PathBuf>,
+    /// `$CREDENTIALS_DIRECTORY/appferry-master-key` of systemd, if that file is there.
+    pub credential: Option<PathBuf>,
+    /// `APPFERRY_MASTER_KEY`: hex or base64; works, and warns.
+    pub variable: Option<SecretString>,
+}
+
+/// Git Sync for one repository.
+#[derive(Clone, Debug)]
+pub struct SyncConfig {
+    /// The repository.
+    pub url: RepoUrl,
+    /// The branch this instance follows.
+    pub branch: BranchName,
+    /// What opens it.
+    pub credential: Credential,
+    /// Every local change is committed and pushed by itself.
+    pub auto_save: bool,
+    /// Apps that are in Git are read-only on this instance.
+    pub locked: bool,
+    /// A new app is added to Git by itself.
+    pub auto_add: bool,
+    /// `APPFERRY_APPS_DIR`: the folder shared with the builder.
+    pub apps_dir: PathBuf,
+    /// `APPFERRY_PREFIX`: the folder of the apps in the repository; empty for its root.
+    pub prefix: String,
+    /// `APPFERRY_POLL_INTERVAL`: how often the branch is asked for.
+    pub poll_interval: Duration,
+    /// `APPFERRY_DEBOUNCE`: how long a file must have been quiet.
+    pub debounce: Duration,
+    /// `APPFERRY_FILE_MODE` for new files.
+    pub file_mode: u32,
+    /// `APPFERRY_DIR_MODE` for new folders.
+    pub dir_mode: u32,
+    /// `APPFERRY_AUTHOR_NAME`; `None` means `appferry`.
+    pub author_name: Option<String>,
+    /// `APPFERRY_AUTHOR_EMAIL`; `None` means `appferry@<instance>`.
+    pub author_email: Option<String>,
+    /// `GIT_PROVIDER`: chooses the HTTPS user name and the hints.
+    pub provider: Option<Provider>,
+    /// `APPFERRY_VOLATILE_KEYS`: top-level JSON keys whose newest value wins; `updated_time` by default.
+    pub volatile_keys: Vec<String>,
+    /// `APPFERRY_KEPT_DAYS`: days after which a kept-aside ref expires.
+    pub kept_days: u32,
+}
+
+/// What opens a repository.
+#[derive(Clone, Debug)]
+pub enum Credential {
+    /// A named key of the store (SSH), with the passphrase that its variable gave, if any.
+    Key {
+        /// Its name.
+        name: KeyName,
+        /// `GIT_SYNC_AUTH_SSH_KEY_PASSPHRASE(_FILE)`.
+        passphrase: Option<SecretString>,
+    },
+    /// An access token (HTTPS).
+    Token(TokenSource),
+    /// Nothing (a path).
+    None,
+}
+
+/// Where an access token comes from; a file is read again at each attempt.
+#[derive(Clone, Debug)]
+pub enum TokenSource {
+    /// The variable's value.
+    Value(SecretString),
+    /// The file that `…_FILE` names.
+    File(PathBuf),
+}
+
+/// A provider named by `GIT_PROVIDER`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Provider {
+    /// GitHub: HTTPS user `x-access-token`.
+    GitHub,
+    /// GitLab: HTTPS user `oauth2`.
+    GitLab,
+    /// Bitbucket: HTTPS user `x-token-auth`.
+    Bitbucket,
+}

@@ -1,0 +1,31 @@
+//! appferry ferries app definitions between a self-hosted low-code app builder and Git, with named SSH keys.
+//!
+//! The map of the crate, from the inside out:
+//!
+//! | module | what it is | may use |
+//! |---|---|---|
+//! | [`domain`] | pure types and decisions: names, URLs, the sync plan, the merge, the words of commits | nothing of ours |
+//! | [`ports`] | what the services need from outside | `domain` |
+//! | [`keys`], [`sync`] | the services | `domain`, `ports` |
+//! | [`store`], [`git`], [`ssh`], [`workspace`] | the adapters: `SQLite`, libgit2 and the Git wire, russh, the disk | `domain`, `ports` |
+//! | [`http`] | the API on loopback | services, `domain` |
+//! | [`config`] | the only reader of the environment | `domain` |
+//! | [`daemon`] | builds the adapters, starts the worker, drains it | everything but `cli` |
+//! | [`cli`], [`client`], [`demo`] | the program's face | everything |
+//!
+//! A test reads the `use crate::` lines and keeps that table true.
+
+pub mod cli;
+pub mod client;
+pub mod config;
+pub mod daemon;
+pub mod demo;
+pub mod domain;
+pub mod git;
+pub mod http;
+pub mod keys;
+pub mod ports;
+pub mod ssh;
+pub mod store;
+pub mod sync;
+pub mod workspace;
