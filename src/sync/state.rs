@@ -37,6 +37,8 @@ pub struct Notes {
     pub head: Option<ObjectId>,
     /// The branch was seen at the remote once, so that its absence is a loss and not a beginning.
     pub branch_seen: bool,
+    /// The remote was seen without any branch, so that commits may be made for it.
+    pub unborn_seen: bool,
     /// For each app with commits between `tip` and `head`: the snapshot of the disk that the last of them was made from.
     pub pending: BTreeMap<AppName, Option<ObjectId>>,
     /// Apps whose two sides clash.

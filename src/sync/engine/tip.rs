@@ -32,6 +32,7 @@ impl Engine {
             }
             RemoteTip::Unborn if !self.state.notes.branch_seen => {
                 self.remote.knowledge = Knowledge::Unborn;
+                self.state.notes.unborn_seen = true;
                 false
             }
             RemoteTip::Unborn => {
@@ -51,6 +52,8 @@ impl Engine {
         if let Some(tip) = self.state.notes.tip {
             self.view_tip(tip)?;
             self.remote.knowledge = Knowledge::Tip;
+        } else if self.state.notes.unborn_seen {
+            self.remote.knowledge = Knowledge::Unborn;
         }
         for unpushed in self.unpushed_since(self.state.notes.tip)? {
             self.ahead.extend(unpushed.edits);

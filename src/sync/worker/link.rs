@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use crate::domain::status::ErrorStatus;
-use crate::domain::{Backoff, Failure};
+use crate::domain::{Backoff, Failure, FailureClass};
 
 /// The first wait after a failure, and the longest.
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_mins(5);
 /// After a failure that lasts until a person changes something, the wait is at least this: whoever is refused does not hammer.
 const PERMANENT: Duration = Duration::from_secs(15);
+
+/// A key that is not in the store may be put there at any moment, and looking costs nothing (rule 21).
+const LOOK_FOR_KEY: Duration = Duration::from_secs(1);
 
 /// The line to the remote.
 #[derive(Debug)]
@@ -50,7 +53,9 @@ impl Link {
     /// Notes the failure. Answers how long to wait.
     pub(super) fn failed(&mut self, failure: Failure) -> Duration {
         let mut wait = self.backoff.after_failure(rand::random());
-        if failure.class.is_permanent() {
+        if failure.class == FailureClass::Key {
+            wait = LOOK_FOR_KEY;
+        } else if failure.class.is_permanent() {
             wait = wait.max(PERMANENT);
         }
         let known = self.failure.as_ref().filter(|known| known.failure.class == failure.class);
