@@ -225,7 +225,7 @@ mod tests {
         assert_eq!(chosen(&[]).unwrap(), KeyKind::Ed25519);
         assert_eq!(chosen(&["--type", "rsa", "--bits", "4096"]).unwrap(), KeyKind::rsa(Some(4096)).unwrap());
         assert!(chosen(&["--bits", "4096"]).unwrap_err().to_string().contains("--type rsa"));
-        assert!(chosen(&["--type", "rsa", "--bits", "1024"]).unwrap_err().to_string().contains("2048 to 8192"));
+        assert!(chosen(&["--type", "rsa", "--bits", "1024"]).unwrap_err().to_string().contains("from 2048 to 8192"));
         assert!(parse(&["--type", "dsa"]).is_err());
     }
 

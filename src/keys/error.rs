@@ -31,7 +31,7 @@ pub enum KeyError {
         name: KeyName,
     },
     /// A size that RSA keys may not have.
-    #[error("an RSA key of {bits} bits is not made here; give 2048 to 8192 (3072 is the default)")]
+    #[error("an RSA key of {bits} bits is not made here; give a multiple of 8 from 2048 to 8192 (3072 is the default)")]
     Bits {
         /// The size asked for.
         bits: u32,

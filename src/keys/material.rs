@@ -27,7 +27,7 @@ pub enum KeyKind {
     Rsa(RsaBits),
 }
 
-/// Bits of an RSA key: 2048 to 8192.
+/// Bits of an RSA key: 2048 to 8192, in whole bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RsaBits(u32); // private field: checked once
 
@@ -35,10 +35,15 @@ impl KeyKind {
     /// An RSA key of `bits` bits, 3072 if not given.
     ///
     /// # Errors
-    /// [`KeyError::Bits`] outside 2048 to 8192.
+    /// [`KeyError::Bits`] outside 2048 to 8192, or if it is not a multiple of 8: with an odd size the two primes differ in
+    /// length, which the arithmetic under the `rsa` crate does not take.
     pub fn rsa(bits: Option<u32>) -> Result<Self, KeyError> {
         let bits = bits.unwrap_or(RSA_DEFAULT_BITS);
-        if RSA_BITS.contains(&bits) { Ok(Self::Rsa(RsaBits(bits))) } else { Err(KeyError::Bits { bits }) }
+        if RSA_BITS.contains(&bits) && bits.is_multiple_of(8) {
+            Ok(Self::Rsa(RsaBits(bits)))
+        } else {
+            Err(KeyError::Bits { bits })
+        }
     }
 
     /// `ed25519` or `rsa`.
@@ -104,7 +109,7 @@ mod tests {
 
     #[test]
     fn rsa_sizes_outside_the_range_are_refused() {
-        for bits in [0, 1024, 2047, 8193, u32::MAX] {
+        for bits in [0, 1024, 2040, 2047, 2049, 3001, 8193, 8200, u32::MAX] {
             assert!(matches!(KeyKind::rsa(Some(bits)), Err(KeyError::Bits { .. })), "{bits}");
         }
         assert!(matches!(KeyKind::rsa(None), Ok(KeyKind::Rsa(RsaBits(3072)))));

@@ -108,8 +108,9 @@ async fn openssh_accepts_both_halves_of_an_ed25519_key() {
 
 #[tokio::test]
 async fn openssh_accepts_both_halves_of_rsa_keys() {
-    openssh_agrees(KeyKind::rsa(None).unwrap(), "RSA").await;
-    openssh_agrees(KeyKind::rsa(Some(2048)).unwrap(), "RSA").await;
+    for bits in [None, Some(2048), Some(2056)] {
+        openssh_agrees(KeyKind::rsa(bits).unwrap(), "RSA").await;
+    }
 }
 
 #[tokio::test]

@@ -82,6 +82,22 @@ async fn the_first_master_key_encrypts_and_the_others_still_decrypt() {
 }
 
 #[tokio::test]
+async fn a_key_under_a_master_key_that_came_later_is_refused_by_name() {
+    let (data, secrets) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let worker = open(data.path()).await;
+    worker.generate(&name("old"), KeyKind::Ed25519).await.unwrap();
+    let (new, old) = (secrets.path().join("new"), data.path().join(MASTER_KEY));
+    fs::write(&new, [5; 32]).unwrap();
+    let (cli, _) = KeyService::open(data.path(), &files(&[&new, &old])).await.unwrap();
+    cli.generate(&name("new"), KeyKind::Ed25519).await.unwrap();
+
+    let failure = worker.resolve(&name("new")).await.map(drop).unwrap_err();
+    assert_eq!(failure.class, FailureClass::Key);
+    assert!(failure.message.contains("is sealed with the master key"), "{failure}");
+    worker.resolve(&name("old")).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_store_without_keys_takes_another_master_key() {
     let (data, secrets) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     open(data.path()).await.close().await;
