@@ -199,7 +199,8 @@ impl Instance {
         })
     }
 
-    /// Waits until both sides are equal and everything is pushed.
+    /// Waits until both sides are equal and everything is pushed, as far as the worker has noticed: right after a save, wait
+    /// for the save's effect instead.
     pub fn wait_until_in_sync(&self) -> RepositoryStatus {
         self.wait_until("everything in sync", is_in_sync)
     }

@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use super::instance::Instance;
+use super::PATIENCE;
+use super::apps::{set_at_once, value};
+use super::instance::{Instance, is_in_sync};
 use super::remote::RemoteRepo;
 use super::sshd::{Setup, Sshd};
 
@@ -40,6 +42,20 @@ impl World {
         let mut instance = self.instance(name);
         instance.set("GIT_SYNC_IS_LOCK_APP_EDIT", "true");
         instance
+    }
+
+    /// Waits until nothing moves any more: a last save at each has arrived at the other, and both are at the branch's tip.
+    pub fn settle(&self, one: &Instance, other: &Instance) {
+        for (from, to, key) in [(one, other, "last-of-one"), (other, one, "last-of-the-other")] {
+            let file = "PO App/screens/Screen 2/meta.json";
+            set_at_once(&from.apps.join(file), key, "done", &from.aside());
+            to.wait(PATIENCE * 2, "the last save of the other", || value(&to.apps.join(file), key).is_some());
+        }
+        one.wait(PATIENCE * 2, "both in sync at one tip", || {
+            let (a, b) = (one.repository(), other.repository());
+            let tip = self.repo.tip("main");
+            is_in_sync(&a) && is_in_sync(&b) && a.remote_tip == tip && b.remote_tip == tip
+        });
     }
 
     /// An instance that is set up for this repository, but has no key yet.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::support::apps::{set_at_once, snapshot, value, write_app};
+use crate::support::apps::{set_at_once, snapshot, write_app};
 use crate::support::world::World;
 use crate::support::{Dice, PATIENCE, endurance};
 
@@ -40,10 +40,7 @@ fn an_instance_killed_at_random_moments_loses_nothing() {
     dev.kill();
     dev.start();
 
-    set_at_once(&dev.apps.join(SCREEN), "last", "done", &dev.aside());
-    qa.wait(PATIENCE * 2, "the last save at qa", || value(&qa.apps.join(SCREEN), "last").is_some());
-    dev.wait_until_in_sync();
-    qa.wait_until_in_sync();
+    world.settle(&dev, &qa);
     assert_eq!(snapshot(&dev.apps), snapshot(&qa.apps));
     let history = world.repo.everything_ever_added();
     let lost: Vec<&String> = tokens.iter().filter(|token| !history.contains(token.as_str())).collect();

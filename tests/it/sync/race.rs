@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use crate::support::apps::{set_at_once, snapshot, value, write_app};
-use crate::support::instance::{Instance, is_in_sync};
+use crate::support::apps::{set_at_once, snapshot, write_app};
+use crate::support::instance::Instance;
 use crate::support::world::World;
-use crate::support::{Dice, PATIENCE, endurance};
+use crate::support::{Dice, endurance};
 
 const APPS: [&str; 4] = ["PO App", "Stock", "Füße", "It's \"quoted\""];
 
@@ -23,7 +23,7 @@ fn two_instances_pushing_at_once_end_equal_with_every_edit_in_history() {
     qa.wait_until_in_sync();
 
     let tokens = edit_both(&dev, &qa);
-    settle(&world, &dev, &qa);
+    world.settle(&dev, &qa);
 
     let (remote, local) = (world.repo.snapshot("main"), snapshot(&dev.apps));
     assert_eq!(local, snapshot(&qa.apps), "the two folders differ");
@@ -66,18 +66,4 @@ fn edit(instance: &Instance, dice: &mut Dice, token: &str) {
     set_at_once(&file, token, token, &instance.aside());
     let time = format!("{:02}-04-2025 {:02}:{:02}:00", 1 + dice.roll(28), dice.roll(24), dice.roll(60));
     set_at_once(&app.join("__export_meta.json"), "updated_time", time, &instance.aside());
-}
-
-/// Waits until nothing moves any more: a last save at each has arrived at the other.
-fn settle(world: &World, dev: &Instance, qa: &Instance) {
-    for (from, to, key) in [(dev, qa, "last-of-dev"), (qa, dev, "last-of-qa")] {
-        let file = "PO App/screens/Screen 2/meta.json";
-        set_at_once(&from.apps.join(file), key, "done", &from.aside());
-        to.wait(PATIENCE * 2, "the last save of the other", || value(&to.apps.join(file), key).is_some());
-    }
-    let tip = || world.repo.tip("main");
-    dev.wait(PATIENCE * 2, "both in sync at one tip", || {
-        let (at_dev, at_qa) = (dev.repository(), qa.repository());
-        is_in_sync(&at_dev) && is_in_sync(&at_qa) && at_dev.remote_tip == at_qa.remote_tip && at_dev.remote_tip == tip()
-    });
 }

@@ -112,9 +112,12 @@ fn an_edit_not_pushed_yet_survives_a_rewritten_history() {
     set(&dev.apps.join(SCREEN), "color", "green");
     world.repo.somebody_rewrites("Rewritten", &first, |tree| set(&tree.join("App").join(SCREEN), "title", "New"));
     world.sshd.restart();
+    dev.wait(PATIENCE, "both changes in Git", || {
+        let text = world.repo.show("main", &format!("App/{SCREEN}")).unwrap_or_default();
+        text.contains("green") && text.contains("New")
+    });
     dev.wait_until_in_sync();
-    let text = world.repo.show("main", &format!("App/{SCREEN}")).expect("the file");
-    assert!(text.contains("green") && text.contains("New"), "{text}");
+    assert_eq!(snapshot(&dev.apps), world.repo.snapshot("main"));
 }
 
 #[test]

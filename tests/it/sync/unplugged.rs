@@ -77,9 +77,10 @@ fn connections_cut_again_and_again_lose_no_save() {
         std::thread::sleep(std::time::Duration::from_millis(100 + 23 * (round % 7)));
         world.sshd.cut_connections();
     }
-    dev.wait_until_in_sync();
-    let text = world.repo.show("main", &format!("App/{SCREEN}")).expect("the file");
-    assert!((0..20).all(|round| text.contains(&format!("\"round{round}\""))), "{text}");
+    dev.wait(PATIENCE, "every save in Git", || {
+        let text = world.repo.show("main", &format!("App/{SCREEN}")).unwrap_or_default();
+        (0..20).all(|round| text.contains(&format!("\"round{round}\"")))
+    });
     world.repo.fsck();
 }
 
