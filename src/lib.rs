@@ -11,7 +11,7 @@
 //! | [`http`] | the API on loopback | services, `domain` |
 //! | [`config`] | the only reader of the environment | `domain` |
 //! | [`daemon`] | builds the adapters, starts the worker, drains it | everything but `cli` |
-//! | [`cli`], [`client`], [`demo`] | the program's face | everything |
+//! | [`cli`], [`client`], [`demo`], [`logs`] | the program's face | everything |
 //!
 //! A test reads the `use crate::` lines and keeps that table true.
 
@@ -24,6 +24,7 @@ pub mod domain;
 pub mod git;
 pub mod http;
 pub mod keys;
+pub mod logs;
 pub mod ports;
 pub mod ssh;
 pub mod store;
