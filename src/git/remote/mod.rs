@@ -78,7 +78,7 @@ pub struct TimeLimits {
 
 impl Default for TimeLimits {
     fn default() -> Self {
-        Self { poll: Duration::from_secs(30), idle: Duration::from_secs(120), report: Duration::from_secs(600) }
+        Self { poll: Duration::from_secs(30), idle: Duration::from_mins(2), report: Duration::from_mins(10) }
     }
 }
 

@@ -54,7 +54,7 @@ pub(crate) fn verdict(report: &Report, update: &RefUpdate) -> Verdict {
     }
 }
 
-/// Reasons of a lost race, from git's `receive-pack.c` and `refs/files-backend.c`, and from libgit2 and JGit.
+/// Reasons of a lost race, from git's `receive-pack.c` and `refs/files-backend.c`, and from libgit2 and `JGit`.
 fn reason_of(reason: &str, said: &str) -> Verdict {
     let both = format!("{reason} {said}").to_lowercase();
     let has = |needles: &[&str]| needles.iter().any(|needle| both.contains(needle));

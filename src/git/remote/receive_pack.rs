@@ -132,14 +132,14 @@ async fn parse_report<R: AsyncRead + Unpin>(reader: &mut PacketReader<R>) -> Res
         }
         let text = line(&payload);
         match text.split_once(' ') {
-            Some(("unpack", "ok")) => {}
+            // `option`, of report-status-v2, says how a proxying hook changed the update.
+            Some(("unpack", "ok") | ("option", _)) => {}
             Some(("unpack", reason)) => report.unpack_error = Some(words::clean(reason.as_bytes())),
             Some(("ok", name)) => report.refs.push((name.to_owned(), None)),
             Some(("ng", rest)) => {
                 let (name, reason) = rest.split_once(' ').unwrap_or((rest, "no reason given"));
                 report.refs.push((name.to_owned(), Some(words::clean(reason.as_bytes()))));
             }
-            Some(("option", _)) => {} // report-status-v2: how a proxying hook changed the update
             _ => {
                 return Err(WireError::Unexpected(format!("the line {:?} in a report", words::clean(text.as_bytes()))));
             }

@@ -69,7 +69,7 @@ impl HttpsRemote {
                 Ok(listed) => return Ok(listed),
                 // The server may have been replaced: look again from the start.
                 Err(failure) if failure.class == crate::domain::FailureClass::Protocol => {
-                    self.memory().version_2 = None
+                    self.memory().version_2 = None;
                 }
                 Err(failure) => return Err(failure),
             }

@@ -31,6 +31,9 @@ impl HttpsRemote {
 
     /// See [`crate::ports::Remote::push`].
     pub(super) async fn push_now(&self, updates: &[RefUpdate]) -> Result<Vec<RefOutcome>, PushError> {
+        if updates.is_empty() {
+            return Ok(Vec::new());
+        }
         let local = self.local.clone();
         blocking(move || local.flush()).await.map_err(PushError::NotSent)?;
         let advertisement = self.pushable().await.map_err(PushError::NotSent)?;

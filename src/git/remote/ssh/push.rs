@@ -37,15 +37,17 @@ impl SshRemote {
         let (chosen, small) = self.prepare(updates).await.map_err(PushError::NotSent)?;
         let mut talk = self.start().await.map_err(PushError::NotSent)?;
         let mut maybe_done = false;
-        if let (Some(chosen), Some(pack)) = (&chosen, &small)
+        if let (Some(chosen), Some(small)) = (&chosen, &small)
             && talk.preopened
         {
-            match self.one_flight(talk, updates, chosen, pack).await {
+            match self.one_flight(talk, updates, chosen, &small.pack).await {
                 Flight::Reported(outcomes) => return Ok(outcomes),
                 Flight::Grounded(unused) => talk = unused,
-                Flight::Unclear => {
-                    maybe_done = true;
-                    talk = self.start().await.map_err(PushError::Unknown)?;
+                Flight::Unclear { may_have_landed } => {
+                    self.memory().push = None; // an ordinary push has to teach us anew
+                    maybe_done = may_have_landed;
+                    let sorted = if maybe_done { PushError::Unknown } else { PushError::NotSent };
+                    talk = self.start().await.map_err(sorted)?;
                 }
             }
         }
@@ -63,7 +65,7 @@ impl SshRemote {
     }
 
     /// The capabilities learnt and, if there are some, the pack if it is small.
-    async fn prepare(&self, updates: &[RefUpdate]) -> Result<(Option<Chosen>, Option<Bytes>), Failure> {
+    async fn prepare(&self, updates: &[RefUpdate]) -> Result<(Option<Chosen>, Option<Small>), Failure> {
         let (chosen, tip) = {
             let memory = self.memory();
             (memory.push.clone(), memory.tip)
@@ -73,7 +75,7 @@ impl SshRemote {
         }
         let all: Vec<&RefUpdate> = updates.iter().collect();
         let pack = pack::whole(self.plan(&all, tip.into_iter().collect()), ONE_FLIGHT).await?;
-        Ok((chosen, pack))
+        Ok((chosen, pack.map(|pack| Small { pack, rests_on: tip })))
     }
 
     fn plan(&self, updates: &[&RefUpdate], mut there: Vec<ObjectId>) -> Plan {
@@ -89,8 +91,13 @@ impl SshRemote {
             return Flight::Grounded(talk);
         }
         let first = [commands.as_slice(), pack].concat();
-        let exchanged = self.exchange(&mut talk, first, pack::none(), chosen, true).await;
-        let Ok(report) = exchanged else { return Flight::Unclear };
+        let advertised = AtomicBool::new(false);
+        let exchanged = self.exchange(&mut talk, first, pack::none(), chosen, Some(&advertised)).await;
+        let Ok(report) = exchanged else {
+            // A command that ended by itself before it even named its refs has not read ours.
+            let refused = talk.end().await.exit_status.is_some() && !advertised.load(Ordering::Relaxed);
+            return Flight::Unclear { may_have_landed: !refused };
+        };
         let verdicts = updates.iter().map(|update| verdict(&report, update));
         let outcomes = verdicts.map(|verdict| match verdict {
             Verdict::Clear(outcome) => Some(outcome),
@@ -101,7 +108,7 @@ impl SshRemote {
                 self.remember_accepted(updates, &outcomes);
                 Flight::Reported(outcomes)
             }
-            None => Flight::Unclear,
+            None => Flight::Unclear { may_have_landed: true },
         }
     }
 
@@ -110,7 +117,7 @@ impl SshRemote {
         &self,
         mut talk: Talk,
         updates: &[RefUpdate],
-        small: Option<Bytes>,
+        small: Option<Small>,
     ) -> Result<Vec<RefOutcome>, PushError> {
         let advertisement = match Advertisement::read(&mut talk.output).await {
             Ok(advertisement) => advertisement,
@@ -123,18 +130,18 @@ impl SshRemote {
             let _ = talk.input.send(b"0000").await;
             return Ok(outcomes.into_iter().flatten().collect());
         }
-        let whole = sending.len() == updates.len();
+        let usable = |small: &Small| sending.len() == updates.len() && small.is_complete_for(&advertisement);
         let prepared = Chosen::from_offered(&advertisement.capabilities)
             .and_then(|chosen| Ok((commands(&sending, &chosen)?, chosen)));
         let (commands, chosen) = match prepared {
             Ok(prepared) => prepared,
             Err(error) => return Err(PushError::NotSent(talk.explain(error).await)),
         };
-        let pieces = match small.filter(|_| whole) {
-            Some(pack) => pack::ready(pack),
+        let pieces = match small.filter(usable) {
+            Some(small) => pack::ready(small.pack),
             None => pack::stream(self.plan(&sending, advertisement.refs.iter().map(|known| known.id).collect())),
         };
-        let report = match self.exchange(&mut talk, commands, pieces, &chosen, false).await {
+        let report = match self.exchange(&mut talk, commands, pieces, &chosen, None).await {
             Ok(report) => report,
             Err((error, all_sent)) => {
                 let failure = talk.explain(error).await;
@@ -154,21 +161,23 @@ impl SshRemote {
     }
 
     /// Sends `first` and the pieces, and reads at the same time, so that neither side waits for the other for ever.
+    /// With `advertised` the advertisement is still to come, and is noted there.
     async fn exchange(
         &self,
         talk: &mut Talk,
         first: Vec<u8>,
         pieces: Pieces,
         chosen: &Chosen,
-        advertised: bool,
+        advertised: Option<&AtomicBool>,
     ) -> Result<Report, Broken> {
         let all_sent = AtomicBool::new(false);
         // While a large pack goes out the server says nothing; the writer watches the time then.
         talk.output.set_idle(std::time::Duration::MAX);
         let Talk { input, output, .. } = talk;
         let mut read = pin!(async {
-            if advertised {
+            if let Some(advertised) = advertised {
                 let advertisement = Advertisement::read(output).await?;
+                advertised.store(true, Ordering::Relaxed);
                 if !chosen.fits(&advertisement.capabilities) {
                     return Err(WireError::Unexpected("other capabilities than before".to_owned()));
                 }
@@ -226,6 +235,19 @@ impl SshRemote {
     }
 }
 
+/// A pack that was made before the server said what it has.
+struct Small {
+    pack: Bytes,
+    /// Made as if the server had this commit.
+    rests_on: Option<ObjectId>,
+}
+
+impl Small {
+    fn is_complete_for(&self, advertisement: &Advertisement) -> bool {
+        self.rests_on.is_none_or(|tip| advertisement.refs.iter().any(|known| known.id == tip))
+    }
+}
+
 /// How a push in one flight ended.
 enum Flight {
     /// The server reported on each ref.
@@ -233,7 +255,10 @@ enum Flight {
     /// It did not fit; nothing was sent.
     Grounded(Talk),
     /// No clear report: only another look tells.
-    Unclear,
+    Unclear {
+        /// Whether the server may have moved refs.
+        may_have_landed: bool,
+    },
 }
 
 /// Sends all, and notes when nothing but the last piece is left: from then on the server may have it all.

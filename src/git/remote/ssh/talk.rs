@@ -68,11 +68,16 @@ impl Talk {
 
     /// Ends the command, and says what its failure means, in its own words where it has some.
     pub(super) async fn explain(self, error: WireError) -> Failure {
-        let Self { input, output, ended, asking, .. } = self;
+        let asking = self.asking;
+        explain(error, asking, &self.end().await)
+    }
+
+    /// Ends the command, and waits a little for how it ended.
+    pub(super) async fn end(self) -> ProcessEnd {
+        let Self { input, output, ended, .. } = self;
         // The end is only reported once nobody can read the output any more.
         drop((input, output));
-        let end = tokio::time::timeout(LAST_WORDS, ended).await.unwrap_or_default();
-        explain(error, asking, &end)
+        tokio::time::timeout(LAST_WORDS, ended).await.unwrap_or_default()
     }
 }
 
