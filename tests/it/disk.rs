@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use appferry::domain::{AppName, EntryKind, Failure, FailureClass, ObjectId, TreeEntry};
 use appferry::ports::{AppOnDisk, Commit, FolderOnDisk, Installed, LocalRepository, RefEdit, Workspace};
+use appferry::watch::{Hint, Hints, WatchMode, Watcher};
 use appferry::workspace::{AppsFolder, Settings};
 use sha1::{Digest, Sha1};
 use tempfile::TempDir;
@@ -607,4 +608,68 @@ fn a_saver_that_never_rests_loses_no_save_and_readers_see_whole_files() {
     }
     assert_eq!(bench.staged(), Vec::<String>::new());
     eprintln!("{} installs done, {} disturbed", turns.0, turns.1);
+}
+
+// ---------------------------------------------------------------- watching
+
+async fn until_inotify(watcher: &Watcher) {
+    let mut modes = watcher.modes();
+    modes.wait_for(|mode| *mode == WatchMode::Inotify).await.unwrap();
+}
+
+async fn next(hints: &mut Hints) -> Hint {
+    tokio::time::timeout(Duration::from_secs(20), hints.next()).await.expect("a hint comes")
+}
+
+/// Takes hints until one names this app.
+async fn hint_for(hints: &mut Hints, name: &str) {
+    loop {
+        if matches!(next(hints).await, Hint::Apps(apps) if apps.contains(&app(name))) {
+            return;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_deep_in_an_app_is_hinted_at_and_our_own_staging_is_not() {
+    let home = tempfile::tempdir().unwrap();
+    fs::create_dir_all(home.path().join("PO App/screens/1")).unwrap();
+    fs::create_dir_all(home.path().join(".appferry/staging")).unwrap();
+    let (watcher, mut hints) = Watcher::start(home.path().to_owned()).unwrap();
+    assert_eq!(next(&mut hints).await, Hint::Everything);
+    until_inotify(&watcher).await;
+    fs::write(home.path().join(".appferry/staging/x"), "1").unwrap();
+    fs::write(home.path().join("PO App/screens/1/meta.json"), "{}").unwrap();
+    assert_eq!(next(&mut hints).await, Hint::Apps([app("PO App")].into()));
+    // A folder that came later is watched too.
+    fs::create_dir_all(home.path().join("new/in")).unwrap();
+    hint_for(&mut hints, "new").await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    while tokio::time::timeout(Duration::from_millis(50), hints.next()).await.is_ok() {}
+    fs::write(home.path().join("new/in/x"), "1").unwrap();
+    hint_for(&mut hints, "new").await;
+    // Reading is no change.
+    while tokio::time::timeout(Duration::from_millis(50), hints.next()).await.is_ok() {}
+    fs::read(home.path().join("new/in/x")).unwrap();
+    assert!(tokio::time::timeout(Duration::from_millis(200), hints.next()).await.is_err());
+    tokio::task::spawn_blocking(|| watcher.stop()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_is_missing_or_made_anew_is_watched_once_it_is_there() {
+    let home = tempfile::tempdir().unwrap();
+    let apps = home.path().join("apps");
+    let (watcher, mut hints) = Watcher::start(apps.clone()).unwrap();
+    assert!(matches!(watcher.mode(), WatchMode::Polling { every, .. } if every == Duration::from_secs(5)));
+    for _ in 0..2 {
+        fs::create_dir_all(apps.join("a")).unwrap();
+        assert_eq!(next(&mut hints).await, Hint::Everything);
+        until_inotify(&watcher).await;
+        fs::write(apps.join("a/f"), "1").unwrap();
+        hint_for(&mut hints, "a").await;
+        fs::remove_dir_all(&apps).unwrap();
+        let mut modes = watcher.modes();
+        modes.wait_for(|mode| matches!(mode, WatchMode::Polling { .. })).await.unwrap();
+        while next(&mut hints).await != Hint::Everything {}
+    }
 }
