@@ -8,6 +8,7 @@
 //! | [`ports`] | what the services need from outside | `domain` |
 //! | [`keys`], [`sync`] | the services | `domain`, `ports` |
 //! | [`store`], [`git`], [`ssh`], [`workspace`] | the adapters: `SQLite`, libgit2 and the Git wire, russh, the disk | `domain`, `ports` |
+//! | [`watch`] | hints that an app changed: inotify, or the clock | `domain`, `workspace` |
 //! | [`http`] | the API on loopback | services, `domain` |
 //! | [`config`] | the only reader of the environment | `domain` |
 //! | [`daemon`] | builds the adapters, starts the worker, drains it | everything but `cli` |
@@ -29,4 +30,5 @@ pub mod ports;
 pub mod ssh;
 pub mod store;
 pub mod sync;
+pub mod watch;
 pub mod workspace;
