@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Crates that only one adapter may know.
 const ADAPTER_CRATES: [(&str, &[&str]); 4] =
-    [("sqlx", &["store"]), ("git2", &["git"]), ("russh", &["ssh", "demo"]), ("notify", &["watch", "workspace"])];
+    [("sqlx", &["store"]), ("git2", &["git"]), ("russh", &["ssh", "demo"]), ("notify", &["watch"])];
 
 #[test]
 fn modules_use_only_what_the_table_of_the_architecture_allows() {

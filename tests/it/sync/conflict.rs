@@ -144,7 +144,16 @@ fn a_conflict_ends_with_theirs_when_a_person_says_so() {
     qa.wait(PATIENCE, "theirs here", || value(&qa.apps.join(SCREEN), "color") == Some("green".into()));
     qa.wait_until_in_sync();
     assert_eq!(world.repo.tip("main"), tip, "taking theirs is no commit");
-    assert!(qa.still_has("blue"), "ours can be restored");
+    assert!(qa.still_has("blue"), "ours is kept");
+
+    let kept: Vec<serde_json::Value> =
+        serde_json::from_str(&qa.cli_text(&["sync", "backups", "--json"])).expect("what was kept aside");
+    let entry = kept.iter().find(|entry| entry["app"] == "PO App").expect("our side of it");
+    qa.cli_text(&["sync", "backups", "restore", entry["ref"].as_str().expect("its ref")]);
+    qa.wait(PATIENCE, "ours again", || value(&qa.apps.join(SCREEN), "color") == Some("blue".into()));
+    qa.wait(PATIENCE, "ours in Git, as a new commit", || {
+        world.repo.show("main", &format!("App/{SCREEN}")).is_some_and(|text| text.contains("blue"))
+    });
 }
 
 #[test]

@@ -68,12 +68,13 @@ fn an_emptied_apps_folder_is_no_mass_deletion_until_a_person_confirms_it() {
     }
     let limit = DELETION;
     let held = dev.wait_until_within(limit, "held deletions", |it| it.state == RepositoryState::HeldDeletions);
-    assert!(held.summary.contains("confirm"), "it says what to do: {}", held.summary);
+    let reasons = format!("{:?}", held.apps);
+    assert!(reasons.contains("appferry sync confirm"), "it says what to do: {reasons}");
     std::thread::sleep(Duration::from_secs(7)); // longer than a single deletion has to stand
     assert_eq!(world.repo.tip("main"), tip, "nothing was deleted");
     assert_eq!(fs::read_dir(&dev.apps).expect("the apps").count(), 0, "and nothing was put back by itself");
 
-    dev.cli_text(&["sync", "confirm"]);
+    dev.cli_text(&["sync", "confirm", "--all"]);
     dev.wait(limit, "the deletions in Git", || world.repo.snapshot("main").is_empty());
     assert_eq!(world.repo.subjects().iter().filter(|subject| subject.ends_with("App removed from git")).count(), 5);
 }
@@ -120,7 +121,7 @@ fn a_mass_deletion_by_somebody_else_is_held_too() {
     dev.wait_for_state(RepositoryState::HeldDeletions);
     std::thread::sleep(Duration::from_secs(2));
     assert_eq!(fs::read_dir(&dev.apps).expect("the apps").count(), 5, "nothing was deleted here");
-    dev.cli_text(&["sync", "confirm"]);
+    dev.cli_text(&["sync", "confirm", "--all"]);
     dev.wait(PATIENCE, "the deletions here", || fs::read_dir(&dev.apps).is_ok_and(|entries| entries.count() == 0));
     assert!(dev.still_has("old"), "what was deleted can be restored");
 }
@@ -134,6 +135,9 @@ fn new_apps_wait_for_a_person_where_auto_add_is_off() {
     dev.start();
     dev.wait_for_app("Mine", AppState::Untracked);
     assert_eq!(world.repo.branches(), Vec::<String>::new());
+    dev.cli_text(&["sync", "add", "Mine"]);
+    dev.wait_for_app("Mine", AppState::InSync);
+    assert_eq!(world.repo.subjects(), ["'Mine' App added to git"]);
 }
 
 #[test]
@@ -156,6 +160,14 @@ fn changes_wait_for_a_person_where_auto_save_is_off() {
     });
     assert_eq!(value(&dev.apps.join(SCREEN), "color"), Some("green".into()), "nothing was written over");
     assert_eq!(world.repo.subjects(), ["Theirs", "Start"]);
+
+    dev.cli_text(&["sync", "push", "PO App"]);
+    dev.wait_until_in_sync();
+    let text = world.repo.show("main", &format!("App/{SCREEN}")).expect("the file");
+    assert!(
+        text.contains("green") && text.contains("\"width\": 6"),
+        "pushed and merged because a person said so: {text}"
+    );
 }
 
 #[test]
