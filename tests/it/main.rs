@@ -1,5 +1,6 @@
 //! The one integration-test binary: real servers, real repositories, the real program.
 
+mod demo;
 mod disk;
 mod face;
 mod keys;
