@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use appferry::domain::{AppName, EntryKind, Failure, FailureClass, ObjectId, TreeEntry};
-use appferry::ports::{AppOnDisk, Commit, FolderOnDisk, Installed, LocalRepository, RefEdit, Workspace};
-use appferry::watch::{Hint, Hints, WatchMode, Watcher};
+use appferry::ports::{Hint, AppOnDisk, Commit, FolderOnDisk, Installed, LocalRepository, RefEdit, Workspace};
+use appferry::watch::{Hints, WatchMode, Watcher};
 use appferry::workspace::{AppsFolder, Settings};
 use sha1::{Digest, Sha1};
 use tempfile::TempDir;
