@@ -2,6 +2,7 @@
 
 mod client;
 mod push;
+mod refusal;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
