@@ -673,3 +673,177 @@ async fn a_folder_that_is_missing_or_made_anew_is_watched_once_it_is_there() {
         while next(&mut hints).await != Hint::Everything {}
     }
 }
+
+// ---------------------------------------------------------------- crashes
+
+const CRASH_HOME: &str = "APPFERRY_TEST_CRASH_HOME";
+const BEFORE: [(&str, &str); 5] = [("a", "1"), ("b/c", "1"), ("gone/d", "1"), ("turns", "1"), ("z", "1")];
+const AFTER: [(&str, &str); 5] = [("a", "2"), ("b/c", "2"), ("new/e", "2"), ("turns/f", "2"), ("z", "1")];
+
+/// Not a test by itself: the process that the crash tests start and kill.
+#[test]
+fn child_that_installs_and_may_be_killed() {
+    let Some(home) = std::env::var_os(CRASH_HOME).map(PathBuf::from) else { return };
+    let repo = Arc::new(Memory::default());
+    let (before, after) = (repo.plant(&BEFORE), repo.plant(&AFTER));
+    let outcome = open(&home, DEBOUNCE, &repo).install(&app("x"), Some(before), Some(after));
+    fs::write(home.join("outcome"), format!("{outcome:?}")).unwrap();
+}
+
+/// Runs that child under strace, which does something to it at the system calls named.
+fn child(home: &Path, inject: &str) -> Option<std::process::Child> {
+    let started = Command::new("strace")
+        .args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("inject={inject}")])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "disk::child_that_installs_and_may_be_killed"])
+        .env(CRASH_HOME, home)
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn();
+    if started.is_err() {
+        assert!(std::env::var_os("CI").is_none(), "strace must be there where all tests must run");
+        eprintln!("skipped: strace is not installed");
+    }
+    started.ok()
+}
+
+fn before_the_crash() -> Bench {
+    let mut bench = Bench::new();
+    let before = bench.repo.plant(&BEFORE);
+    bench.repo.plant(&AFTER);
+    bench.install("x", None, Some(before));
+    bench
+}
+
+#[test]
+fn killed_at_any_step_an_install_is_rolled_forward_and_no_save_is_lost() {
+    let mut kills = 0;
+    for call in ["rename", "renameat", "renameat2", "unlinkat", "fsync", "mkdirat", "unlink", "fchmod"] {
+        for nth in 1.. {
+            let mut bench = before_the_crash();
+            let (before, after) = (bench.repo.plant(&BEFORE), bench.repo.plant(&AFTER));
+            let Some(mut child) = child(bench.home.path(), &format!("{call}:signal=KILL:when={nth}")) else { return };
+            if child.wait().unwrap().success() {
+                break;
+            }
+            kills += 1;
+            for (path, _) in BEFORE.iter().chain(&AFTER) {
+                let found = fs::read_to_string(bench.apps().join("x").join(path)).unwrap_or_default();
+                assert!(["", "1", "2"].contains(&found.as_str()), "half a file {path} after {call} {nth}");
+            }
+            let saved = nth % 2 == 0;
+            if saved {
+                bench.write("x/z", "mine");
+            }
+            bench.restart();
+            let begun = bench.journals() == 1;
+            let touched = bench.disk.recover().unwrap();
+            assert_eq!(touched.len(), usize::from(begun));
+            let wanted = if !begun {
+                if saved { None } else { Some(vec![before, after]) }
+            } else if saved {
+                let mut files = AFTER;
+                files[4].1 = "mine";
+                Some(vec![bench.repo.plant(&files)])
+            } else {
+                Some(vec![after])
+            };
+            let tree = bench.tree_of("x");
+            assert!(wanted.is_none_or(|wanted| wanted.contains(&tree)), "half an app after {call} {nth}");
+            assert!(!saved || bench.read("x/z") == "mine");
+            assert_eq!((bench.staged(), bench.journals()), (vec![], 0), "after {call} {nth}");
+        }
+    }
+    eprintln!("{kills} kills survived");
+    assert!(kills > 20);
+}
+
+#[test]
+fn a_save_that_was_swapped_out_when_the_crash_came_is_put_back() {
+    let mut bench = before_the_crash();
+    let Some(mut child) = child(bench.home.path(), "renameat2:signal=KILL:when=1") else { return };
+    assert!(!child.wait().unwrap().success());
+    // As after the exchange: what somebody saved is in the staging folder, and ours is live.
+    let staging = bench.apps().join(".appferry/staging");
+    let staged = bench.staged().into_iter().find(|name| name.ends_with("-0")).expect("a is the first change");
+    fs::write(staging.join(staged), "mine").unwrap();
+    bench.write("x/a", "2");
+    bench.restart();
+    bench.disk.recover().unwrap();
+    assert_eq!((bench.read("x/a"), bench.read("x/b/c")), ("mine".to_owned(), "2".to_owned()));
+    assert_eq!((bench.staged(), bench.journals()), (vec![], 0));
+}
+
+#[test]
+fn a_save_in_the_moment_before_the_swap_is_swapped_back() {
+    for how in ["renamed over", "written in place", "deleted"] {
+        let bench = before_the_crash();
+        let Some(mut child) = child(bench.home.path(), "renameat2:delay_enter=700000:when=2") else { return };
+        while bench.journals() == 0 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        // turns is deleted first (it becomes a folder); then a is swapped (1), then b/c (2): it waits there.
+        while bench.read("x/a") == "1" {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        match how {
+            "renamed over" => {
+                bench.write("saving", "mine");
+                fs::rename(bench.apps().join("saving"), bench.apps().join("x/b/c")).unwrap();
+            }
+            "written in place" => bench.write("x/b/c", "mine"),
+            _ => fs::remove_file(bench.apps().join("x/b/c")).unwrap(),
+        }
+        assert!(child.wait().unwrap().success());
+        assert_eq!(fs::read_to_string(bench.home.path().join("outcome")).unwrap(), "Ok(Disturbed)", "{how}");
+        if how == "deleted" {
+            assert!(!bench.exists("x/b/c"));
+        } else {
+            assert_eq!(bench.read("x/b/c"), "mine", "{how}");
+        }
+        assert_eq!((bench.staged(), bench.journals()), (vec![], 0));
+    }
+}
+
+// ---------------------------------------------------------------- size
+
+/// Prints; run it in release mode for numbers that mean something.
+#[test]
+#[ignore = "a measurement: 100,000 files"]
+fn a_hundred_thousand_files_in_a_thousand_apps() {
+    let mut bench = Bench::new();
+    for app in 0..1000 {
+        let folder = bench.apps().join(format!("App {app}"));
+        fs::create_dir(&folder).unwrap();
+        for file in 0..100 {
+            fs::write(folder.join(format!("control-{file}.json")), format!("{{\"app\":{app},\"file\":{file}}}"))
+                .unwrap();
+        }
+    }
+    std::thread::sleep(Duration::from_secs(3));
+    let timed = |what: &str, work: &mut dyn FnMut()| {
+        let begun = std::time::Instant::now();
+        work();
+        eprintln!("{what}: {:.1} ms", begun.elapsed().as_secs_f64() * 1000.0);
+    };
+    timed("cold look at all", &mut || drop(bench.disk.look_at_all().unwrap()));
+    timed("warm look at all", &mut || drop(bench.disk.look_at_all().unwrap()));
+    timed("look at one", &mut || drop(bench.disk.look_at(&app("App 7")).unwrap()));
+    timed("save the cache", &mut || bench.disk.save_cache().unwrap());
+    timed("save it unchanged", &mut || bench.disk.save_cache().unwrap());
+    let size = fs::metadata(bench.home.path().join("data/stat-cache")).unwrap().len();
+    eprintln!("cache file: {} bytes a file", size / 100_000);
+    timed("read the cache", &mut || bench.restart());
+    timed("look at all after a restart", &mut || drop(bench.disk.look_at_all().unwrap()));
+    let AppOnDisk::Settled(from) = bench.disk.look_at(&app("App 7")).unwrap() else { panic!("it is quiet") };
+    let mut entries = bench.repo.tree(from).unwrap();
+    entries[0].id = bench.repo.write_blob(b"{}").unwrap();
+    let to = bench.repo.write_tree(&entries).unwrap();
+    timed("install one file of one app", &mut || {
+        assert_eq!(bench.install("App 7", Some(from), Some(to)), Installed::Done)
+    });
+    let files: Vec<(String, String)> = (0..690).map(|file| (format!("f{file}"), format!("{{\"f\":{file}}}"))).collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let to = bench.repo.plant(&files);
+    timed("install an app of 690 files", &mut || assert_eq!(bench.install("large", None, Some(to)), Installed::Done));
+}
