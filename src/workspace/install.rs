@@ -93,6 +93,8 @@ pub(super) struct Run<'a> {
     pub(super) out: BTreeMap<usize, Stamp>,
     /// Folders in which names changed, relative to the app.
     pub(super) touched: BTreeSet<String>,
+    /// The app's own folder is new.
+    pub(super) made_app: bool,
     pub(super) outcome: Outcome,
 }
 
@@ -117,6 +119,7 @@ impl<'a> Run<'a> {
             staged: BTreeMap::new(),
             out: BTreeMap::new(),
             touched: BTreeSet::new(),
+            made_app: false,
             outcome: Outcome::default(),
         }
     }
@@ -138,6 +141,9 @@ impl<'a> Run<'a> {
                     }
                 }
             }
+        }
+        if due.is_empty() && pending.to.is_some() && self.manner == Manner::Install {
+            return Ok(());
         }
         self.stage_all(&due)?;
         if self.manner == Manner::Install {

@@ -13,7 +13,10 @@ impl Run<'_> {
     /// Opens a folder of the app, making what is missing on the way.
     pub(super) fn make_folder(&mut self, path: &str) -> rustix::io::Result<Dir> {
         let mut dir = match self.site.root.child(self.app.as_str()) {
-            Err(Errno::NOENT) => self.make_in(self.site.root, self.app.as_str())?,
+            Err(Errno::NOENT) => {
+                self.made_app = true;
+                self.make_in(self.site.root, self.app.as_str())?
+            }
             other => other?,
         };
         let mut walked = String::new();
@@ -69,7 +72,8 @@ impl Run<'_> {
             self.site.root.sync_file_system()
         } else {
             let mut folders = self.touched.iter().filter_map(|path| self.folder(path).ok());
-            folders.try_for_each(|dir| dir.sync()).and_then(|()| self.site.root.sync())
+            let synced = folders.try_for_each(|dir| dir.sync());
+            if self.made_app { synced.and_then(|()| self.site.root.sync()) } else { synced }
         };
         synced.map_err(|errno| self.failed("flushing", "", &errno.into()))
     }

@@ -24,11 +24,8 @@ impl Run<'_> {
                 self.staged.insert(*index, stamp);
             }
         }
-        let synced = match count {
-            0 => Ok(()),
-            1..=FEW => self.site.staging.sync(),
-            _ => self.site.staging.sync_file_system(),
-        };
+        // The staged names need not survive: what is missing is staged again.
+        let synced = if count > FEW { self.site.staging.sync_file_system() } else { Ok(()) };
         synced.map_err(|errno| self.failed("flushing", "", &errno.into()))
     }
 
