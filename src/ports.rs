@@ -11,6 +11,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::domain::{AppName, Failure, FailureClass, KeyName, ObjectId, TreeEntry};
 
+mod records;
+
+pub use records::{Added, Canary, KeyRecords, KeyRow, MasterKeysInUse, NewKey, SealedKey, SealedMaterial};
+
 // ---------------------------------------------------------------- keys
 
 /// A key that a name was resolved to, with its private half.

@@ -9,6 +9,7 @@
 )]
 
 mod architecture;
+mod demo;
 mod disk;
 mod face;
 mod keys;
