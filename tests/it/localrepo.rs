@@ -94,7 +94,7 @@ fn what_is_written_can_be_read_at_once_and_by_git_after_the_flush() {
     point(&repo, "refs/heads/main", Some(first));
     fsck(repo.path());
     assert_eq!(repo.commit(first).unwrap(), before);
-    assert_eq!(repo.tree(tree).unwrap()[1], entries[0].clone());
+    assert_eq!(repo.tree(tree).unwrap()[2], entries[0].clone());
     assert_eq!(
         git(repo.path(), &["log", "--format=%an <%ae> %ai|%B", "main"]).trim(),
         "Ada <ada@example.org> 2023-11-15 03:43:20 +0530|'App_7' App added to git"
@@ -235,6 +235,9 @@ fn damage_is_named_and_nothing_panics() {
         let failure = repo.blob(id).unwrap_err();
         assert!(failure.class == FailureClass::Internal && failure.message.contains(&id.to_string()), "{failure}");
     }
+    let repo = LocalRepo::open_or_create(repo.path()).unwrap();
+    assert!(!repo.contains(id).unwrap());
+    fsck(repo.path());
 }
 
 #[test]
