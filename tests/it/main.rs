@@ -1,5 +1,15 @@
 //! The one integration-test binary: real servers, real repositories, the real program.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "clippy.toml allows these inside test functions; what the tests share may fail a test, too"
+)]
+
+mod architecture;
+mod demo;
 mod disk;
 mod face;
 mod keys;
