@@ -25,7 +25,7 @@ impl CheckParts for RealParts {
         Err(Failure::internal("the key store is not joined yet"))
     }
 
-    async fn remote(&self, _sync: &SyncConfig, _keyring: Arc<dyn Keyring>) -> Result<Arc<dyn Remote>, Failure> {
+    async fn remote(&self, _sync: &SyncConfig, _keyring: Option<Arc<dyn Keyring>>) -> Result<Arc<dyn Remote>, Failure> {
         Err(Failure::internal("the remote is not joined yet"))
     }
 
