@@ -1,12 +1,19 @@
 //! The demo's Git server, used by the ordinary `git` and `ssh` programs.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use appferry::config::{Config, Credential, MasterKeySources};
 use appferry::demo::server::{GitServer, create_bare};
+use appferry::demo::{DemoArgs, Instance, Instances, run};
+use appferry::domain::KeyName;
+use appferry::domain::status::Status;
 use russh::keys::ssh_key::LineEnding;
 use russh::keys::{Algorithm, PrivateKey};
 use tokio::process::Command;
+use tokio::sync::{mpsc, watch};
 
 /// A server for one empty repository, `apps.git`, with a client that has an accepted key.
 struct Scene {
@@ -54,7 +61,7 @@ impl Scene {
     }
 
     async fn run(&self, key: &str, arguments: &[&str]) -> (bool, String) {
-        let output = tokio::time::timeout(Duration::from_secs(60), self.git(key, arguments).output());
+        let output = tokio::time::timeout(Duration::from_mins(1), self.git(key, arguments).output());
         let output = output.await.unwrap().unwrap();
         let text = [output.stdout, output.stderr].concat();
         (output.status.success(), String::from_utf8_lossy(&text).into_owned())
@@ -136,4 +143,68 @@ async fn shutdown_does_not_wait_for_a_client_that_stays() {
     scene.server.shutdown().await;
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
     client.wait().await.unwrap();
+}
+
+/// Instances that do nothing but tell what was asked of them.
+struct Asked(mpsc::UnboundedSender<String>);
+
+struct Idle(String, mpsc::UnboundedSender<String>, watch::Sender<Status>);
+
+#[async_trait::async_trait]
+impl Instances for Asked {
+    async fn make_key(&self, data_dir: &Path, _: &MasterKeySources, name: &KeyName) -> anyhow::Result<String> {
+        assert_eq!(std::fs::read_dir(data_dir)?.count(), 0, "the store is fresh");
+        Ok(new_key(data_dir, name.as_str()).1)
+    }
+
+    async fn start(&self, config: Config) -> anyhow::Result<Box<dyn Instance>> {
+        let sync = config.sync.unwrap();
+        let Credential::Key { name, .. } = sync.credential else { panic!("a key opens the demo's repository") };
+        let key = config.data_dir.join(name.as_str());
+        let ssh = format!(
+            "ssh -F none -i '{}' -o IdentitiesOnly=yes -o BatchMode=yes -o UserKnownHostsFile='{}'",
+            key.display(),
+            config.known_hosts.unwrap().display()
+        );
+        let mut list = Command::new("git");
+        list.args(["ls-remote", &sync.url.to_string()]).env("GIT_SSH_COMMAND", ssh);
+        assert!(list.output().await?.status.success(), "{} opens {}", key.display(), sync.url);
+        let apps = std::fs::read_dir(&sync.apps_dir)?.count();
+        let name = config.instance.unwrap();
+        self.0.send(format!("{name}: {apps} apps, locked {}", sync.locked))?;
+        Ok(Box::new(Idle(name, self.0.clone(), watch::Sender::default())))
+    }
+}
+
+#[async_trait::async_trait]
+impl Instance for Idle {
+    fn changes(&self) -> watch::Receiver<Status> {
+        self.2.subscribe()
+    }
+
+    async fn stop(self: Box<Self>) {
+        self.1.send(format!("{} stopped", self.0)).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_starts_two_instances_with_working_keys_and_stops_them_in_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let (sender, mut told) = mpsc::unbounded_channel();
+    let args = DemoArgs { folder: Some(folder.path().join("demo")), seconds: Some(2) };
+    run(args, &Asked(sender)).await.unwrap();
+    let mut lines = Vec::new();
+    while let Some(line) = told.recv().await {
+        lines.push(line);
+    }
+    assert_eq!(
+        lines,
+        [
+            "development: 2 apps, locked false",
+            "production: 0 apps, locked true",
+            "development stopped",
+            "production stopped"
+        ]
+    );
+    assert!(folder.path().join("demo/development/apps/PO App/__export_meta.json").is_file());
 }

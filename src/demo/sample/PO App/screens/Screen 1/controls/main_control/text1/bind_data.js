@@ -1,0 +1,1 @@
+return POid.data[0].id;

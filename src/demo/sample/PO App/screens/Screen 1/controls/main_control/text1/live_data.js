@@ -1,0 +1,1 @@
+// Nothing to do while the screen is open.
