@@ -1,1 +1,186 @@
-//! Being written.
+//! A typed client of the API, for the command line and the tests.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use reqwest::{Method, StatusCode};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::domain::AppName;
+use crate::domain::status::Status;
+use crate::http::{
+    ACTION_LIMIT, ActionReport, AddRequest, Backup, ErrorAnswer, ErrorBody, ResolveRequest, RestoreRequest, Selection,
+    Take, announced_address, read_token,
+};
+
+/// The status of 10,000 apps is about 2 MB.
+const ANSWER_LIMIT: usize = 64 * 1024 * 1024;
+
+/// The worker of one data folder.
+pub struct Client {
+    http: reqwest::Client,
+    base: String,
+    token: SecretString,
+    data_dir: PathBuf,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Nobody listens.
+    #[error("no worker is running for data folder {}; start it with `appferry run`, or set APPFERRY_DATA_DIR to the data folder of the one that runs", .0.display())]
+    NoWorker(PathBuf),
+    /// The files that lead to the worker cannot be read.
+    #[error("cannot read {}: {error}; run this as the user that the worker runs as", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The worker said no.
+    #[error("{}{}{}", .0.message, if .0.remedy.is_empty() { "" } else { "; " }, .0.remedy)]
+    Refused(ErrorBody),
+    /// The worker answered something else than expected, or not at all.
+    #[error("the worker did not answer as expected: {0}; is it of the same version as this program?")]
+    Answer(String),
+}
+
+impl Client {
+    /// Finds the worker of `data_dir` by what it wrote there. Blocks briefly.
+    ///
+    /// # Errors
+    /// [`ClientError::NoWorker`] or [`ClientError::Unreadable`].
+    pub fn open(data_dir: &Path) -> Result<Self, ClientError> {
+        let unread = |file: &str, error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => ClientError::NoWorker(data_dir.to_owned()),
+            _ => ClientError::Unreadable { path: data_dir.join(file), error },
+        };
+        let address = announced_address(data_dir).map_err(|error| unread("api.addr", error))?;
+        let token = read_token(data_dir).map_err(|error| unread("api.token", error))?;
+        // No proxy, no redirects, no TLS: the token goes to this machine only.
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .tls_certs_only([])
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(ACTION_LIMIT + Duration::from_secs(5))
+            .build()
+            .map_err(|error| ClientError::Answer(error.to_string()))?;
+        Ok(Self { http, base: format!("http://{address}"), token, data_dir: data_dir.to_owned() })
+    }
+
+    /// How everything stands.
+    ///
+    /// # Errors
+    /// A [`ClientError`].
+    pub async fn status(&self) -> Result<Status, ClientError> {
+        self.ask(Method::GET, "/api/v1/status", None::<&()>).await
+    }
+
+    /// Lets held deletions happen.
+    ///
+    /// # Errors
+    /// A [`ClientError`].
+    pub async fn confirm(&self, apps: &Selection) -> Result<ActionReport, ClientError> {
+        self.ask(Method::POST, "/api/v1/sync/confirm", Some(apps)).await
+    }
+
+    /// Ends a conflict by taking one side.
+    ///
+    /// # Errors
+    /// A [`ClientError`].
+    pub async fn resolve(&self, app: AppName, take: Take) -> Result<ActionReport, ClientError> {
+        self.ask(Method::POST, "/api/v1/sync/resolve", Some(&ResolveRequest { app, take })).await
+    }
+
+    /// Commits and pushes local changes.
+    ///
+    /// # Errors
+    /// A [`ClientError`].
+    pub async fn push(&self, apps: &Selection) -> Result<ActionReport, ClientError> {
+        self.ask(Method::POST, "/api/v1/sync/push", Some(apps)).await
+    }
+
+    /// Adds apps to Git.
+    ///
+    /// # Errors
+    /// A [`ClientError`].
+    pub async fn add(&self, apps: Vec<AppName>) -> Result<ActionReport, ClientError> {
+        self.ask(Method::POST, "/api/v1/sync/add", Some(&AddRequest { apps })).await
+    }
+
+    /// What was kept aside.
+    ///
+    /// # Errors
+    /// A [`ClientError`].
+    pub async fn backups(&self) -> Result<Vec<Backup>, ClientError> {
+        self.ask(Method::GET, "/api/v1/sync/backups", None::<&()>).await
+    }
+
+    /// Puts back what was kept aside.
+    ///
+    /// # Errors
+    /// A [`ClientError`].
+    pub async fn restore(&self, reference: String) -> Result<ActionReport, ClientError> {
+        self.ask(Method::POST, "/api/v1/sync/backups/restore", Some(&RestoreRequest { reference })).await
+    }
+
+    /// Whether the worker is ready; if not, the reason.
+    ///
+    /// # Errors
+    /// A [`ClientError`].
+    pub async fn ready(&self) -> Result<Result<(), String>, ClientError> {
+        let (status, body) = self.send(Method::GET, "/readyz", None::<&()>).await?;
+        let text = String::from_utf8_lossy(&body).trim().to_owned();
+        Ok(if status.is_success() { Ok(()) } else { Err(text) })
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<T, ClientError> {
+        let (status, bytes) = self.send(method, path, body).await?;
+        if status.is_success() {
+            return serde_json::from_slice(&bytes).map_err(|error| ClientError::Answer(error.to_string()));
+        }
+        match serde_json::from_slice::<ErrorAnswer>(&bytes) {
+            Ok(answer) => Err(ClientError::Refused(answer.error)),
+            Err(_) => Err(ClientError::Answer(format!("HTTP status {status}"))),
+        }
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<(StatusCode, Vec<u8>), ClientError> {
+        let mut request = self.http.request(method, format!("{}{path}", self.base));
+        request = request.bearer_auth(self.token.expose_secret());
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let mut response = request.send().await.map_err(|error| self.unanswered(&error))?;
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.unanswered(&error))? {
+            if bytes.len() + chunk.len() > ANSWER_LIMIT {
+                return Err(ClientError::Answer("the answer is larger than 64 MiB".into()));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok((response.status(), bytes))
+    }
+
+    fn unanswered(&self, error: &reqwest::Error) -> ClientError {
+        if error.is_connect() {
+            return ClientError::NoWorker(self.data_dir.clone());
+        }
+        let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+        ClientError::Answer(format!("{error}{cause}"))
+    }
+}

@@ -8,10 +8,11 @@
 //! | [`ports`] | what the services need from outside | `domain` |
 //! | [`keys`], [`sync`] | the services | `domain`, `ports` |
 //! | [`store`], [`git`], [`ssh`], [`workspace`] | the adapters: `SQLite`, libgit2 and the Git wire, russh, the disk | `domain`, `ports` |
+//! | [`watch`] | hints that an app changed: inotify, or the clock | `domain`, `workspace` |
 //! | [`http`] | the API on loopback | services, `domain` |
 //! | [`config`] | the only reader of the environment | `domain` |
 //! | [`daemon`] | builds the adapters, starts the worker, drains it | everything but `cli` |
-//! | [`cli`], [`client`], [`demo`] | the program's face | everything |
+//! | [`cli`], [`client`], [`demo`], [`logs`] | the program's face | everything |
 //!
 //! A test reads the `use crate::` lines and keeps that table true.
 
@@ -24,8 +25,10 @@ pub mod domain;
 pub mod git;
 pub mod http;
 pub mod keys;
+pub mod logs;
 pub mod ports;
 pub mod ssh;
 pub mod store;
 pub mod sync;
+pub mod watch;
 pub mod workspace;

@@ -1,13 +1,19 @@
 //! What the services need from outside. The adapters implement these; tests may too.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use secrecy::SecretString;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::domain::{AppName, Failure, FailureClass, KeyName, ObjectId, TreeEntry};
+
+mod records;
+
+pub use records::{Added, Canary, KeyRecords, KeyRow, MasterKeysInUse, NewKey, SealedKey, SealedMaterial};
 
 // ---------------------------------------------------------------- keys
 
@@ -338,7 +344,7 @@ pub enum AppOnDisk {
     /// A folder without a single file.
     Empty,
     /// Something was written within the debounce time; look again after this long.
-    Busy(std::time::Duration),
+    Busy(Duration),
     /// Quiet, and stored in the local repository as this tree.
     Settled(ObjectId),
     /// It cannot be read as an app: the path inside the app, and why (a link, a name that is not UTF-8, …).
@@ -362,6 +368,28 @@ pub enum FolderOnDisk {
     },
     /// The folder is missing, or another file system than before is (or was) mounted there: what is gone is not deleted.
     NotMounted(String),
+}
+
+/// What may have changed in the apps folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hint {
+    /// These apps.
+    Apps(BTreeSet<AppName>),
+    /// Anything.
+    Everything,
+}
+
+/// Tells of changes in the apps folder. A hint may be missing: a rescan finds what it did not tell of.
+#[async_trait]
+pub trait ChangeHints: Send {
+    /// The next hint; waits for it. Safe to be dropped while it waits.
+    async fn next(&mut self) -> Hint;
+
+    /// How often the whole folder is to be looked at beside the hints.
+    fn rescan_every(&self) -> Duration;
+
+    /// Why changes are found by scanning alone, if they are.
+    fn notice(&self) -> Option<String>;
 }
 
 /// How an install ended.

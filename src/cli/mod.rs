@@ -1,7 +1,97 @@
 //! The command line: a file a subcommand.
+//!
+//! Exit codes: 0 done, 1 failed, 2 wrong usage or environment.
+
+mod args;
+pub mod check;
+pub mod keys;
+mod output;
+mod parts;
+mod status;
+mod sync;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::client::Client;
+use crate::config::{BaseConfig, Config, ConfigErrors, LogFormat};
+use crate::{daemon, demo, logs};
+use args::{Args, Command};
+
+const FAILED: u8 = 1;
+const USAGE: u8 = 2;
 
 /// Runs the program.
 #[must_use]
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+pub fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            let code = u8::try_from(error.exit_code()).unwrap_or(USAGE);
+            // Whoever closed the pipe has read enough.
+            let _closed = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(run(args.command)),
+        Err(error) => Err(anyhow::Error::new(error).context("cannot start threads; raise the limit of processes")),
+    };
+    outcome.unwrap_or_else(|error| complain(&error))
+}
+
+async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Run => {
+            let config = Config::from_env()?;
+            logs::init(config.log_format);
+            warn(&config.warnings);
+            daemon::run(config).await?;
+        }
+        Command::Check => return check::run().await,
+        Command::Status(args) => {
+            let base = base()?;
+            let status = Client::open(&base.data_dir)?.status().await?;
+            status::print(&status, &args)?;
+        }
+        Command::Keys(args) => {
+            let base = base()?;
+            keys::run(args, &base.data_dir, &base.master_keys).await?;
+        }
+        Command::Sync(action) => {
+            let base = base()?;
+            return sync::run(action.action, &Client::open(&base.data_dir)?).await;
+        }
+        Command::Demo(args) => {
+            logs::init(LogFormat::Human);
+            demo::run(args).await?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn base() -> Result<BaseConfig, ConfigErrors> {
+    let base = Config::for_keys()?;
+    logs::init(base.log_format);
+    Ok(base)
+}
+
+fn warn(warnings: &[String]) {
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+}
+
+fn complain(error: &anyhow::Error) -> ExitCode {
+    if let Some(errors) = error.downcast_ref::<ConfigErrors>() {
+        output::complain(&format!("appferry: {errors}\n`appferry help` lists the variables"));
+        return ExitCode::from(USAGE);
+    }
+    if output::is_closed_pipe(error) {
+        return ExitCode::SUCCESS;
+    }
+    output::complain(&format!("appferry: {error:#}"));
+    ExitCode::from(FAILED)
 }

@@ -8,6 +8,18 @@ use secrecy::SecretString;
 
 use crate::domain::{BranchName, KeyName, RepoUrl};
 
+mod environment;
+mod error;
+mod near;
+mod reader;
+mod sync;
+mod variables;
+
+pub use environment::{DiskFiles, Environment};
+pub use error::{ConfigError, ConfigErrors};
+pub use reader::Files;
+pub use variables::{VARIABLES, Variable, own_variables_table};
+
 /// Everything that can be set, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -27,6 +39,37 @@ pub struct Config {
     pub sync: Option<SyncConfig>,
     /// Worth saying at the start, but no reason to stop.
     pub warnings: Vec<String>,
+}
+
+/// The part of the environment that commands need which do not sync: `keys`, `status`.
+#[derive(Clone, Debug)]
+pub struct BaseConfig {
+    /// As [`Config::data_dir`].
+    pub data_dir: PathBuf,
+    /// As [`Config::log_format`].
+    pub log_format: LogFormat,
+    /// As [`Config::master_keys`].
+    pub master_keys: MasterKeySources,
+    /// As [`Config::warnings`].
+    pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// Reads the environment of this process.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, at once.
+    pub fn from_env() -> Result<Self, ConfigErrors> {
+        Self::from_environment(&Environment::of_this_process(), &DiskFiles)
+    }
+
+    /// As [`from_env`](Self::from_env), but only what concerns the data folder: problems of `GIT_SYNC_…` do not matter.
+    ///
+    /// # Errors
+    /// Everything that is wrong with that part, at once.
+    pub fn for_keys() -> Result<BaseConfig, ConfigErrors> {
+        BaseConfig::from_environment(&Environment::of_this_process(), &DiskFiles)
+    }
 }
 
 /// How log lines look.

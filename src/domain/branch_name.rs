@@ -69,10 +69,7 @@ fn broken_rule(name: &str) -> Option<&'static str> {
     if name.ends_with('.') {
         return Some("it ends with `.`");
     }
-    if name.split('/').any(|part| {
-        let lock = part.ends_with(".lock");
-        part.is_empty() || part.starts_with('.') || lock
-    }) {
+    if name.split('/').any(|part| part.is_empty() || part.starts_with('.') || part.as_bytes().ends_with(b".lock")) {
         return Some("a part of it is empty, starts with `.` or ends with `.lock`");
     }
     None

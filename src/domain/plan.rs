@@ -76,49 +76,147 @@ pub enum Hold {
 }
 
 /// Decides.
+///
+/// Nothing that exists only here is overwritten by [`Pull`](SyncPlan::Pull): the disk is at the base, which the remote
+/// contains, or differs from it in volatile values only. [`Replace`](SyncPlan::Replace) keeps the disk's state aside first.
 #[must_use]
 pub fn plan(facts: &AppFacts, mode: Mode) -> SyncPlan {
-    let AppFacts { base, local, remote, local_change, remote_change, sides_agree } = *facts;
-    if sides_agree {
-        return if local == remote && base == local {
-            SyncPlan::Nothing
-        } else if local == remote {
-            SyncPlan::Adopt
-        } else if local_change == Change::None {
-            SyncPlan::Pull // only volatile values differ, and ours are the old ones
-        } else {
-            SyncPlan::Nothing // ours travel with the next real change
-        };
+    if facts.sides_agree {
+        return plan_agreeing(facts);
     }
-    match (local_change == Change::Real, remote_change == Change::Real) {
-        (false, false) => SyncPlan::Nothing, // volatile on each side
-        (false, true) if local.is_none() || local_change == Change::None => SyncPlan::Pull,
-        (false, true) => volatile_here(mode),
-        (true, false) => push(base, mode),
+    match (facts.local_change == Change::Real, facts.remote_change == Change::Real) {
+        (false, false) => SyncPlan::Nothing, // volatile values on each side
+        (false, true) => SyncPlan::Pull,
+        (true, false) => plan_local(facts.base, mode),
         (true, true) if mode.locked => SyncPlan::Replace,
-        (true, true) => both_changed(base, mode),
+        (true, true) => plan_both(facts.base, mode),
     }
 }
 
-/// The remote changed an app in which only volatile values changed here: a merge settles them (newest wins).
-const fn volatile_here(mode: Mode) -> SyncPlan {
-    if mode.locked || !mode.auto_save { SyncPlan::Replace } else { SyncPlan::Merge }
-}
-
-const fn push(base: Option<ObjectId>, mode: Mode) -> SyncPlan {
-    match (base, mode) {
-        (None, Mode { locked: true, .. } | Mode { auto_add: false, .. }) => SyncPlan::Hold(Hold::Untracked),
-        (None, _) => SyncPlan::Push,
-        (Some(_), Mode { locked: true, .. }) => SyncPlan::Hold(Hold::Drift),
-        (Some(_), Mode { auto_save: false, .. }) => SyncPlan::Hold(Hold::Modified),
-        (Some(_), _) => SyncPlan::Push,
+/// The sides are equal but for volatile values.
+fn plan_agreeing(facts: &AppFacts) -> SyncPlan {
+    let identical = facts.local == facts.remote;
+    if identical && facts.base == facts.local {
+        SyncPlan::Nothing
+    } else if identical || facts.remote_change == Change::Real {
+        SyncPlan::Adopt
+    } else if facts.local_change == Change::None {
+        SyncPlan::Pull // ours are the old volatile values
+    } else {
+        SyncPlan::Nothing // ours travel with the next real change
     }
 }
 
-const fn both_changed(base: Option<ObjectId>, mode: Mode) -> SyncPlan {
-    match (base, mode) {
-        (None, Mode { auto_add: false, .. }) => SyncPlan::Hold(Hold::NameTaken),
-        (Some(_), Mode { auto_save: false, .. }) => SyncPlan::Hold(Hold::ModifiedBehind),
-        _ => SyncPlan::Merge,
+fn plan_local(base: Option<ObjectId>, mode: Mode) -> SyncPlan {
+    let followed = base.is_some();
+    if followed && mode.locked {
+        SyncPlan::Hold(Hold::Drift)
+    } else if followed && !mode.auto_save {
+        SyncPlan::Hold(Hold::Modified)
+    } else if !followed && (mode.locked || !mode.auto_add) {
+        SyncPlan::Hold(Hold::Untracked)
+    } else {
+        SyncPlan::Push
+    }
+}
+
+fn plan_both(base: Option<ObjectId>, mode: Mode) -> SyncPlan {
+    let followed = base.is_some();
+    if followed && !mode.auto_save {
+        SyncPlan::Hold(Hold::ModifiedBehind)
+    } else if !followed && !mode.auto_add {
+        SyncPlan::Hold(Hold::NameTaken)
+    } else {
+        SyncPlan::Merge
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const EDITING: Mode = Mode { locked: false, auto_save: true, auto_add: true };
+    const LOCKED: Mode = Mode { locked: true, auto_save: true, auto_add: true };
+
+    /// Trees 0 to 5; an odd one differs from the even one before it in volatile values only.
+    fn tree(number: Option<u8>) -> Option<ObjectId> {
+        number.map(|n| ObjectId::from_bytes([n + 1; 20]))
+    }
+
+    fn change(old: Option<u8>, new: Option<u8>) -> Change {
+        match (old, new) {
+            _ if old == new => Change::None,
+            (Some(a), Some(b)) if a / 2 == b / 2 => Change::Volatile,
+            _ => Change::Real,
+        }
+    }
+
+    fn facts(base: Option<u8>, local: Option<u8>, remote: Option<u8>) -> AppFacts {
+        AppFacts {
+            base: tree(base),
+            local: tree(local),
+            remote: tree(remote),
+            local_change: change(base, local),
+            remote_change: change(base, remote),
+            sides_agree: change(local, remote) != Change::Real,
+        }
+    }
+
+    #[test]
+    fn an_app_absent_here_without_a_base_is_not_installed_rather_than_deleted() {
+        assert_eq!(plan(&facts(None, None, Some(0)), EDITING), SyncPlan::Pull);
+    }
+
+    #[test]
+    fn a_deletion_here_against_an_edit_there_is_never_silent() {
+        assert_eq!(plan(&facts(Some(0), None, Some(2)), EDITING), SyncPlan::Merge);
+        assert_eq!(plan(&facts(Some(0), Some(2), None), EDITING), SyncPlan::Merge);
+    }
+
+    #[test]
+    fn a_save_that_changes_only_volatile_values_is_no_change() {
+        assert_eq!(plan(&facts(Some(0), Some(1), Some(0)), EDITING), SyncPlan::Nothing);
+        assert_eq!(plan(&facts(Some(0), Some(1), Some(0)), LOCKED), SyncPlan::Nothing);
+        assert_eq!(plan(&facts(Some(0), Some(0), Some(1)), EDITING), SyncPlan::Pull);
+    }
+
+    #[test]
+    fn two_full_sides_that_agree_are_adopted() {
+        assert_eq!(plan(&facts(None, Some(0), Some(0)), EDITING), SyncPlan::Adopt);
+        assert_eq!(plan(&facts(None, Some(0), Some(1)), EDITING), SyncPlan::Adopt);
+    }
+
+    proptest! {
+        #[test]
+        fn the_promises_hold_for_every_combination(
+            base in proptest::option::of(0u8..6),
+            local in proptest::option::of(0u8..6),
+            remote in proptest::option::of(0u8..6),
+            locked: bool, auto_save: bool, auto_add: bool,
+        ) {
+            let mode = Mode { locked, auto_save, auto_add };
+            let facts = facts(base, local, remote);
+            let plan = plan(&facts, mode);
+            if locked {
+                prop_assert!(!matches!(plan, SyncPlan::Push | SyncPlan::Merge), "a locked instance never pushes");
+            }
+            if plan == SyncPlan::Pull {
+                prop_assert!(facts.local_change != Change::Real, "an edit is never overwritten without being kept");
+            }
+            if plan == SyncPlan::Push {
+                prop_assert!(facts.remote_change != Change::Real, "a change of others is never pushed over");
+            }
+            if base.is_none() && local.is_none() {
+                prop_assert!(!matches!(plan, SyncPlan::Push | SyncPlan::Merge), "what was never here is not deleted");
+            }
+            if local == remote {
+                prop_assert!(matches!(plan, SyncPlan::Nothing | SyncPlan::Adopt), "equal sides are left alone");
+            }
+            if !auto_save && base.is_some() {
+                prop_assert!(!matches!(plan, SyncPlan::Push | SyncPlan::Merge), "nothing is saved by itself");
+            }
+        }
     }
 }

@@ -1,1 +1,55 @@
-//! Being written.
+//! The API on loopback: is it alive, is it ready, what is it doing, and the few things a person may ask for.
+
+mod access;
+mod answer;
+mod control;
+mod files;
+mod listener;
+mod routes;
+
+use std::future::IntoFuture as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::Failure;
+
+pub use answer::{ErrorAnswer, ErrorBody};
+pub use control::{ActionReport, AppOutcome, Backup, Selection, SyncControl, Take};
+pub use control::{AddRequest, ResolveRequest, RestoreRequest};
+pub use files::{announce, announced_address, api_token, read_token, withdraw};
+
+/// How long an action may take before the caller is told to look at the status instead.
+pub const ACTION_LIMIT: Duration = Duration::from_mins(1);
+
+/// How long requests under way may take after `stop`.
+const DRAIN_LIMIT: Duration = Duration::from_secs(5);
+
+/// Serves the API until `stop` fires, then finishes the requests under way (5 s at most).
+///
+/// # Errors
+/// [`FailureClass::Internal`](crate::domain::FailureClass::Internal) if the listener breaks.
+pub async fn serve(
+    listener: TcpListener,
+    control: Arc<dyn SyncControl>,
+    token: SecretString,
+    stop: CancellationToken,
+) -> Result<(), Failure> {
+    let router = routes::router(control, token);
+    let listener = listener::Guarded::new(listener);
+    let serving = axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned()).into_future();
+    let drained = async {
+        stop.cancelled().await;
+        tokio::time::sleep(DRAIN_LIMIT).await;
+    };
+    tokio::select! {
+        served = serving => served.map_err(|error| Failure::internal(format!("the API stopped listening: {error}"))),
+        () = drained => {
+            tracing::warn!(limit_ms = DRAIN_LIMIT.as_millis(), "requests to the API did not finish in time");
+            Ok(())
+        }
+    }
+}

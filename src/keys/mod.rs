@@ -1,1 +1,24 @@
-//! Being written.
+//! The key store: named SSH keys, sealed at rest.
+//!
+//! Each key pair is sealed under a data key of its own ([`envelope`]), and each data key under a master key
+//! ([`master`]) that lies outside the store. What is read from the store is never kept: a key made by another process is there at
+//! the next question.
+
+pub mod embedded;
+pub mod envelope;
+mod error;
+pub mod master;
+pub mod material;
+mod near_miss;
+mod open;
+mod record;
+pub mod ring;
+mod seal;
+mod service;
+pub mod sources;
+
+pub use error::{KeyError, MasterKeyError, UnknownKey};
+pub use material::KeyKind;
+pub use near_miss::{Difference, near_miss};
+pub use record::{KeyRecord, LastUse};
+pub use service::KeyService;

@@ -1,1 +1,12 @@
-//! Being written.
+//! Git Sync: the disk and the branch follow each other.
+//!
+//! [`engine`] decides and works, one repository each; [`worker`] drives it, talks to the remote and keeps the status.
+
+pub mod bases;
+pub mod compare;
+pub mod engine;
+pub mod hostile;
+pub mod ref_names;
+pub mod state;
+pub mod trees;
+pub mod worker;

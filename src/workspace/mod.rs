@@ -1,1 +1,25 @@
-//! Being written.
+//! The apps folder on disk: from folders to trees, and from trees to folders.
+//!
+//! Looking is a sweep of stamps ([`scan`]) against what is remembered ([`cache`]); only what is new is read, and only when
+//! it is quiet ([`quiet`]). Installing ([`install`]) stages, journals and swaps. Everything is reached through open folders
+//! ([`dir`]), one component at a time and without following links.
+
+mod cache;
+mod changes;
+mod content;
+mod dir;
+mod folder;
+mod install;
+mod journal;
+mod leftovers;
+mod looks;
+mod mount;
+mod network;
+mod quiet;
+mod record;
+mod renames;
+mod scan;
+mod stamp;
+
+pub use folder::{AppsFolder, Settings};
+pub use network::network_file_system;

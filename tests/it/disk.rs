@@ -1,1 +1,675 @@
-//! Being written.
+//! The apps folder on a real disk: looks, installs, crashes and other people's saves.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use appferry::domain::{AppName, EntryKind, Failure, FailureClass, ObjectId, TreeEntry};
+use appferry::ports::{AppOnDisk, Commit, FolderOnDisk, Installed, LocalRepository, RefEdit, Workspace};
+use appferry::watch::{Hint, Hints, WatchMode, Watcher};
+use appferry::workspace::{AppsFolder, Settings};
+use sha1::{Digest, Sha1};
+use tempfile::TempDir;
+
+// ---------------------------------------------------------------- a repository in memory
+
+#[derive(Default)]
+struct Memory {
+    blobs: Mutex<HashMap<ObjectId, Vec<u8>>>,
+    trees: Mutex<HashMap<ObjectId, Vec<TreeEntry>>>,
+    blobs_written: AtomicUsize,
+    trees_written: AtomicUsize,
+}
+
+fn git_name(kind: &str, body: &[u8]) -> ObjectId {
+    let mut sha = Sha1::new();
+    sha.update(format!("{kind} {}\0", body.len()));
+    sha.update(body);
+    ObjectId::from_bytes(sha.finalize().into())
+}
+
+fn missing<T>() -> Result<T, Failure> {
+    Err(Failure::internal("the object is missing"))
+}
+
+impl LocalRepository for Memory {
+    fn tree(&self, id: ObjectId) -> Result<Vec<TreeEntry>, Failure> {
+        self.trees.lock().unwrap().get(&id).cloned().map_or_else(missing, Ok)
+    }
+    fn blob(&self, id: ObjectId) -> Result<Vec<u8>, Failure> {
+        self.blobs.lock().unwrap().get(&id).cloned().map_or_else(missing, Ok)
+    }
+    fn commit(&self, _: ObjectId) -> Result<Commit, Failure> {
+        missing()
+    }
+    fn contains(&self, id: ObjectId) -> Result<bool, Failure> {
+        Ok(self.trees.lock().unwrap().contains_key(&id) || self.blobs.lock().unwrap().contains_key(&id))
+    }
+    fn write_blob(&self, bytes: &[u8]) -> Result<ObjectId, Failure> {
+        self.blobs_written.fetch_add(1, Ordering::Relaxed);
+        let id = git_name("blob", bytes);
+        self.blobs.lock().unwrap().entry(id).or_insert_with(|| bytes.to_vec());
+        Ok(id)
+    }
+    fn write_tree(&self, entries: &[TreeEntry]) -> Result<ObjectId, Failure> {
+        self.trees_written.fetch_add(1, Ordering::Relaxed);
+        let mut sorted = entries.to_vec();
+        sorted.sort_by_key(|entry| {
+            let mut name = entry.name.clone();
+            if entry.kind == EntryKind::Tree {
+                name.push(b'/');
+            }
+            name
+        });
+        let mut body = Vec::new();
+        for entry in &sorted {
+            body.extend_from_slice(format!("{:o} ", entry.kind.mode()).as_bytes());
+            body.extend_from_slice(&entry.name);
+            body.push(0);
+            body.extend_from_slice(entry.id.as_bytes());
+        }
+        let id = git_name("tree", &body);
+        self.trees.lock().unwrap().insert(id, sorted);
+        Ok(id)
+    }
+    fn write_commit(&self, _: &Commit) -> Result<ObjectId, Failure> {
+        missing()
+    }
+    fn flush(&self) -> Result<(), Failure> {
+        Ok(())
+    }
+    fn find_ref(&self, _: &str) -> Result<Option<ObjectId>, Failure> {
+        Ok(None)
+    }
+    fn list_refs(&self, _: &str) -> Result<Vec<(String, ObjectId)>, Failure> {
+        Ok(Vec::new())
+    }
+    fn edit_refs(&self, _: &[RefEdit]) -> Result<(), Failure> {
+        Ok(())
+    }
+    fn descends_from(&self, _: ObjectId, _: ObjectId) -> Result<bool, Failure> {
+        Ok(false)
+    }
+    fn maintain(&self) -> Result<bool, Failure> {
+        Ok(false)
+    }
+}
+
+impl Memory {
+    /// A tree of files; a path that ends with `*` is executable.
+    fn plant(&self, files: &[(&str, &str)]) -> ObjectId {
+        let mut entries = Vec::new();
+        let mut folders: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
+        for (path, text) in files {
+            match path.split_once('/') {
+                Some((folder, rest)) => folders.entry(folder).or_default().push((rest, text)),
+                None => {
+                    let kind = if path.ends_with('*') { EntryKind::Executable } else { EntryKind::File };
+                    let id = self.write_blob(text.as_bytes()).unwrap();
+                    entries.push(entry(path.trim_end_matches('*'), kind, id));
+                }
+            }
+        }
+        for (folder, inner) in folders {
+            entries.push(entry(folder, EntryKind::Tree, self.plant(&inner)));
+        }
+        self.write_tree(&entries).unwrap()
+    }
+}
+
+fn entry(name: &str, kind: EntryKind, id: ObjectId) -> TreeEntry {
+    TreeEntry { name: name.as_bytes().to_vec(), kind, id }
+}
+
+// ---------------------------------------------------------------- a bench to work at
+
+const DEBOUNCE: Duration = Duration::from_millis(150);
+
+struct Bench {
+    home: TempDir,
+    repo: Arc<Memory>,
+    disk: AppsFolder,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        fs::create_dir(home.path().join("apps")).unwrap();
+        Self::at(home, DEBOUNCE)
+    }
+
+    fn at(home: TempDir, debounce: Duration) -> Self {
+        let repo = Arc::new(Memory::default());
+        let disk = open(home.path(), debounce, &repo);
+        Self { home, repo, disk }
+    }
+
+    fn apps(&self) -> PathBuf {
+        self.home.path().join("apps")
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.apps().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.apps().join(path)).unwrap()
+    }
+
+    fn exists(&self, path: &str) -> bool {
+        self.apps().join(path).exists()
+    }
+
+    fn restart(&mut self) {
+        self.disk = open(self.home.path(), DEBOUNCE, &self.repo);
+    }
+
+    /// Looks until the app is not busy any more.
+    fn settle(&mut self, name: &str) -> AppOnDisk {
+        settle(&mut self.disk, name)
+    }
+
+    fn tree_of(&mut self, name: &str) -> ObjectId {
+        match self.settle(name) {
+            AppOnDisk::Settled(tree) => tree,
+            other => panic!("{name} is {other:?}"),
+        }
+    }
+
+    fn install(&mut self, name: &str, from: Option<ObjectId>, to: Option<ObjectId>) -> Installed {
+        self.disk.install(&app(name), from, to).unwrap()
+    }
+
+    fn staged(&self) -> Vec<String> {
+        let folder = self.apps().join(".appferry/staging");
+        fs::read_dir(folder).map_or_else(
+            |_| Vec::new(),
+            |found| found.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect(),
+        )
+    }
+
+    fn journals(&self) -> usize {
+        fs::read_dir(self.home.path().join("data/installs")).unwrap().count()
+    }
+}
+
+fn open(home: &Path, debounce: Duration, repo: &Arc<Memory>) -> AppsFolder {
+    let settings =
+        Settings { apps_dir: home.join("apps"), data: home.join("data"), debounce, file_mode: 0o644, dir_mode: 0o755 };
+    AppsFolder::open(settings, Arc::clone(repo) as Arc<dyn LocalRepository>).unwrap()
+}
+
+fn settle(disk: &mut AppsFolder, name: &str) -> AppOnDisk {
+    loop {
+        match disk.look_at(&app(name)).unwrap() {
+            AppOnDisk::Busy(rest) => std::thread::sleep(rest + Duration::from_millis(2)),
+            other => return other,
+        }
+    }
+}
+
+fn app(name: &str) -> AppName {
+    AppName::new(name).unwrap()
+}
+
+fn reason(seen: &AppOnDisk) -> (&str, &str) {
+    match seen {
+        AppOnDisk::Unreadable { path, reason } => (path, reason),
+        other => panic!("it should be unreadable, but is {other:?}"),
+    }
+}
+
+// ---------------------------------------------------------------- looking
+
+#[test]
+fn a_quiet_app_becomes_the_tree_that_git_would_make_and_a_young_one_is_busy() {
+    let mut bench = Bench::new();
+    bench.write("it's \"Ünï\" ✓/meta.json", "{}");
+    bench.write("it's \"Ünï\" ✓/screens/Screen 1/run.sh", "#!/bin/sh\n");
+    let script = bench.apps().join("it's \"Ünï\" ✓/screens/Screen 1/run.sh");
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o750)).unwrap();
+    fs::create_dir(bench.apps().join("it's \"Ünï\" ✓/empty")).unwrap();
+    assert!(matches!(bench.disk.look_at(&app("it's \"Ünï\" ✓")).unwrap(), AppOnDisk::Busy(rest) if rest <= DEBOUNCE));
+    let tree = bench.tree_of("it's \"Ünï\" ✓");
+    let wanted = bench.repo.plant(&[("meta.json", "{}"), ("screens/Screen 1/run.sh*", "#!/bin/sh\n")]);
+    assert_eq!(tree, wanted);
+    let git = Command::new("sh")
+        .args(["-c", "git init -q . && git add -A && git write-tree"])
+        .current_dir(bench.apps().join("it's \"Ünï\" ✓"))
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&git.stdout).trim(), tree.to_string());
+}
+
+#[test]
+fn a_second_look_reads_nothing_and_one_changed_file_is_read_alone() {
+    let mut bench = Bench::new();
+    for file in 0..20 {
+        bench.write(&format!("a/f{file}"), "text");
+    }
+    std::thread::sleep(Duration::from_millis(2100)); // older than the grain of any clock
+    bench.tree_of("a");
+    let (blobs, trees) =
+        (bench.repo.blobs_written.load(Ordering::Relaxed), bench.repo.trees_written.load(Ordering::Relaxed));
+    bench.tree_of("a");
+    bench.disk.save_cache().unwrap();
+    bench.restart();
+    bench.tree_of("a");
+    assert_eq!(bench.repo.blobs_written.load(Ordering::Relaxed), blobs);
+    assert_eq!(bench.repo.trees_written.load(Ordering::Relaxed), trees);
+    bench.write("a/f7", "other");
+    bench.tree_of("a");
+    assert_eq!(bench.repo.blobs_written.load(Ordering::Relaxed), blobs + 1);
+    // A repository that lost the app gets it again.
+    bench.repo.trees.lock().unwrap().clear();
+    bench.repo.blobs.lock().unwrap().clear();
+    let tree = bench.tree_of("a");
+    assert_eq!(bench.repo.tree(tree).unwrap().len(), 20);
+}
+
+#[test]
+fn a_change_that_leaves_size_and_times_as_they_were_is_found_while_the_file_is_young() {
+    let mut bench = Bench::new();
+    bench.write("a/f", "one");
+    let before = bench.tree_of("a");
+    bench.write("a/f", "two");
+    let after = bench.tree_of("a");
+    assert_ne!(before, after);
+}
+
+#[test]
+fn what_cannot_be_part_of_an_app_is_named_with_its_reason() {
+    let mut bench = Bench::new();
+    bench.write("link/x", "");
+    symlink("/etc/passwd", bench.apps().join("link/y")).unwrap();
+    bench.write("git/in/.GIT/config", "");
+    bench.write("pipe/x", "");
+    let pipe = bench.apps().join("pipe/p");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    fs::create_dir(bench.apps().join("bytes")).unwrap();
+    use std::os::unix::ffi::OsStrExt;
+    fs::write(bench.apps().join("bytes").join(std::ffi::OsStr::from_bytes(b"\xff")), "").unwrap();
+    symlink(bench.apps().join("pipe"), bench.apps().join("linked app")).unwrap();
+    fs::create_dir(bench.apps().join("back\\slash")).unwrap();
+    fs::create_dir(bench.apps().join(".hidden")).unwrap();
+    bench.write("not an app.txt", "");
+
+    let seen = bench.disk.look_at(&app("link")).unwrap();
+    assert!(reason(&seen).0 == "y" && reason(&seen).1.contains("symbolic link"), "{seen:?}");
+    let seen = bench.disk.look_at(&app("git")).unwrap();
+    assert!(reason(&seen).0 == "in/.GIT" && reason(&seen).1.contains("Git's own folder"), "{seen:?}");
+    let seen = bench.disk.look_at(&app("pipe")).unwrap();
+    assert!(reason(&seen).1.contains("pipe"), "{seen:?}");
+    let seen = bench.disk.look_at(&app("bytes")).unwrap();
+    assert!(reason(&seen).1.contains("UTF-8"), "{seen:?}");
+    let seen = bench.disk.look_at(&app("linked app")).unwrap();
+    assert!(reason(&seen).1.contains("symbolic link"), "{seen:?}");
+    let FolderOnDisk::Apps { apps, refused } = bench.disk.look_at_all().unwrap() else { panic!("it is mounted") };
+    assert_eq!(apps.iter().map(|(app, _)| app.as_str()).collect::<Vec<_>>(), ["bytes", "git", "link", "pipe"]);
+    assert_eq!(refused.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["back\\\\slash", "linked app"]);
+}
+
+#[test]
+fn an_empty_folder_is_empty_and_a_missing_one_is_absent() {
+    let mut bench = Bench::new();
+    fs::create_dir_all(bench.apps().join("hollow/in/in")).unwrap();
+    assert_eq!(bench.settle("hollow"), AppOnDisk::Empty);
+    assert_eq!(bench.settle("hollow"), AppOnDisk::Empty);
+    assert_eq!(bench.settle("nowhere"), AppOnDisk::Absent);
+}
+
+#[test]
+fn a_missing_apps_folder_is_not_a_deletion_and_comes_back_by_itself() {
+    let mut bench = Bench::new();
+    bench.write("a/f", "1");
+    bench.tree_of("a");
+    fs::rename(bench.apps(), bench.home.path().join("away")).unwrap();
+    let seen = bench.disk.look_at_all().unwrap();
+    assert!(matches!(&seen, FolderOnDisk::NotMounted(reason) if reason.contains("missing")), "{seen:?}");
+    assert_eq!(bench.disk.look_at(&app("a")).unwrap_err().class, FailureClass::Disk);
+    assert!(bench.disk.install(&app("a"), None, None).is_err());
+    fs::rename(bench.home.path().join("away"), bench.apps()).unwrap();
+    assert!(matches!(bench.settle("a"), AppOnDisk::Settled(_)));
+}
+
+#[test]
+fn another_file_system_mounted_over_the_folder_is_seen_and_the_old_one_taken_back() {
+    let mut bench = Bench::new();
+    bench.write("a/f", "1");
+    bench.tree_of("a");
+    let Some(mounted) = Tmpfs::mount(&bench.apps(), "1m") else { return };
+    let seen = bench.disk.look_at_all().unwrap();
+    assert!(matches!(&seen, FolderOnDisk::NotMounted(reason) if reason.contains("another file system")), "{seen:?}");
+    drop(mounted);
+    assert!(matches!(bench.settle("a"), AppOnDisk::Settled(_)));
+}
+
+struct Tmpfs(PathBuf);
+
+impl Tmpfs {
+    /// `None`, said aloud, where this is not allowed.
+    fn mount(at: &Path, size: &str) -> Option<Self> {
+        let done = Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(at).status();
+        if done.is_ok_and(|status| status.success()) {
+            return Some(Self(at.to_owned()));
+        }
+        assert!(std::env::var_os("CI").is_none(), "mounting a tmpfs must work where all tests must run");
+        eprintln!("skipped: this user may not mount a tmpfs");
+        None
+    }
+}
+
+impl Drop for Tmpfs {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}
+
+// ---------------------------------------------------------------- installing
+
+#[test]
+fn an_app_is_installed_changed_and_deleted_and_is_never_busy_by_our_own_hand() {
+    let mut bench = Bench::new();
+    let first = bench.repo.plant(&[("meta.json", "{}"), ("in/deep/run.sh*", "1"), ("gone/x", "2")]);
+    assert_eq!(bench.install("a", None, Some(first)), Installed::Done);
+    assert_eq!(bench.disk.look_at(&app("a")).unwrap(), AppOnDisk::Settled(first));
+    let mode = |path: &str| fs::metadata(bench.apps().join(path)).unwrap().mode() & 0o777;
+    assert_eq!((mode("a/meta.json"), mode("a/in/deep/run.sh"), mode("a/in")), (0o644, 0o755, 0o755));
+    let second = bench.repo.plant(&[("meta.json", "{\"a\":1}"), ("in/deep/run.sh", "1"), ("new/y", "3")]);
+    assert_eq!(bench.install("a", Some(first), Some(second)), Installed::Done);
+    assert_eq!(bench.disk.look_at(&app("a")).unwrap(), AppOnDisk::Settled(second));
+    assert!(!bench.exists("a/gone"));
+    assert_eq!(bench.install("a", Some(second), None), Installed::Done);
+    assert!(!bench.exists("a"));
+    assert_eq!((bench.staged(), bench.journals()), (vec![], 0));
+}
+
+#[test]
+fn an_install_touches_only_what_differs_and_the_next_look_reads_nothing() {
+    let mut bench = Bench::new();
+    let first = bench.repo.plant(&[("a", "1"), ("b/c", "2"), ("b/d", "3")]);
+    bench.install("x", None, Some(first));
+    let apps = bench.apps();
+    let inode = |path: &str| fs::metadata(apps.join(path)).unwrap().ino();
+    let before = (inode("x/a"), inode("x/b/c"));
+    std::thread::sleep(Duration::from_millis(30));
+    let second = bench.repo.plant(&[("a", "1"), ("b/c", "2"), ("b/d", "4")]);
+    bench.install("x", Some(first), Some(second));
+    assert_eq!((inode("x/a"), inode("x/b/c")), before);
+    assert_eq!(bench.disk.look_at(&app("x")).unwrap(), AppOnDisk::Settled(second));
+}
+
+#[test]
+fn a_file_becomes_a_folder_and_a_folder_a_file() {
+    let mut bench = Bench::new();
+    let first = bench.repo.plant(&[("a", "file"), ("b/c/d", "deep"), ("b/e", "flat")]);
+    let second = bench.repo.plant(&[("a/x/y", "deep"), ("b", "file")]);
+    bench.install("x", None, Some(first));
+    assert_eq!(bench.install("x", Some(first), Some(second)), Installed::Done);
+    assert_eq!((bench.read("x/a/x/y"), bench.read("x/b")), ("deep".to_owned(), "file".to_owned()));
+    assert_eq!(bench.install("x", Some(second), Some(first)), Installed::Done);
+    assert_eq!(bench.disk.look_at(&app("x")).unwrap(), AppOnDisk::Settled(first));
+}
+
+#[test]
+fn mode_and_owner_of_existing_files_stay_and_new_ones_belong_to_whom_the_folder_belongs() {
+    let mut bench = Bench::new();
+    let first = bench.repo.plant(&[("a", "1"), ("in/b", "1")]);
+    bench.install("x", None, Some(first));
+    fs::set_permissions(bench.apps().join("x/a"), fs::Permissions::from_mode(0o600)).unwrap();
+    let root = fs::metadata("/proc/self").unwrap().uid() == 0;
+    if root {
+        std::os::unix::fs::chown(bench.apps().join("x/a"), Some(1234), Some(1235)).unwrap();
+        std::os::unix::fs::chown(bench.apps().join("x/in"), Some(1236), Some(1237)).unwrap();
+    }
+    let second = bench.repo.plant(&[("a", "2"), ("in/b", "1"), ("in/new/c", "3")]);
+    assert_eq!(bench.install("x", Some(first), Some(second)), Installed::Done);
+    let of = |path: &str| {
+        let found = fs::metadata(bench.apps().join(path)).unwrap();
+        (found.uid(), found.gid(), found.mode() & 0o777)
+    };
+    assert_eq!(of("x/a").2, 0o600);
+    if root {
+        assert_eq!(of("x/a"), (1234, 1235, 0o600));
+        assert_eq!(of("x/in/new/c"), (1236, 1237, 0o644));
+        assert_eq!(of("x/in/new"), (1236, 1237, 0o755));
+    }
+}
+
+#[test]
+fn a_save_that_the_plan_did_not_know_disturbs_the_install_and_stays() {
+    let mut bench = Bench::new();
+    let first = bench.repo.plant(&[("a", "1"), ("b", "1"), ("c", "1")]);
+    let second = bench.repo.plant(&[("a", "2"), ("c", "1")]);
+    bench.install("x", None, Some(first));
+    bench.write("x/a", "mine");
+    assert_eq!(bench.install("x", Some(first), Some(second)), Installed::Disturbed);
+    assert_eq!((bench.read("x/a"), bench.read("x/b")), ("mine".to_owned(), "1".to_owned()));
+    bench.write("x/a", "1");
+    bench.write("x/b", "mine");
+    assert_eq!(bench.install("x", Some(first), None), Installed::Disturbed);
+    assert_eq!(bench.read("x/b"), "mine");
+    bench.write("x/b", "1");
+    bench.write("x/new", "mine");
+    assert_eq!(bench.install("x", Some(first), None), Installed::Disturbed);
+    assert_eq!(bench.read("x/new"), "mine");
+    assert_eq!((bench.staged(), bench.journals()), (vec![], 0));
+}
+
+#[test]
+fn without_exchange_an_install_still_works_and_still_sees_saves() {
+    let mut bench = Bench::new();
+    bench.disk = open(bench.home.path(), DEBOUNCE, &bench.repo).without_exchange();
+    let first = bench.repo.plant(&[("a", "1"), ("b/c", "1")]);
+    let second = bench.repo.plant(&[("a", "2"), ("d", "1")]);
+    assert_eq!(bench.install("x", None, Some(first)), Installed::Done);
+    assert_eq!(bench.install("x", Some(first), Some(second)), Installed::Done);
+    assert_eq!(bench.disk.look_at(&app("x")).unwrap(), AppOnDisk::Settled(second));
+    bench.write("x/d", "mine");
+    assert_eq!(bench.install("x", Some(second), None), Installed::Disturbed);
+    assert_eq!(bench.read("x/d"), "mine");
+}
+
+#[test]
+fn hostile_trees_are_refused_and_nothing_of_them_is_written() {
+    let mut bench = Bench::new();
+    let blob = bench.repo.write_blob(b"evil").unwrap();
+    let good = entry("good", EntryKind::File, blob);
+    let bad = |name: &str, kind| vec![good.clone(), entry(name, kind, blob)];
+    let trees = [
+        bad(".git", EntryKind::File),
+        bad("..", EntryKind::File),
+        bad("a/b", EntryKind::File),
+        bad("/etc", EntryKind::File),
+        bad("new\nline", EntryKind::File),
+        bad("GIT~1", EntryKind::File),
+        bad("link", EntryKind::Symlink),
+        bad("sub", EntryKind::Submodule),
+        vec![good.clone(), good.clone()],
+        vec![good.clone(), TreeEntry { name: vec![0xff], kind: EntryKind::File, id: blob }],
+    ];
+    for entries in trees {
+        let inner = bench.repo.write_tree(&entries).unwrap();
+        let outer = bench.repo.write_tree(&[entry("in", EntryKind::Tree, inner)]).unwrap();
+        for tree in [inner, outer] {
+            let failure = bench.disk.install(&app("x"), None, Some(tree)).unwrap_err();
+            assert_eq!(failure.class, FailureClass::Protocol, "{failure}");
+            assert!(!bench.exists("x"));
+        }
+    }
+    assert_eq!((bench.staged(), bench.journals()), (vec![], 0));
+}
+
+#[test]
+fn no_link_on_the_way_leads_an_install_out_of_the_folder() {
+    let mut bench = Bench::new();
+    let outside = tempfile::tempdir().unwrap();
+    fs::write(outside.path().join("f"), "1").unwrap();
+    let first = bench.repo.plant(&[("in/f", "1"), ("keep", "1")]);
+    let second = bench.repo.plant(&[("in/f", "evil"), ("in/g", "evil"), ("keep", "1")]);
+    bench.install("x", None, Some(first));
+    fs::remove_dir_all(bench.apps().join("x/in")).unwrap();
+    symlink(outside.path(), bench.apps().join("x/in")).unwrap();
+    assert_eq!(bench.install("x", Some(first), Some(second)), Installed::Disturbed);
+    assert_eq!(bench.install("x", Some(first), None), Installed::Disturbed);
+    symlink(outside.path(), bench.apps().join("y")).unwrap();
+    assert!(!matches!(bench.disk.install(&app("y"), None, Some(second)), Ok(Installed::Done)));
+    assert_eq!(fs::read_to_string(outside.path().join("f")).unwrap(), "1");
+    assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn on_a_full_disk_nothing_half_is_visible_and_the_install_goes_on_when_there_is_space() {
+    let mut bench = Bench::new();
+    let Some(_mounted) = Tmpfs::mount(&bench.apps(), "1m") else { return };
+    let big = "x".repeat(300_000);
+    let first = bench.repo.plant(&[("a", &big), ("b", "1")]);
+    assert_eq!(bench.install("x", None, Some(first)), Installed::Done);
+    let (new_a, new_c) = ("y".repeat(300_000), "z".repeat(500_000));
+    let second = bench.repo.plant(&[("a", &new_a), ("b", "2"), ("c", &new_c)]);
+    for _ in 0..2 {
+        let failure = bench.disk.install(&app("x"), Some(first), Some(second)).unwrap_err();
+        assert_eq!(failure.class, FailureClass::Disk);
+        assert!(failure.remedy.contains("free space"), "{failure}");
+        assert_eq!(bench.staged(), Vec::<String>::new());
+        assert_eq!(bench.tree_of("x"), first);
+    }
+    assert!(Command::new("mount").args(["-o", "remount,size=4m"]).arg(bench.apps()).status().unwrap().success());
+    assert_eq!(bench.install("x", Some(first), Some(second)), Installed::Done);
+}
+
+// ---------------------------------------------------------------- other people's saves
+
+#[test]
+fn a_saver_that_never_rests_loses_no_save_and_readers_see_whole_files() {
+    let mut bench = Bench::new();
+    let text = |version: usize| format!("{{\"version\":{version:06}}}").repeat(200);
+    let trees: Vec<ObjectId> =
+        (0..2).map(|version| bench.repo.plant(&[("f", &text(version)), ("g", "same")])).collect();
+    bench.install("x", None, Some(trees[0]));
+    let path = bench.apps().join("x/f");
+    let stop = Arc::new(AtomicBool::new(false));
+    let saver = std::thread::spawn({
+        let (path, stop) = (path.clone(), Arc::clone(&stop));
+        move || {
+            let mut last = 0;
+            for save in 100_000..104_000 {
+                let text = format!("{{\"version\":{save:06}}}").repeat(200);
+                if save % 2 == 0 {
+                    let temporary = path.with_file_name("..saving");
+                    fs::write(&temporary, text).unwrap();
+                    fs::rename(&temporary, &path).unwrap();
+                } else {
+                    continue;
+                }
+                last = save;
+                std::thread::sleep(Duration::from_micros(300));
+            }
+            stop.store(true, Ordering::Relaxed);
+            last
+        }
+    });
+    let reader = std::thread::spawn({
+        let (path, stop) = (path.clone(), Arc::clone(&stop));
+        move || {
+            while !stop.load(Ordering::Relaxed) {
+                let found = fs::read_to_string(&path).expect("the file is always there");
+                assert_eq!(found.len(), 200 * "{\"version\":000000}".len(), "a reader saw half a file");
+            }
+        }
+    });
+    let mut turns = (0, 0);
+    while !stop.load(Ordering::Relaxed) {
+        // The plan is made from whatever is there, and may be outdated at once.
+        let seen = fs::read_to_string(&path).unwrap();
+        let from = bench.repo.plant(&[("f", &seen), ("g", "same")]);
+        match bench.install("x", Some(from), Some(trees[1])) {
+            Installed::Done => turns.0 += 1,
+            Installed::Disturbed => turns.1 += 1,
+        }
+    }
+    let last = saver.join().unwrap();
+    reader.join().unwrap();
+    let found = fs::read_to_string(&path).unwrap();
+    let kept = found == text(1) || found == text(last);
+    assert!(kept, "{}", &found[..20]);
+    if found == text(1) {
+        assert!(
+            bench.repo.contains(git_name("blob", text(last).as_bytes())).unwrap(),
+            "the last save was planned from"
+        );
+    }
+    assert_eq!(bench.staged(), Vec::<String>::new());
+    eprintln!("{} installs done, {} disturbed", turns.0, turns.1);
+}
+
+// ---------------------------------------------------------------- watching
+
+async fn until_inotify(watcher: &Watcher) {
+    let mut modes = watcher.modes();
+    modes.wait_for(|mode| *mode == WatchMode::Inotify).await.unwrap();
+}
+
+async fn next(hints: &mut Hints) -> Hint {
+    tokio::time::timeout(Duration::from_secs(20), hints.next()).await.expect("a hint comes")
+}
+
+/// Takes hints until one names this app.
+async fn hint_for(hints: &mut Hints, name: &str) {
+    loop {
+        if matches!(next(hints).await, Hint::Apps(apps) if apps.contains(&app(name))) {
+            return;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_deep_in_an_app_is_hinted_at_and_our_own_staging_is_not() {
+    let home = tempfile::tempdir().unwrap();
+    fs::create_dir_all(home.path().join("PO App/screens/1")).unwrap();
+    fs::create_dir_all(home.path().join(".appferry/staging")).unwrap();
+    let (watcher, mut hints) = Watcher::start(home.path().to_owned()).unwrap();
+    assert_eq!(next(&mut hints).await, Hint::Everything);
+    until_inotify(&watcher).await;
+    fs::write(home.path().join(".appferry/staging/x"), "1").unwrap();
+    fs::write(home.path().join("PO App/screens/1/meta.json"), "{}").unwrap();
+    assert_eq!(next(&mut hints).await, Hint::Apps([app("PO App")].into()));
+    // A folder that came later is watched too.
+    fs::create_dir_all(home.path().join("new/in")).unwrap();
+    hint_for(&mut hints, "new").await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    while tokio::time::timeout(Duration::from_millis(50), hints.next()).await.is_ok() {}
+    fs::write(home.path().join("new/in/x"), "1").unwrap();
+    hint_for(&mut hints, "new").await;
+    // Reading is no change.
+    while tokio::time::timeout(Duration::from_millis(50), hints.next()).await.is_ok() {}
+    fs::read(home.path().join("new/in/x")).unwrap();
+    assert!(tokio::time::timeout(Duration::from_millis(200), hints.next()).await.is_err());
+    tokio::task::spawn_blocking(|| watcher.stop()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_is_missing_or_made_anew_is_watched_once_it_is_there() {
+    let home = tempfile::tempdir().unwrap();
+    let apps = home.path().join("apps");
+    let (watcher, mut hints) = Watcher::start(apps.clone()).unwrap();
+    assert!(matches!(watcher.mode(), WatchMode::Polling { every, .. } if every == Duration::from_secs(5)));
+    for _ in 0..2 {
+        fs::create_dir_all(apps.join("a")).unwrap();
+        assert_eq!(next(&mut hints).await, Hint::Everything);
+        until_inotify(&watcher).await;
+        fs::write(apps.join("a/f"), "1").unwrap();
+        hint_for(&mut hints, "a").await;
+        fs::remove_dir_all(&apps).unwrap();
+        let mut modes = watcher.modes();
+        modes.wait_for(|mode| matches!(mode, WatchMode::Polling { .. })).await.unwrap();
+        while next(&mut hints).await != Hint::Everything {}
+    }
+}

@@ -1,1 +1,182 @@
-//! Being written.
+//! The key store on a real disk, its keys checked with the real `ssh-keygen`.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
+
+mod at_rest;
+mod audit;
+mod damage;
+mod master_keys;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use appferry::config::MasterKeySources;
+use appferry::domain::{Failure, FailureClass, KeyName};
+use appferry::keys::{KeyError, KeyKind, KeyService, MasterKeyError, envelope::Field};
+use appferry::ports::{KeyUse, Keyring};
+use base64::Engine;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE};
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
+use tempfile::TempDir;
+
+const STORE: &str = "store.sqlite";
+const MASTER_KEY: &str = "master.key";
+/// Tells the test binary, started again as another process, which data folder to use.
+const CHILD_DATA_DIR: &str = "APPFERRY_TEST_CHILD_DATA_DIR";
+
+fn name(text: &str) -> KeyName {
+    KeyName::new(text).unwrap()
+}
+
+fn embedded() -> MasterKeySources {
+    MasterKeySources::default()
+}
+
+fn files(files: &[&Path]) -> MasterKeySources {
+    MasterKeySources { files: files.iter().map(|&file| file.to_owned()).collect(), ..embedded() }
+}
+
+async fn open(dir: &Path) -> KeyService {
+    KeyService::open(dir, &embedded()).await.unwrap().0
+}
+
+async fn refusal(dir: &Path, sources: &MasterKeySources) -> KeyError {
+    KeyService::open(dir, sources).await.map(drop).unwrap_err()
+}
+
+/// The store's file, opened behind the program's back.
+async fn raw(dir: &Path) -> SqlitePool {
+    SqlitePool::connect_with(SqliteConnectOptions::new().filename(dir.join(STORE))).await.unwrap()
+}
+
+async fn execute(pool: &SqlitePool, sql: &'static str) -> Result<u64, String> {
+    sqlx::query(sql).execute(pool).await.map(|done| done.rows_affected()).map_err(|e| e.to_string())
+}
+
+fn ssh_keygen(args: &[&str], file: &Path) -> String {
+    let out = Command::new("ssh-keygen").args(args).arg(file).stdin(Stdio::null()).output().unwrap();
+    assert!(out.status.success(), "ssh-keygen {args:?}: {}", String::from_utf8_lossy(&out.stderr));
+    String::from_utf8(out.stdout).unwrap()
+}
+
+fn private_file(dir: &TempDir, content: &str) -> PathBuf {
+    let path = dir.path().join("private");
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).unwrap();
+    file.write_all(content.as_bytes()).unwrap();
+    path
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = fs::read_dir(dir).unwrap().map(Result::unwrap);
+    entries.map(|e| (e.file_name().into_string().unwrap(), fs::read(e.path()).unwrap())).collect()
+}
+
+fn holds(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack.windows(needle.len()).any(|window| window == needle)
+}
+
+async fn openssh_agrees(kind: KeyKind, label: &str) {
+    let (data, scratch) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let service = open(data.path()).await;
+    let made = service.generate(&name("Deploy.Key-1"), kind).await.unwrap();
+    let public = scratch.path().join("public");
+    fs::write(&public, service.public(&name("Deploy.Key-1")).await.unwrap()).unwrap();
+    let expected = format!("{} {} Deploy.Key-1 ({label})\n", made.bits, made.fingerprint);
+    assert_eq!(ssh_keygen(&["-lf"], &public), expected);
+
+    let resolved = service.resolve(&name("Deploy.Key-1")).await.unwrap();
+    let private = private_file(&scratch, resolved.private_pem.expose_secret());
+    let derived = ssh_keygen(&["-yf"], &private);
+    assert_eq!(format!("{} Deploy.Key-1", derived.trim_end()), made.public_key);
+    assert_eq!((resolved.public_line, resolved.fingerprint), (made.public_key, made.fingerprint));
+    assert_eq!((resolved.generation, resolved.source), (1, "store"));
+}
+
+#[tokio::test]
+async fn openssh_accepts_both_halves_of_an_ed25519_key() {
+    openssh_agrees(KeyKind::Ed25519, "ED25519").await;
+}
+
+#[tokio::test]
+async fn openssh_accepts_both_halves_of_rsa_keys() {
+    for bits in [None, Some(2048), Some(2056)] {
+        openssh_agrees(KeyKind::rsa(bits).unwrap(), "RSA").await;
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_is_taken_stays_as_it_is() {
+    let data = TempDir::new().unwrap();
+    let service = open(data.path()).await;
+    let first = service.generate(&name("key"), KeyKind::Ed25519).await.unwrap();
+    let error = service.generate(&name("key"), KeyKind::rsa(None).unwrap()).await.unwrap_err();
+    assert!(matches!(&error, KeyError::Taken { .. }), "{error}");
+    assert_eq!(service.list().await.unwrap(), [first]);
+    service.generate(&name("KEY"), KeyKind::Ed25519).await.unwrap();
+}
+
+#[tokio::test]
+async fn of_two_that_make_the_same_name_at_once_one_wins_whole() {
+    let data = TempDir::new().unwrap();
+    let (a, b) = (open(data.path()).await, open(data.path()).await);
+    let key = name("key");
+    let (one, two) = tokio::join!(a.generate(&key, KeyKind::Ed25519), b.generate(&key, KeyKind::Ed25519));
+    let (won, lost) = if one.is_ok() { (one, two) } else { (two, one) };
+    assert!(matches!(lost, Err(KeyError::Taken { .. })), "{lost:?}");
+    assert_eq!(a.resolve(&key).await.unwrap().fingerprint, won.unwrap().fingerprint);
+}
+
+#[tokio::test]
+async fn another_process_sees_a_new_key_at_its_next_question() {
+    let data = TempDir::new().unwrap();
+    let worker = open(data.path()).await;
+    assert!(worker.resolve(&name("late")).await.is_err());
+    let cli = open(data.path()).await;
+    let made = cli.generate(&name("late"), KeyKind::Ed25519).await.unwrap();
+    cli.close().await;
+    assert_eq!(worker.resolve(&name("late")).await.unwrap().fingerprint, made.fingerprint);
+}
+
+#[tokio::test]
+async fn an_unknown_name_lists_the_names_there_are_and_the_near_miss() {
+    let data = TempDir::new().unwrap();
+    let service = open(data.path()).await;
+    for key in ["prod", "GitSync"] {
+        service.generate(&name(key), KeyKind::Ed25519).await.unwrap();
+    }
+    let failure = service.resolve(&name("gitsync")).await.map(drop).unwrap_err();
+    assert_eq!(failure.class, FailureClass::Key);
+    assert!(failure.message.contains("`GitSync`, `prod`"), "{failure}");
+    assert!(failure.remedy.contains("did you mean `GitSync`"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_key_in_use_cannot_be_deleted() {
+    let data = TempDir::new().unwrap();
+    let service = open(data.path()).await;
+    let (here, later) = (name("here"), name("later"));
+    service.generate(&here, KeyKind::Ed25519).await.unwrap();
+    service.mark_used_by("environment", &[here.clone(), later.clone(), later.clone()]).await.unwrap();
+    service.generate(&later, KeyKind::Ed25519).await.unwrap();
+    for key in [&here, &later] {
+        assert_eq!(service.show(key).await.unwrap().used_by, ["environment"], "{key}");
+    }
+    let pool = raw(data.path()).await;
+    let refused = execute(&pool, "DELETE FROM keys WHERE name = 'later'").await.unwrap_err();
+    assert!(refused.contains("FOREIGN KEY"), "{refused}");
+
+    service.mark_used_by("tunnel db", std::slice::from_ref(&here)).await.unwrap();
+    service.mark_used_by("environment", std::slice::from_ref(&here)).await.unwrap();
+    assert_eq!(service.show(&here).await.unwrap().used_by, ["environment", "tunnel db"]);
+    assert_eq!(service.show(&later).await.unwrap().used_by, [""; 0]);
+    assert_eq!(execute(&pool, "DELETE FROM keys WHERE name = 'later'").await, Ok(1));
+}

@@ -1,1 +1,419 @@
-//! Being written.
+//! Remotes against real Git: over a stand-in for SSH that runs the server's command here, over HTTP, and over a path.
+
+mod double;
+mod http;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use appferry::domain::{FailureClass, ObjectId};
+use appferry::ports::{PushError, RefOutcome, RefUpdate, RemoteTip};
+
+use double::{Cut, Pair, Shell, git, noise};
+
+fn update(expected: Option<ObjectId>, new: ObjectId) -> RefUpdate {
+    RefUpdate { name: "refs/heads/main".into(), expected, new }
+}
+
+fn accepted() -> Vec<RefOutcome> {
+    vec![RefOutcome::Accepted]
+}
+
+/// Both ends must be sound, and the server's branch where we think it is.
+fn assert_sound(pair: &Pair, tip: ObjectId) {
+    git(&pair.server, &["fsck", "--strict", "--full"]);
+    git(&pair.local, &["fsck", "--strict", "--full"]);
+    assert_eq!(git(&pair.server, &["rev-parse", "refs/heads/main"]), tip.to_string());
+}
+
+#[tokio::test]
+async fn a_poll_finds_the_branch_in_both_versions_of_the_protocol() {
+    for version_2 in [true, false] {
+        let pair = Pair::new();
+        let shell = Shell { version_2, ..Shell::default() };
+        let remote = pair.ssh(Arc::new(shell), "main");
+        assert_eq!(remote.poll().await, Ok(RemoteTip::Unborn));
+        let first = pair.server_commit(None, &[("a", b"1")], "refs/heads/main");
+        pair.server_commit(None, &[("b", b"1")], "refs/heads/main2");
+        assert_eq!(remote.poll().await, Ok(RemoteTip::At(first)));
+        let absent = pair.ssh(Arc::new(Shell { version_2, ..Shell::default() }), "mai");
+        assert_eq!(absent.poll().await, Ok(RemoteTip::Absent(vec!["main".into(), "main2".into()])));
+        assert_eq!(absent.fetch().await, Ok(RemoteTip::Absent(vec!["main".into(), "main2".into()])));
+    }
+}
+
+#[tokio::test]
+async fn a_poll_asks_one_question() {
+    let pair = Pair::new();
+    let first = pair.server_commit(None, &[("a", b"1")], "refs/heads/main");
+    let shell = Arc::new(Shell { version_2: true, ..Shell::default() });
+    let remote = pair.ssh(shell.clone(), "main");
+    assert_eq!(remote.poll().await, Ok(RemoteTip::At(first)));
+    assert_eq!(shell.execs.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_fetch_brings_all_objects_and_moves_no_ref() {
+    for version_2 in [true, false] {
+        let pair = Pair::new();
+        let remote = pair.ssh(Arc::new(Shell { version_2, ..Shell::default() }), "main");
+        assert_eq!(remote.fetch().await, Ok(RemoteTip::Unborn));
+        let first = pair.server_commit(None, &[("App/A/x.json", b"{}")], "refs/heads/main");
+        assert_eq!(remote.fetch().await, Ok(RemoteTip::At(first)));
+        assert_eq!(git(&pair.local, &["for-each-ref"]), "");
+        git(&pair.local, &["update-ref", "refs/remotes/origin/main", &first.to_string()]);
+        let text = "a line of text that is long enough for a delta\n".repeat(200);
+        let second = pair.server_commit(Some(first), &[("App/A/y.json", text.as_bytes())], "refs/heads/main");
+        let third =
+            pair.server_commit(Some(second), &[("App/A/y.json", format!("{text}more").as_bytes())], "refs/heads/main");
+        git(&pair.server, &["gc", "-q"]);
+        assert_eq!(remote.fetch().await, Ok(RemoteTip::At(third)));
+        assert_eq!(remote.fetch().await, Ok(RemoteTip::At(third)));
+        git(&pair.local, &["fsck", "--strict", third.to_string().as_str()]);
+        assert_eq!(git(&pair.local, &["rev-list", "--objects", "--count", &third.to_string()]), "15");
+        // What was here already was not sent again.
+        let packed = git(&pair.local, &["count-objects", "-v"]);
+        assert!(packed.contains("in-pack: 15") || packed.contains("in-pack: 16"), "{packed}");
+    }
+}
+
+#[tokio::test]
+async fn a_thin_pack_is_completed_from_what_is_here() {
+    let pair = Pair::new();
+    let remote = pair.ssh(Arc::new(Shell { version_2: true, ..Shell::default() }), "main");
+    let text = noise(4000);
+    let first = pair.server_commit(None, &[("a", &text)], "refs/heads/main");
+    remote.fetch().await.expect("the first");
+    git(&pair.local, &["update-ref", "refs/remotes/origin/main", &first.to_string()]);
+    let second = pair.server_commit(Some(first), &[("a", &[&text[..], b"more"].concat())], "refs/heads/main");
+    git(&pair.server, &["repack", "-adq"]);
+    assert_eq!(remote.fetch().await, Ok(RemoteTip::At(second)));
+    git(&pair.local, &["fsck", "--strict", &second.to_string()]);
+}
+
+#[tokio::test]
+async fn the_first_push_makes_the_branch_and_the_next_moves_it() {
+    let pair = Pair::new();
+    let shell = Arc::new(Shell::default());
+    let remote = pair.ssh(shell.clone(), "main");
+    let first = pair.commit(None, &[("App/A/x.json", b"{}"), ("README.md", b"hello")]);
+    assert_eq!(remote.push(&[update(None, first)]).await, Ok(accepted()));
+    assert_sound(&pair, first);
+    let second = pair.commit(Some(first), &[("App/A/x.json", b"{\"a\":1}")]);
+    assert_eq!(remote.push(&[update(Some(first), second)]).await, Ok(accepted()));
+    assert_sound(&pair, second);
+    assert!(shell.ahead.load(Ordering::Relaxed) >= 1, "the next push finds its channel open");
+    assert_eq!(pair.flushes(), 2);
+    // The same again, as after a lost report.
+    assert_eq!(remote.push(&[update(Some(first), second)]).await, Ok(accepted()));
+}
+
+#[tokio::test]
+async fn a_lost_race_is_moved_and_changes_nothing() {
+    let pair = Pair::new();
+    let remote = pair.ssh(Arc::new(Shell::default()), "main");
+    let first = pair.commit(None, &[("a", b"1")]);
+    assert_eq!(remote.push(&[update(None, first)]).await, Ok(accepted()));
+    let theirs = pair.server_commit(Some(first), &[("b", b"2")], "refs/heads/main");
+    let ours = pair.commit(Some(first), &[("a", b"2")]);
+    assert_eq!(remote.push(&[update(Some(first), ours)]).await, Ok(vec![RefOutcome::Moved]));
+    assert_eq!(remote.push(&[update(None, ours)]).await, Ok(vec![RefOutcome::Moved]));
+    assert_sound(&pair, theirs);
+}
+
+#[tokio::test]
+async fn a_race_lost_in_flight_is_moved_too() {
+    let pair = Pair::new();
+    let shell = Arc::new(Shell { preopened: true, ..Shell::default() });
+    let remote = pair.ssh(shell.clone(), "main");
+    let first = pair.commit(None, &[("a", b"1")]);
+    assert_eq!(remote.push(&[update(None, first)]).await, Ok(accepted()));
+    let theirs = pair.server_commit(Some(first), &[("b", b"2")], "refs/heads/main");
+    let ours = pair.commit(Some(first), &[("a", b"2")]);
+    let before = shell.execs.load(Ordering::Relaxed);
+    assert_eq!(remote.push(&[update(Some(first), ours)]).await, Ok(vec![RefOutcome::Moved]));
+    assert_eq!(shell.execs.load(Ordering::Relaxed) - before, 1, "the server's own compare-and-swap refused it");
+    assert_sound(&pair, theirs);
+}
+
+#[tokio::test]
+async fn each_ref_of_a_push_has_its_own_outcome() {
+    let pair = Pair::new();
+    let remote = pair.ssh(Arc::new(Shell::default()), "main");
+    let first = pair.commit(None, &[("a", b"1")]);
+    assert_eq!(remote.push(&[update(None, first)]).await, Ok(accepted()));
+    pair.server_commit(Some(first), &[("b", b"2")], "refs/heads/main");
+    let ours = pair.commit(Some(first), &[("a", b"2")]);
+    let kept = RefUpdate { name: "refs/heads/conflict/i/A/1".into(), expected: None, new: ours };
+    let outcomes = remote.push(&[update(Some(first), ours), kept]).await;
+    assert_eq!(outcomes, Ok(vec![RefOutcome::Moved, RefOutcome::Accepted]));
+    git(&pair.server, &["fsck", "--strict"]);
+}
+
+#[tokio::test]
+async fn the_words_of_a_hook_come_through() {
+    for preopened in [false, true] {
+        let pair = Pair::new();
+        let remote = pair.ssh(Arc::new(Shell { preopened, ..Shell::default() }), "main");
+        let first = pair.commit(None, &[("a", b"1")]);
+        assert_eq!(remote.push(&[update(None, first)]).await, Ok(accepted()));
+        pair.hook("pre-receive", "printf '\\033[31mno pushes on friday\\033[0m\\n' >&2; exit 1");
+        let second = pair.commit(Some(first), &[("a", b"2")]);
+        let outcome = remote.push(&[update(Some(first), second)]).await.expect("a report");
+        let [RefOutcome::Refused(words)] = outcome.as_slice() else { panic!("{outcome:?}") };
+        assert_eq!(words, "pre-receive hook declined: no pushes on friday");
+        assert_sound(&pair, first);
+    }
+}
+
+#[tokio::test]
+async fn a_push_in_one_flight_needs_one_command_and_learns_first() {
+    let pair = Pair::new();
+    let shell = Arc::new(Shell { preopened: true, ..Shell::default() });
+    let remote = pair.ssh(shell.clone(), "main");
+    let mut last = pair.commit(None, &[("a", b"0")]);
+    assert_eq!(remote.push(&[update(None, last)]).await, Ok(accepted()));
+    // From now on whoever waits for the advertisement waits for ever.
+    shell.waits_for_input.store(true, Ordering::Relaxed);
+    for n in 1..=3_u8 {
+        let next = pair.commit(Some(last), &[("a", &[n])]);
+        assert_eq!(remote.push(&[update(Some(last), next)]).await, Ok(accepted()));
+        last = next;
+    }
+    assert_eq!(shell.execs.load(Ordering::Relaxed), 4);
+    assert_sound(&pair, last);
+}
+
+#[tokio::test]
+async fn a_pack_above_the_window_goes_the_ordinary_way() {
+    let pair = Pair::new();
+    let remote = pair.ssh(Arc::new(Shell { preopened: true, window: 1000, ..Shell::default() }), "main");
+    let first = pair.commit(None, &[("a", b"0")]);
+    assert_eq!(remote.push(&[update(None, first)]).await, Ok(accepted()));
+    let second = pair.commit(Some(first), &[("a", &noise(5000))]);
+    assert_eq!(remote.push(&[update(Some(first), second)]).await, Ok(accepted()));
+    assert_sound(&pair, second);
+}
+
+#[tokio::test]
+async fn a_flight_without_a_report_falls_back_to_the_ordinary_way() {
+    let pair = Pair::new();
+    let shell = Arc::new(Shell { preopened: true, ..Shell::default() });
+    let remote = pair.ssh(shell.clone(), "main");
+    let first = pair.commit(None, &[("a", b"1")]);
+    assert_eq!(remote.push(&[update(None, first)]).await, Ok(accepted()));
+    let second = pair.commit(Some(first), &[("a", b"2")]);
+    // The flight lands, but its report is lost; the second look finds the ref where it should be.
+    shell.cut_next(Cut::AtTheEnd(pair.advertisement_length()));
+    assert_eq!(remote.push(&[update(Some(first), second)]).await, Ok(accepted()));
+    assert_eq!(shell.execs.load(Ordering::Relaxed), 3);
+    assert_sound(&pair, second);
+}
+
+#[tokio::test]
+async fn a_connection_lost_after_the_pack_leaves_the_push_unknown() {
+    let pair = Pair::new();
+    let shell = Arc::new(Shell::default());
+    let remote = pair.ssh(shell.clone(), "main");
+    let first = pair.commit(None, &[("a", b"1")]);
+    shell.cut_next(Cut::AtTheEnd(pair.advertisement_length()));
+    let lost = remote.push(&[update(None, first)]).await;
+    assert!(
+        matches!(&lost, Err(PushError::Unknown(failure)) if failure.class == FailureClass::ConnectionLost),
+        "{lost:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_connection_lost_before_the_pack_is_a_push_not_sent() {
+    let pair = Pair::new();
+    let shell = Arc::new(Shell::default());
+    let remote = pair.ssh(shell.clone(), "main");
+    let first = pair.commit(None, &[("a", b"1")]);
+    shell.cut_next(Cut::At(20));
+    let lost = remote.push(&[update(None, first)]).await;
+    assert!(
+        matches!(&lost, Err(PushError::NotSent(failure)) if failure.class == FailureClass::ConnectionLost),
+        "{lost:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_large_blob_goes_there_and_back() {
+    let pair = Pair::new();
+    let remote = pair.ssh(Arc::new(Shell::default()), "main");
+    let first = pair.commit(None, &[("big", &noise(50 << 20)), ("zeros", &vec![0; 3 << 20])]);
+    assert_eq!(remote.push(&[update(None, first)]).await, Ok(accepted()));
+    assert_sound(&pair, first);
+    let other = Pair::with_server(&pair.server);
+    let remote = other.ssh(Arc::new(Shell::default()), "main");
+    assert_eq!(remote.fetch().await, Ok(RemoteTip::At(first)));
+    git(&other.local, &["fsck", "--strict", &first.to_string()]);
+}
+
+#[tokio::test]
+async fn five_thousand_objects_go_there_and_back() {
+    let pair = Pair::new();
+    let remote = pair.ssh(Arc::new(Shell::default()), "main");
+    let files: Vec<(String, Vec<u8>)> = (0..5000)
+        .map(|n| (format!("App/App {}/file{n}.json", n % 200), format!("{{\"n\":{n}}}").into_bytes()))
+        .collect();
+    let files: Vec<(&str, &[u8])> = files.iter().map(|(name, content)| (name.as_str(), content.as_slice())).collect();
+    let first = pair.commit(None, &files);
+    assert_eq!(remote.push(&[update(None, first)]).await, Ok(accepted()));
+    assert_sound(&pair, first);
+    let other = Pair::with_server(&pair.server);
+    assert_eq!(other.ssh(Arc::new(Shell::default()), "main").fetch().await, Ok(RemoteTip::At(first)));
+    git(&other.local, &["fsck", "--strict", &first.to_string()]);
+}
+
+#[tokio::test]
+async fn a_renamed_folder_is_not_sent_again() {
+    let pair = Pair::new();
+    let remote = pair.ssh(Arc::new(Shell::default()), "main");
+    let first = pair.commit(None, &[("App/A/big", &noise(300_000))]);
+    assert_eq!(remote.push(&[update(None, first)]).await, Ok(accepted()));
+    let second = pair.renamed(first, "App/A", "App/B");
+    git(&pair.server, &["config", "receive.maxInputSize", "5000"]);
+    assert_eq!(remote.push(&[update(Some(first), second)]).await, Ok(accepted()));
+    assert_sound(&pair, second);
+}
+
+#[tokio::test]
+async fn a_sha256_repository_is_refused_by_that_name() {
+    let pair = Pair::new();
+    std::fs::remove_dir_all(&pair.server).expect("removed");
+    git(Path::new("/"), &["init", "-q", "--bare", "--object-format=sha256", pair.server.to_str().expect("utf-8")]);
+    for remote in [
+        pair.ssh(Arc::new(Shell { version_2: true, ..Shell::default() }), "main"),
+        pair.ssh(Arc::new(Shell::default()), "main"),
+        pair.path("main"),
+    ] {
+        let failure = remote.poll().await.expect_err("not supported");
+        assert_eq!(failure.class, FailureClass::Protocol, "{failure}");
+        assert!(failure.message.contains("object-format=sha256"), "{failure}");
+    }
+}
+
+#[tokio::test]
+async fn an_absent_repository_says_so() {
+    let pair = Pair::new();
+    std::fs::remove_dir_all(&pair.server).expect("removed");
+    for remote in [
+        pair.ssh(Arc::new(Shell { version_2: true, ..Shell::default() }), "main"),
+        pair.ssh(Arc::new(Shell { preopened: true, ..Shell::default() }), "main"),
+        pair.path("main"),
+    ] {
+        for failure in [
+            remote.poll().await.expect_err("absent"),
+            remote.fetch().await.expect_err("absent"),
+            remote.check_write().await.expect_err("absent"),
+        ] {
+            assert!(matches!(failure.class, FailureClass::RepositoryAbsent | FailureClass::Refused), "{failure:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn write_access_is_checked_without_pushing() {
+    let pair = Pair::new();
+    let remote = pair.ssh(Arc::new(Shell::default()), "main");
+    assert_eq!(remote.check_write().await, Ok(()));
+    let shell = Shell {
+        refusal: Some("ERROR: The key you are authenticating with has been marked as read only."),
+        ..Shell::default()
+    };
+    let failure = pair.ssh(Arc::new(shell), "main").check_write().await.expect_err("refused");
+    assert_eq!(failure.class, FailureClass::Refused);
+    assert!(failure.remedy.contains("Allow write access"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_server_that_says_nothing_runs_into_the_time_limit() {
+    let pair = Pair::new();
+    let shell = Shell { stuck: true, ..Shell::default() };
+    let failure = pair.ssh(Arc::new(shell), "main").poll().await.expect_err("stuck");
+    assert_eq!(failure.class, FailureClass::TimeOut);
+}
+
+#[tokio::test]
+async fn a_path_is_a_remote_too() {
+    let pair = Pair::new();
+    let remote = pair.path("main");
+    assert_eq!(remote.poll().await, Ok(RemoteTip::Unborn));
+    remote.check_write().await.expect("writable");
+    let first = pair.commit(None, &[("App/A/x.json", b"{}")]);
+    assert_eq!(remote.push(&[update(None, first)]).await, Ok(accepted()));
+    let theirs = pair.server_commit(Some(first), &[("b", b"2")], "refs/heads/main");
+    let ours = pair.commit(Some(first), &[("a", b"2")]);
+    assert_eq!(remote.push(&[update(Some(first), ours)]).await, Ok(vec![RefOutcome::Moved]));
+    assert_eq!(remote.fetch().await, Ok(RemoteTip::At(theirs)));
+    assert_eq!(remote.fetch().await, Ok(RemoteTip::At(theirs)));
+    let merged = pair.commit(Some(theirs), &[("a", b"2")]);
+    assert_eq!(remote.push(&[update(Some(theirs), merged)]).await, Ok(accepted()));
+    let again = RefUpdate { name: "refs/heads/copy".into(), expected: None, new: merged };
+    assert_eq!(remote.push(&[again]).await, Ok(accepted()));
+    assert_sound(&pair, merged);
+}
+
+#[tokio::test]
+async fn https_polls_fetches_and_pushes_with_the_token() {
+    for version_2 in [true, false] {
+        let pair = Pair::new();
+        let server = http::serve(&pair.server, version_2).await;
+        let remote = pair.http(&server.url("repo.git"), "s3cret");
+        assert_eq!(remote.poll().await, Ok(RemoteTip::Unborn));
+        remote.check_write().await.expect("may push");
+        let first = pair.commit(None, &[("App/A/x.json", b"{}")]);
+        assert_eq!(remote.push(&[update(None, first)]).await, Ok(accepted()));
+        assert_eq!(remote.poll().await, Ok(RemoteTip::At(first)));
+        let theirs = pair.server_commit(Some(first), &[("b", &noise(100_000))], "refs/heads/main");
+        let ours = pair.commit(Some(first), &[("a", b"2")]);
+        assert_eq!(remote.push(&[update(Some(first), ours)]).await, Ok(vec![RefOutcome::Moved]));
+        assert_eq!(remote.fetch().await, Ok(RemoteTip::At(theirs)));
+        let big = pair.commit(Some(theirs), &[("c", &noise(3 << 20))]);
+        assert_eq!(remote.push(&[update(Some(theirs), big)]).await, Ok(accepted()));
+        assert_sound(&pair, big);
+    }
+}
+
+#[tokio::test]
+async fn https_refusals_have_their_classes_and_never_show_the_token() {
+    let pair = Pair::new();
+    let server = http::serve(&pair.server, true).await;
+    let first = pair.commit(None, &[("a", b"1")]);
+    let wrong = pair.http(&server.url("repo.git"), "wr0ng");
+    let failure = wrong.poll().await.expect_err("wrong token");
+    assert_eq!(failure.class, FailureClass::Authentication);
+    let absent = pair.http(&server.url("other.git"), "s3cret").poll().await.expect_err("absent");
+    assert_eq!(absent.class, FailureClass::RepositoryAbsent);
+    let away = pair.http(&server.url("away.git"), "s3cret").poll().await.expect_err("another host");
+    assert_eq!(away.class, FailureClass::RepositoryAbsent);
+    let moved = pair.http(&server.url("moved.git"), "s3cret");
+    assert_eq!(moved.push(&[update(None, first)]).await, Ok(accepted()));
+    pair.hook("update", "echo protected >&2; exit 1");
+    let second = pair.commit(Some(first), &[("a", b"2")]);
+    assert_eq!(
+        moved.push(&[update(Some(first), second)]).await,
+        Ok(vec![RefOutcome::Refused(
+            "hook declined: protected; error: hook declined to update refs/heads/main".into()
+        )])
+    );
+    for failure in [failure, absent, away] {
+        let shown = format!("{failure:?} {failure}");
+        assert!(!shown.contains("wr0ng") && !shown.contains("s3cret"), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_in_a_file_is_read_at_each_attempt() {
+    let pair = Pair::new();
+    let server = http::serve(&pair.server, true).await;
+    let file = pair.folder.path().join("token");
+    std::fs::write(&file, "wr0ng\n").expect("written");
+    let remote = pair.http_with_file(&server.url("repo.git"), &file);
+    assert_eq!(remote.poll().await.map_err(|failure| failure.class), Err(FailureClass::Authentication));
+    std::fs::write(&file, "s3cret\n").expect("written");
+    assert_eq!(remote.poll().await, Ok(RemoteTip::Unborn));
+}

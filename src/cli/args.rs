@@ -1,0 +1,147 @@
+//! The arguments.
+
+use clap::{Parser, Subcommand};
+
+use super::keys::KeysArgs;
+use crate::demo::DemoArgs;
+use crate::domain::{AppName, AppNameError};
+use crate::http::Take;
+
+const ENVIRONMENT: &str = "\
+Environment (all of it: docs/configuration.md):
+  GIT_SYNC_IS_GLOBAL, GIT_SYNC                     Git Sync on or off (false)
+  GIT_SYNC_SSH_REPO_URL, GIT_SYNC_REPOSITORY_URL   the repository: git@host:path, ssh://…, https://…
+  GIT_SYNC_BRANCH_NAME                             the branch this instance follows
+  GIT_SYNC_AUTH_SSH_KEY_FRIENDLY_NAME              the stored key, for an SSH URL
+  GIT_SYNC_PERSONAL_ACCESS_TOKEN(_FILE)            the access token, for an HTTPS URL
+  GIT_SYNC_IS_AUTO_SAVE, GIT_SYNC_AUTO_SAVE        push local changes by itself (false)
+  GIT_SYNC_IS_LOCK_APP_EDIT, GIT_SYNC_ALLOW_EDIT   lock the apps that are in Git (unlocked)
+  GIT_SYNC_CREATE_REPO_ON_APP_ADD, GIT_SYNC_AUTO_ADD_NEW_RESOURCES
+                                                   add new apps by itself (false)
+  APPFERRY_APPS_DIR                                the folder of the apps, shared with the builder
+  APPFERRY_DATA_DIR                                key store and local repository
+                                                   (/var/lib/appferry; not root: ~/.local/share/appferry)
+  RUST_LOG                                         the log filter (info)
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or environment.";
+
+/// Ferries app definitions between a self-hosted low-code app builder and Git.
+///
+/// First make a key (`appferry keys generate …`) and give its public half to the repository; then `appferry check` proves each step, and
+/// `appferry run` keeps the apps folder and the branch alike.
+#[derive(Debug, Parser)]
+#[command(name = "appferry", version, after_help = ENVIRONMENT)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Prove that each step from the environment to the repository works, and name the one that does not.
+    ///
+    /// Writes nothing to the repository, needs no worker, and may run beside one.
+    Check,
+    /// Run the worker until a signal ends it.
+    Run,
+    /// Show what the running worker is doing; exits 0 whenever it answers.
+    Status(StatusArgs),
+    /// Make, import, list and change the named SSH keys.
+    Keys(KeysArgs),
+    /// Ask the running worker for something that it does not do by itself.
+    Sync(SyncArgs),
+    /// Show a round trip with a repository and two instances in temporary folders.
+    Demo(DemoArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct StatusArgs {
+    /// Print the answer of the API as it is.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// List every app, also where there are many in sync.
+    #[arg(long)]
+    pub(super) all: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct SyncArgs {
+    #[command(subcommand)]
+    pub(super) action: SyncAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum SyncAction {
+    /// Let held deletions happen.
+    Confirm {
+        /// The apps whose deletion is right.
+        #[arg(value_name = "APP", value_parser = app_name, required_unless_present = "all", conflicts_with = "all")]
+        apps: Vec<AppName>,
+        /// All deletions that are held.
+        #[arg(long)]
+        all: bool,
+    },
+    /// End a conflict by taking one side; the other one stays on its branch or under its ref.
+    Resolve {
+        /// The app in conflict.
+        #[arg(value_name = "APP", value_parser = app_name)]
+        app: AppName,
+        /// The side to take: what is on this disk (ours) or what is in Git (theirs).
+        #[arg(long, value_name = "SIDE")]
+        take: Take,
+    },
+    /// Commit and push local changes.
+    Push {
+        /// The apps to push; all of them when none is named.
+        #[arg(value_name = "APP", value_parser = app_name)]
+        apps: Vec<AppName>,
+    },
+    /// Add apps to Git.
+    Add {
+        /// The apps to add.
+        #[arg(value_name = "APP", value_parser = app_name, required = true)]
+        apps: Vec<AppName>,
+    },
+    /// List what was kept aside before it was overwritten or deleted, or put it back.
+    #[command(args_conflicts_with_subcommands = true)]
+    Backups {
+        /// Print the answer of the API as it is.
+        #[arg(long)]
+        json: bool,
+        #[command(subcommand)]
+        action: Option<BackupsAction>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum BackupsAction {
+    /// Put back what was kept aside.
+    Restore {
+        /// A ref as `appferry sync backups` lists it.
+        #[arg(value_name = "REF")]
+        reference: String,
+    },
+}
+
+fn app_name(text: &str) -> Result<AppName, AppNameError> {
+    AppName::new(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn confirm_takes_apps_or_all_but_not_neither_nor_both() {
+        let ok = |args: &[&str]| Args::try_parse_from([&["appferry", "sync", "confirm"], args].concat()).is_ok();
+        assert!(ok(&["PO App"]) && ok(&["--all"]));
+        assert!(!ok(&[]) && !ok(&["PO App", "--all"]) && !ok(&["../x"]));
+    }
+}

@@ -1,0 +1,169 @@
+//! `appferry check`: each step from the environment to the repository, one line a step.
+
+mod apps_folder;
+mod network;
+mod report;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+pub use report::{Outcome, Report, Step};
+
+use super::output::say;
+use super::parts::RealParts;
+use crate::config::{Config, ConfigErrors, Credential, SyncConfig, TokenSource};
+use crate::domain::{Failure, FailureClass, RepoUrl};
+use crate::logs;
+use crate::ports::{Keyring, Remote, ResolvedKey};
+
+/// How long one question to the remote may take.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// The adapters that the check looks through. The daemon's factory and the tests implement it.
+#[async_trait]
+pub trait CheckParts: Send + Sync {
+    /// Opens the key store.
+    ///
+    /// # Errors
+    /// Class key or disk.
+    async fn keyring(&self) -> Result<Arc<dyn Keyring>, Failure>;
+
+    /// Makes the remote, without connecting to it.
+    ///
+    /// # Errors
+    /// A [`Failure`] with its class.
+    async fn remote(&self, sync: &SyncConfig, keyring: Arc<dyn Keyring>) -> Result<Arc<dyn Remote>, Failure>;
+
+    /// Ends what was opened.
+    async fn close(&self);
+}
+
+/// Checks with the real environment and the real adapters, and prints the report.
+pub(super) async fn run() -> anyhow::Result<ExitCode> {
+    let base = Config::for_keys();
+    logs::init(base.as_ref().map(|base| base.log_format).unwrap_or_default());
+    let config = Config::from_env();
+    let parts = base.ok().map(|base| RealParts::new(&base, config.as_ref().ok()));
+    let report = check(config.as_ref(), parts.as_ref().map(|parts| parts as &dyn CheckParts)).await;
+    if let Some(parts) = parts {
+        parts.close().await;
+    }
+    say(&report.to_string())?;
+    Ok(if report.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(super::FAILED) })
+}
+
+/// Every step. Without `parts` the data folder is not known, and everything behind it is skipped.
+pub async fn check(config: Result<&Config, &ConfigErrors>, parts: Option<&dyn CheckParts>) -> Report {
+    let mut report = Report::default();
+    report.steps.push(environment(config));
+    let keyring = match parts {
+        Some(parts) => parts.keyring().await.map_err(Some),
+        None => Err(None),
+    };
+    report.steps.push(match &keyring {
+        Ok(_) => Step::ok("store", "opened"),
+        Err(Some(failure)) => Step::fail("store", failure),
+        Err(None) => Step::skip("store", "the data folder is not known"),
+    });
+    let sync = config.map(|config| config.sync.as_ref());
+    match (sync, keyring, parts) {
+        (Ok(Some(sync)), Ok(keyring), Some(parts)) => with_store(&mut report, sync, keyring, parts).await,
+        (Ok(Some(_)), _, _) => report.skip_all(&BEFORE_THE_FOLDER, "it needs the store"),
+        (Ok(None), _, _) => report.skip_all(&BEFORE_THE_FOLDER, "Git Sync is off"),
+        (Err(_), _, _) => report.skip_all(&BEFORE_THE_FOLDER, "it needs the environment"),
+    }
+    report.steps.push(match sync {
+        Ok(Some(sync)) => apps_folder::check(&sync.apps_dir).await,
+        Ok(None) => Step::skip("apps folder", "Git Sync is off"),
+        Err(_) => Step::skip("apps folder", "it needs the environment"),
+    });
+    report
+}
+
+const BEFORE_THE_FOLDER: [&str; 8] = ["key", "name lookup", "connect", "host key", "login", "read", "write", "branch"];
+
+fn environment(config: Result<&Config, &ConfigErrors>) -> Step {
+    match config {
+        Ok(config) => {
+            let detail = match &config.sync {
+                Some(sync) => format!("{}, branch {}", sync.url, sync.branch),
+                None => "Git Sync is off".to_owned(),
+            };
+            Step::ok("environment", detail).with_notes(config.warnings.clone())
+        }
+        Err(errors) => Step {
+            name: "environment",
+            outcome: Outcome::Fail {
+                problem: errors.to_string(),
+                fix: "correct the variables; docs/configuration.md lists them".into(),
+            },
+            notes: Vec::new(),
+        },
+    }
+}
+
+async fn with_store(report: &mut Report, sync: &SyncConfig, keyring: Arc<dyn Keyring>, parts: &dyn CheckParts) {
+    let key = credential(sync, keyring.as_ref()).await;
+    let usable = !matches!(key.outcome, Outcome::Fail { .. });
+    report.steps.push(key);
+    if !usable {
+        return report.skip_all(&network::STEPS, "it needs the key");
+    }
+    match parts.remote(sync, keyring).await {
+        Ok(remote) => {
+            let tip = in_time(remote.poll()).await;
+            let write = match &tip {
+                Ok(_) => Some(in_time(remote.check_write()).await),
+                Err(_) => None,
+            };
+            let steps = network::steps(sync, tip.as_ref(), write.as_ref());
+            if let Err(failure) = &tip
+                && failure.class == FailureClass::Key
+                && let Some(key) = report.steps.last_mut()
+            {
+                *key = Step::fail("key", failure); // found by its name, but it does not open
+            }
+            report.steps.extend(steps);
+        }
+        Err(failure) => report.steps.extend(network::steps(sync, Err(&failure), None)),
+    }
+}
+
+async fn credential(sync: &SyncConfig, keyring: &dyn Keyring) -> Step {
+    match &sync.credential {
+        Credential::Key { name, .. } => match keyring.resolve(name).await {
+            Ok(ResolvedKey { name, fingerprint, .. }) => Step::ok("key", format!("{name}  {fingerprint}")),
+            Err(failure) => Step::fail("key", &failure),
+        },
+        Credential::Token(TokenSource::Value(_)) => Step::ok("key", "an access token, from its variable"),
+        Credential::Token(TokenSource::File(path)) => {
+            Step::ok("key", format!("an access token, from {}", path.display()))
+        }
+        Credential::None => Step::skip("key", network::PATH_NEEDS_NONE),
+    }
+}
+
+async fn in_time<T>(question: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::time::timeout(PATIENCE, question).await.unwrap_or_else(|_| {
+        let message = format!("the remote did not answer within {} s", PATIENCE.as_secs());
+        Err(Failure::new(FailureClass::TimeOut, message, "check the network on the way there, and try again"))
+    })
+}
+
+/// Where the repository is, as the network sees it.
+fn endpoint(url: &RepoUrl) -> (String, String) {
+    match url {
+        RepoUrl::Ssh { host, port, .. } => (host.clone(), format!("{host} port {port}")),
+        RepoUrl::Https { url } => {
+            let authority = url.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or(url);
+            (authority.to_owned(), authority.to_owned())
+        }
+        RepoUrl::Path(_) => (String::new(), String::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

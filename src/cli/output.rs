@@ -1,0 +1,24 @@
+//! Standard output without panics: `println!` panics when `head` has closed the pipe.
+
+use std::io::{self, Write as _};
+
+/// Writes `text` to standard output.
+pub(super) fn say(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+/// Writes one line to standard error; there is nowhere left to say that this failed.
+pub(super) fn complain(line: &str) {
+    let _unheard = writeln!(io::stderr().lock(), "{line}");
+}
+
+pub(super) fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// `text` without control characters: what a server or a folder is called must not steer the terminal.
+pub(super) fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}

@@ -1,0 +1,232 @@
+//! From variables to a [`Config`]: a pure function of the pairs and the files that they name.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use super::reader::{Files, Findings};
+use super::variables::{Setting, Settings, is_known};
+use super::{BaseConfig, Config, ConfigError, ConfigErrors, LogFormat, MasterKeySources, near, sync};
+
+const DEFAULT_PORT: u16 = 7420;
+const MAX_SECRET_LEN: u64 = 64 * 1024;
+
+/// The variables, and what the defaults depend on.
+#[derive(Clone, Default)]
+pub struct Environment {
+    /// Names and values.
+    pub variables: Vec<(String, String)>,
+    /// Names whose values are not UTF-8.
+    pub unreadable: Vec<String>,
+    /// Whether the process runs as root.
+    pub is_root: bool,
+}
+
+/// The files of this machine.
+#[derive(Clone, Copy, Debug)]
+pub struct DiskFiles;
+
+impl Environment {
+    /// The environment of this process.
+    #[must_use]
+    pub fn of_this_process() -> Self {
+        let mut environment = Self { is_root: rustix::process::geteuid().is_root(), ..Self::default() };
+        for (name, value) in std::env::vars_os() {
+            let Ok(name) = name.into_string() else { continue };
+            match value.into_string() {
+                Ok(value) => environment.variables.push((name, value)),
+                Err(_) => environment.unreadable.push(name),
+            }
+        }
+        environment
+    }
+
+    /// Only these variables, for a user that is not root.
+    pub fn of<N: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
+        let variables = pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        Self { variables, ..Self::default() }
+    }
+
+    fn value(&self, name: &str) -> Option<&str> {
+        let found = self.variables.iter().find(|(known, value)| known == name && !value.trim().is_empty());
+        found.map(|(_, value)| value.as_str())
+    }
+
+    fn settings(&self, findings: &mut Findings) -> Result<Settings, ConfigErrors> {
+        for name in self.unreadable.iter().filter(|name| is_known(name)) {
+            findings.error(name.as_str(), "its value is not UTF-8; write it as UTF-8 text");
+        }
+        findings.warnings.extend(near::misspelt(self.variables.iter().map(|(name, _)| name.as_str())));
+        Settings::read(&self.variables).map_err(|error| {
+            ConfigErrors(vec![ConfigError { variable: "the environment".into(), problem: error.to_string() }])
+        })
+    }
+}
+
+impl Config {
+    /// Reads `environment`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, at once.
+    pub fn from_environment(environment: &Environment, files: &dyn Files) -> Result<Self, ConfigErrors> {
+        let mut findings = Findings::default();
+        let settings = environment.settings(&mut findings)?;
+        let on = sync::is_on(&settings, &mut findings);
+        let data_dir = data_dir(&settings, environment, &mut findings);
+        let tuning = sync::Tuning::read(&settings, &mut findings);
+        let sync = if on { sync::read(&settings, tuning, files, &mut findings) } else { None };
+        if let Some(sync) = &sync
+            && data_dir.starts_with(&sync.apps_dir)
+        {
+            findings.error(
+                "APPFERRY_DATA_DIR and APPFERRY_APPS_DIR",
+                format!(
+                    "the data folder {} lies in the apps folder and would be synced; give it a place of its own",
+                    data_dir.display()
+                ),
+            );
+        }
+        let config = Self {
+            data_dir,
+            listen: listen(&settings.appferry_listen, &mut findings),
+            known_hosts: known_hosts(&settings.appferry_known_hosts, files, &mut findings),
+            instance: instance(&settings.appferry_instance, &mut findings),
+            log_format: log_format(&settings.appferry_log_format, &mut findings),
+            master_keys: master_keys(&settings, environment, files, &mut findings),
+            sync,
+            warnings: Vec::new(),
+        };
+        findings.into_result(config).map(|(config, warnings)| Self { warnings, ..config })
+    }
+}
+
+impl BaseConfig {
+    /// As [`Config::from_environment`], but only the part that concerns the data folder.
+    ///
+    /// # Errors
+    /// Everything that is wrong with that part, at once.
+    pub fn from_environment(environment: &Environment, files: &dyn Files) -> Result<Self, ConfigErrors> {
+        let mut findings = Findings::default();
+        let settings = environment.settings(&mut findings)?;
+        findings.errors.retain(|error| error.variable.starts_with("APPFERRY_"));
+        let base = Self {
+            data_dir: data_dir(&settings, environment, &mut findings),
+            log_format: log_format(&settings.appferry_log_format, &mut findings),
+            master_keys: master_keys(&settings, environment, files, &mut findings),
+            warnings: Vec::new(),
+        };
+        findings.into_result(base).map(|(base, warnings)| Self { warnings, ..base })
+    }
+}
+
+impl Findings {
+    fn into_result<T>(self, value: T) -> Result<(T, Vec<String>), ConfigErrors> {
+        if self.errors.is_empty() { Ok((value, self.warnings)) } else { Err(ConfigErrors(self.errors)) }
+    }
+}
+
+impl Files for DiskFiles {
+    fn read(&self, path: &Path) -> io::Result<String> {
+        let mut content = String::new();
+        File::open(path)?.take(MAX_SECRET_LEN + 1).read_to_string(&mut content)?;
+        if content.len() as u64 > MAX_SECRET_LEN {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 64 KiB"));
+        }
+        Ok(content)
+    }
+
+    fn exists(&self, path: &Path) -> bool {
+        path.exists()
+    }
+}
+
+fn data_dir(settings: &Settings, environment: &Environment, findings: &mut Findings) -> PathBuf {
+    let home = |name: &str| environment.value(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    findings.path(&settings.appferry_data_dir).unwrap_or_else(|| {
+        let share = home("XDG_DATA_HOME").or_else(|| home("HOME").map(|home| home.join(".local/share")));
+        match share {
+            Some(share) if !environment.is_root => share.join("appferry"),
+            _ => PathBuf::from("/var/lib/appferry"),
+        }
+    })
+}
+
+fn listen(setting: &Setting, findings: &mut Findings) -> SocketAddr {
+    let default = SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT));
+    let Some(text) = findings.text(setting) else { return default };
+    let numeric = text.strip_prefix("localhost:").map_or_else(|| text.clone(), |port| format!("127.0.0.1:{port}"));
+    match numeric.parse::<SocketAddr>() {
+        Ok(address) => {
+            if !address.ip().is_loopback() {
+                let warning = format!("{} is {address}: other machines reach the API, which has no TLS", setting.name);
+                findings.warnings.push(warning);
+            }
+            address
+        }
+        Err(_) => {
+            findings.error(
+                setting.name,
+                format!("{text:?} is not an address with a port; write one such as `127.0.0.1:{DEFAULT_PORT}`"),
+            );
+            default
+        }
+    }
+}
+
+fn known_hosts(setting: &Setting, files: &dyn Files, findings: &mut Findings) -> Option<PathBuf> {
+    let path = findings.path(setting)?;
+    if !files.exists(&path) {
+        findings
+            .error(setting.name, format!("there is no file {}; mount it, or leave the variable out", path.display()));
+    }
+    Some(path)
+}
+
+fn instance(setting: &Setting, findings: &mut Findings) -> Option<String> {
+    let name = findings.text(setting)?;
+    if name.len() > 100 || name.contains(['<', '>']) {
+        findings.error(
+            setting.name,
+            format!("{name:?} does not fit into commits; give at most 100 bytes without `<` and `>`"),
+        );
+    }
+    Some(name)
+}
+
+fn log_format(setting: &Setting, findings: &mut Findings) -> LogFormat {
+    let Some(text) = findings.text(setting) else { return LogFormat::default() };
+    match text.to_ascii_lowercase().as_str() {
+        "human" => LogFormat::Human,
+        "json" => LogFormat::Json,
+        _ => {
+            findings.error(setting.name, format!("{text:?} is not a log format; write human or json"));
+            LogFormat::default()
+        }
+    }
+}
+
+fn master_keys(
+    settings: &Settings,
+    environment: &Environment,
+    files: &dyn Files,
+    findings: &mut Findings,
+) -> MasterKeySources {
+    let paths = findings.text(&settings.appferry_master_key_file).unwrap_or_default();
+    let variable = settings.appferry_master_key.text();
+    if variable.is_some() {
+        let name = settings.appferry_master_key.name;
+        findings
+            .warnings
+            .push(format!("{name} can be read by whoever sees this process's environment; prefer {name}_FILE"));
+    }
+    let credential = environment.value("CREDENTIALS_DIRECTORY").map(|dir| Path::new(dir).join("appferry-master-key"));
+    MasterKeySources {
+        files: paths.split(':').filter(|path| !path.is_empty()).map(PathBuf::from).collect(),
+        credential: credential.filter(|path| files.exists(path)),
+        variable: variable.map(|text| text.to_owned().into()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,120 @@
+//! Every environment variable there is: one table that the reader, the hints and the documentation share.
+
+/// One environment variable.
+#[derive(Clone, Copy, Debug)]
+pub struct Variable {
+    /// Its name.
+    pub name: &'static str,
+    /// What holds when it is not set; empty when nothing does.
+    pub default: &'static str,
+    /// What it means.
+    pub meaning: &'static str,
+}
+
+/// A variable as it was found; the value is as given, but never empty.
+#[derive(Clone, Debug)]
+pub(super) struct Setting {
+    pub(super) name: &'static str,
+    pub(super) value: Option<String>,
+}
+
+/// Declares, from one list: the documentation table, the flat struct that envy fills, and the settings by field.
+macro_rules! variables {
+    ($($name:ident as $field:ident, $default:literal, $meaning:literal;)*) => {
+        /// All variables, in the order of the documentation.
+        pub const VARIABLES: &[Variable] =
+            &[$(Variable { name: stringify!($name), default: $default, meaning: $meaning }),*];
+
+        /// What envy reads: every variable as text, nothing checked.
+        #[derive(serde::Deserialize)]
+        struct Flat { $($field: Option<String>,)* }
+
+        /// Every variable under its field.
+        pub(super) struct Settings { $(pub(super) $field: Setting,)* }
+
+        impl From<Flat> for Settings {
+            fn from(flat: Flat) -> Self {
+                Self { $($field: Setting { name: stringify!($name), value: flat.$field },)* }
+            }
+        }
+    };
+}
+
+variables! {
+    GIT_SYNC_IS_GLOBAL as git_sync_is_global, "`false`", "Git Sync on or off (older name)";
+    GIT_SYNC as git_sync, "`false`", "Git Sync on or off (newer name)";
+    GIT_SYNC_SSH_REPO_URL as git_sync_ssh_repo_url, "", "the repository (older name); mandatory when on";
+    GIT_SYNC_REPOSITORY_URL as git_sync_repository_url, "", "the repository (newer name); mandatory when on";
+    GIT_SYNC_BRANCH_NAME as git_sync_branch_name, "", "the branch this instance follows; mandatory when on";
+    GIT_SYNC_AUTH_SSH_KEY_FRIENDLY_NAME as git_sync_auth_ssh_key_friendly_name, "", "the name of the stored key that opens an SSH URL";
+    GIT_SYNC_AUTH_SSH_KEY_PASSPHRASE as git_sync_auth_ssh_key_passphrase, "", "the passphrase of that key, when the store does not remember it";
+    GIT_SYNC_AUTH_SSH_KEY_PASSPHRASE_FILE as git_sync_auth_ssh_key_passphrase_file, "", "a file with that passphrase";
+    GIT_SYNC_PERSONAL_ACCESS_TOKEN as git_sync_personal_access_token, "", "the access token that opens an HTTPS URL";
+    GIT_SYNC_PERSONAL_ACCESS_TOKEN_FILE as git_sync_personal_access_token_file, "", "a file with that token; read again at each attempt";
+    GIT_SYNC_IS_AUTO_SAVE as git_sync_is_auto_save, "`false`", "every local change is committed and pushed by itself (older name)";
+    GIT_SYNC_AUTO_SAVE as git_sync_auto_save, "`false`", "every local change is committed and pushed by itself (newer name)";
+    GIT_SYNC_IS_LOCK_APP_EDIT as git_sync_is_lock_app_edit, "`false`", "apps that are in Git are read-only on this instance (older name)";
+    GIT_SYNC_ALLOW_EDIT as git_sync_allow_edit, "`true`", "`false`: apps that are in Git are read-only on this instance (newer name)";
+    GIT_SYNC_CREATE_REPO_ON_APP_ADD as git_sync_create_repo_on_app_add, "`false`", "a new app is added to Git by itself (older name)";
+    GIT_SYNC_AUTO_ADD_NEW_RESOURCES as git_sync_auto_add_new_resources, "`false`", "a new app is added to Git by itself (newer name)";
+    GIT_PROVIDER as git_provider, "from the host", "`GITHUB`, `GITLAB` or `BITBUCKET`: chooses the HTTPS user name and the hints";
+    APPFERRY_DATA_DIR as appferry_data_dir, "`/var/lib/appferry` as root, else `~/.local/share/appferry`", "key store, local repository, caches and journal";
+    APPFERRY_APPS_DIR as appferry_apps_dir, "", "the folder of the apps, shared with the builder; mandatory when Git Sync is on";
+    APPFERRY_PREFIX as appferry_prefix, "`App`", "the folder of the apps in the repository; `.` for its root";
+    APPFERRY_INSTANCE as appferry_instance, "the host's name at the first start", "the name of this instance in commits and conflict branches";
+    APPFERRY_LISTEN as appferry_listen, "`127.0.0.1:7420`", "where the API listens; port `0` takes any free one";
+    APPFERRY_KNOWN_HOSTS as appferry_known_hosts, "", "a `known_hosts` file to trust beside the built-in keys";
+    APPFERRY_LOG_FORMAT as appferry_log_format, "`human`", "`human` or `json`, one object a line";
+    APPFERRY_MASTER_KEY_FILE as appferry_master_key_file, "made in the data folder", "files with a master key each, separated by `:`; the first encrypts, all decrypt";
+    APPFERRY_MASTER_KEY as appferry_master_key, "", "a master key as hex or base64; a file is safer";
+    APPFERRY_POLL_INTERVAL as appferry_poll_interval, "`10s`", "how often the branch is asked for (`100ms` to `1day`)";
+    APPFERRY_DEBOUNCE as appferry_debounce, "`1s`", "how long a file must have been quiet before it is committed (`10ms` to `10m`)";
+    APPFERRY_FILE_MODE as appferry_file_mode, "`0644`", "the mode of new files, octal";
+    APPFERRY_DIR_MODE as appferry_dir_mode, "`0755`", "the mode of new folders, octal";
+    APPFERRY_AUTHOR_NAME as appferry_author_name, "`appferry`", "the author of commits";
+    APPFERRY_AUTHOR_EMAIL as appferry_author_email, "`appferry@` and the instance's name", "the author's address";
+    APPFERRY_VOLATILE_KEYS as appferry_volatile_keys, "`updated_time`", "top-level JSON keys that count as no change, separated by `,`";
+    APPFERRY_KEPT_DAYS as appferry_kept_days, "`90`", "days after which content that was kept aside expires";
+    APPFERRY_ALLOW_PATH_REMOTE as appferry_allow_path_remote, "`false`", "lets the repository be a path on this machine (tests, demonstrations)";
+}
+
+impl Settings {
+    /// Reads the known variables out of `pairs`. A variable without content is one that is not set.
+    pub(super) fn read(pairs: &[(String, String)]) -> Result<Self, envy::Error> {
+        let known = pairs.iter().filter(|(name, value)| is_known(name) && !value.trim().is_empty()).cloned();
+        envy::from_iter::<_, Flat>(known).map(Self::from)
+    }
+}
+
+/// Whether `name` is exactly one of ours.
+pub(super) fn is_known(name: &str) -> bool {
+    VARIABLES.iter().any(|variable| variable.name == name)
+}
+
+/// The variables that carry this program's own prefix, as a Markdown table: the one in `docs/configuration.md`.
+#[must_use]
+pub fn own_variables_table() -> String {
+    let mut table = String::from("| variable | meaning | default |\n|---|---|---|\n");
+    for Variable { name, default, meaning } in
+        VARIABLES.iter().filter(|variable| variable.name.starts_with("APPFERRY_"))
+    {
+        let default = if default.is_empty() { "–" } else { default };
+        table.push_str(&format!("| `{name}` | {meaning} | {default} |\n"));
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documentation_holds_the_table_as_the_program_knows_it() {
+        let documented = include_str!("../../docs/configuration.md");
+        let table = own_variables_table();
+        assert!(documented.contains(&table), "put this table into docs/configuration.md:\n{table}");
+        for Variable { name, .. } in VARIABLES {
+            assert!(documented.contains(&format!("`{name}")), "{name} is not in docs/configuration.md");
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! HTTP requests with the credential, and their refusals in words. The token is in no URL, log line or error.
+
+use std::error::Error;
+use std::io;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::TryStreamExt;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::io::AsyncRead;
+use tokio_util::io::StreamReader;
+
+use super::super::error::{Asking, no_write_access, repository_absent, stalled};
+use super::super::pkt_line::PacketReader;
+use super::super::{Access, TimeLimits, Token, words};
+use crate::domain::{Failure, FailureClass};
+
+/// Redirects followed for one request, within the host.
+const REDIRECTS: usize = 5;
+/// How long a connection may take to be there.
+const CONNECT: Duration = Duration::from_secs(15);
+/// How much of a refusal's text is read, in bytes.
+const REFUSAL: usize = 4096;
+
+/// A body as a stream of packets.
+pub(super) type Answer = PacketReader<Pin<Box<dyn AsyncRead + Send>>>;
+
+/// One repository behind HTTP.
+pub(super) struct Client {
+    http: reqwest::Client,
+    /// Moves when the server redirects within the host.
+    base: Mutex<String>,
+    access: Access,
+    limits: TimeLimits,
+}
+
+impl Client {
+    /// A client for the repository at `url`.
+    ///
+    /// # Errors
+    /// The URL is not one, or plain HTTP to another machine.
+    pub(super) fn new(url: &str, access: Access, limits: TimeLimits) -> Result<Self, Failure> {
+        let parsed = Url::parse(url).map_err(|error| bad_url(&error.to_string()))?;
+        if parsed.scheme() != "https" && !(parsed.scheme() == "http" && is_loopback(&parsed)) {
+            return Err(bad_url("a token only goes out encrypted"));
+        }
+        if !parsed.username().is_empty() || parsed.password().is_some() {
+            return Err(bad_url("it holds a user name or password"));
+        }
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT)
+            // Servers tell Git from browsers by this name.
+            .user_agent(concat!("git/2.47 (appferry/", env!("CARGO_PKG_VERSION"), ")"))
+            .build()
+            .map_err(|error| Failure::internal(format!("no HTTP client: {}", causes(&error))))?;
+        Ok(Self { http, base: Mutex::new(url.trim_end_matches('/').to_owned()), access, limits })
+    }
+
+    /// Asks for the advertisement of a service.
+    ///
+    /// # Errors
+    /// A [`Failure`] with its class.
+    pub(super) async fn advertisement(&self, asking: Asking) -> Result<Answer, Failure> {
+        let query = format!("/info/refs?service={}", asking.service());
+        for _ in 0..=REDIRECTS {
+            let request = self.request(Method::GET, &query, asking).await?;
+            let response = self.within_idle(asking, request.send()).await?;
+            match redirected(&response)? {
+                Some(target) => self.move_base(&target, &query)?,
+                None => return self.answer(response, asking, "advertisement").await,
+            }
+        }
+        Err(redirect_failure("more than five times"))
+    }
+
+    /// Sends a request to a service.
+    ///
+    /// # Errors
+    /// A [`Failure`] with its class.
+    pub(super) async fn ask(&self, asking: Asking, body: Vec<u8>) -> Result<Answer, Failure> {
+        let request = self.post(asking).await?.body(body);
+        let response = self.within_idle(asking, request.send()).await?;
+        self.answer(response, asking, "result").await
+    }
+
+    /// A request to a service, without its body.
+    ///
+    /// # Errors
+    /// The token cannot be read.
+    pub(super) async fn post(&self, asking: Asking) -> Result<RequestBuilder, Failure> {
+        let request = self.request(Method::POST, &format!("/{}", asking.service()), asking).await?;
+        Ok(request.header(CONTENT_TYPE, format!("application/x-{}-request", asking.service())))
+    }
+
+    /// The answer in a response, or the refusal.
+    ///
+    /// # Errors
+    /// A [`Failure`] with its class.
+    pub(super) async fn answer(&self, response: Response, asking: Asking, kind: &str) -> Result<Answer, Failure> {
+        if redirected(&response)?.is_some() {
+            return Err(redirect_failure("in the middle of an exchange"));
+        }
+        let status = response.status();
+        if !status.is_success() {
+            let said = tokio::time::timeout(self.limits.poll, refusal_text(response)).await.unwrap_or_default();
+            return Err(refused(status, asking, &said));
+        }
+        let wanted = format!("application/x-{}-{kind}", asking.service());
+        let got = content_type(response.headers());
+        if got != wanted {
+            let message = format!("the server answered with {got:?} instead of Git's protocol ({wanted})");
+            let remedy =
+                "check that the URL is the one for cloning, and that no login page or proxy answers in its place";
+            return Err(Failure::new(FailureClass::Protocol, message, remedy));
+        }
+        let stream = response.bytes_stream().map_err(|error| io::Error::other(causes(&error.without_url())));
+        let stream: Pin<Box<dyn AsyncRead + Send>> = Box::pin(StreamReader::new(Box::pin(stream)));
+        Ok(PacketReader::new(stream, self.limits.idle))
+    }
+
+    async fn within_idle(
+        &self,
+        asking: Asking,
+        sent: impl Future<Output = reqwest::Result<Response>>,
+    ) -> Result<Response, Failure> {
+        let sent = tokio::time::timeout(self.limits.idle, sent).await;
+        sent.map_err(|_| stalled(asking, self.limits.idle))?.map_err(|error| not_sent(&error))
+    }
+
+    async fn request(&self, method: Method, rest: &str, asking: Asking) -> Result<RequestBuilder, Failure> {
+        let base = self.base.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let url = format!("{base}{rest}");
+        let request = self.http.request(method, &url);
+        // Pushing is version 0 in all of Git.
+        let request = if asking == Asking::Read { request.header("Git-Protocol", "version=2") } else { request };
+        let Access::Token { token, user } = &self.access else { return Ok(request) };
+        let token = read_token(token).await?;
+        let user = user.as_deref().unwrap_or_else(|| user_for(&base));
+        Ok(request.basic_auth(user, Some(token.expose_secret())))
+    }
+
+    /// Follows a redirect if it stays on the host: credentials never leave it.
+    fn move_base(&self, target: &str, query: &str) -> Result<(), Failure> {
+        let mut base = self.base.lock().unwrap_or_else(PoisonError::into_inner);
+        let from = Url::parse(&base).map_err(|error| bad_url(&error.to_string()))?;
+        let asked = Url::parse(&format!("{base}{query}")).map_err(|error| bad_url(&error.to_string()))?;
+        let to = asked.join(target).map_err(|error| bad_url(&error.to_string()))?;
+        if from.origin() != to.origin() {
+            return Err(redirect_failure(&format!("to {}", to.origin().ascii_serialization())));
+        }
+        let Some(moved) = to.as_str().strip_suffix(query) else {
+            return Err(redirect_failure(&format!("to {}", to.path())));
+        };
+        moved.clone_into(&mut base);
+        Ok(())
+    }
+}
+
+async fn read_token(token: &Token) -> Result<SecretString, Failure> {
+    let path = match token {
+        Token::Value(value) => return Ok(value.clone()),
+        Token::File(path) => path,
+    };
+    let text = tokio::fs::read_to_string(path).await.map_err(|error| {
+        let message = format!("the access token in {} cannot be read: {error}", path.display());
+        Failure::new(FailureClass::Key, message, "mount the file again, readable by the user that appferry runs as")
+    })?;
+    let text = zeroize::Zeroizing::new(text);
+    Ok(SecretString::from(text.strip_suffix('\n').unwrap_or(&text).trim_end_matches('\r')))
+}
+
+/// The user name that goes with a token, by the host. Sources: each provider's page on cloning over HTTPS with a token.
+fn user_for(base: &str) -> &'static str {
+    let host = Url::parse(base).ok().and_then(|url| url.host_str().map(str::to_lowercase)).unwrap_or_default();
+    if host.contains("gitlab") {
+        "oauth2"
+    } else if host.contains("bitbucket") {
+        "x-token-auth"
+    } else if host.contains("github") {
+        "x-access-token"
+    } else {
+        "git" // Azure DevOps, Gitea and Forgejo take any name
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn redirected(response: &Response) -> Result<Option<String>, Failure> {
+    if !response.status().is_redirection() {
+        return Ok(None);
+    }
+    let target = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+    target.map(|target| Some(target.to_owned())).ok_or_else(|| redirect_failure("to nowhere"))
+}
+
+fn content_type(headers: &HeaderMap) -> String {
+    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().to_owned()
+}
+
+async fn refusal_text(mut response: Response) -> String {
+    if !content_type(response.headers()).starts_with("text/plain") {
+        return String::new();
+    }
+    let mut text = Vec::new();
+    while let Ok(Some(piece)) = response.chunk().await {
+        text.extend_from_slice(&piece);
+        if text.len() > REFUSAL {
+            break;
+        }
+    }
+    words::clean(&text)
+}
+
+fn refused(status: StatusCode, asking: Asking, said: &str) -> Failure {
+    let said = if said.is_empty() { format!("HTTP {status}") } else { format!("HTTP {status}: {said}") };
+    match status {
+        StatusCode::UNAUTHORIZED => Failure::new(
+            FailureClass::Authentication,
+            format!("the server does not accept the access token ({said})"),
+            "make a new token with access to this repository (contents: read and write) and put it in the token's variable or file",
+        ),
+        StatusCode::FORBIDDEN if asking == Asking::Write => no_write_access(&said),
+        StatusCode::FORBIDDEN | StatusCode::NOT_FOUND | StatusCode::GONE => repository_absent(&said),
+        StatusCode::PAYLOAD_TOO_LARGE => Failure::new(
+            FailureClass::Refused,
+            format!("the push is larger than the server takes ({said})"),
+            "raise the limit of the server or of the proxy before it, or push over SSH",
+        ),
+        _ => Failure::new(
+            FailureClass::RemoteCommand,
+            format!("the server answered {said}"),
+            "it is tried again by itself; look at the server's status if it stays",
+        ),
+    }
+}
+
+fn redirect_failure(how: &str) -> Failure {
+    let remedy =
+        "set the URL to where the repository is now; credentials are not sent to another address by themselves";
+    Failure::new(FailureClass::RepositoryAbsent, format!("the server redirects {how}"), remedy)
+}
+
+fn bad_url(problem: &str) -> Failure {
+    Failure::new(
+        FailureClass::RepositoryAbsent,
+        format!("the repository's URL cannot be used: {problem}"),
+        "use the https:// URL for cloning, without user name and password",
+    )
+}
+
+/// The failure in an error of reqwest, before there was any response.
+pub(super) fn not_sent(error: &reqwest::Error) -> Failure {
+    let said = causes(error);
+    let lower = said.to_lowercase();
+    if error.is_timeout() {
+        Failure::new(
+            FailureClass::TimeOut,
+            format!("the server did not answer in time: {said}"),
+            "check the network and the proxy variables",
+        )
+    } else if lower.contains("dns error") || lower.contains("failed to lookup") {
+        Failure::new(
+            FailureClass::NameLookup,
+            format!("the server's name was not found: {said}"),
+            "check the URL and the name server",
+        )
+    } else if lower.contains("certificate") {
+        Failure::new(
+            FailureClass::HostKey,
+            format!("the server's certificate is not trusted: {said}"),
+            "add the issuing authority to the system's trusted certificates",
+        )
+    } else if error.is_connect() {
+        Failure::new(
+            FailureClass::Connect,
+            format!("no connection to the server: {said}"),
+            "check the network, the firewall and the proxy variables",
+        )
+    } else {
+        Failure::new(
+            FailureClass::ConnectionLost,
+            format!("the connection to the server was lost: {said}"),
+            "it is tried again by itself",
+        )
+    }
+}
+
+/// The error and what caused it, without the URL.
+fn causes(error: &reqwest::Error) -> String {
+    let mut said = Vec::new();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        said.push(cause.to_string());
+        next = cause.source();
+    }
+    if said.is_empty() { "request failed".to_owned() } else { words::clean(said.join(": ").as_bytes()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_user_name_follows_the_host() {
+        assert_eq!(user_for("https://github.com/a/b"), "x-access-token");
+        assert_eq!(user_for("https://gitlab.example.org/a/b"), "oauth2");
+        assert_eq!(user_for("https://bitbucket.org/a/b"), "x-token-auth");
+        assert_eq!(user_for("https://dev.azure.com/a/_git/b"), "git");
+    }
+
+    #[test]
+    fn a_token_does_not_go_out_unencrypted() {
+        let open =
+            |url| Client::new(url, Access::Nothing, TimeLimits::default()).map(|_| ()).map_err(|failure| failure.class);
+        assert_eq!(open("http://git.example.org/a"), Err(FailureClass::RepositoryAbsent));
+        assert_eq!(open("http://127.0.0.1:1/a"), Ok(()));
+        assert_eq!(open("https://git.example.org/a"), Ok(()));
+        assert_eq!(open("https://user:secret@git.example.org/a"), Err(FailureClass::RepositoryAbsent));
+    }
+
+    #[test]
+    fn a_redirect_stays_on_its_host() {
+        let client =
+            Client::new("https://git.example.org/old", Access::Nothing, TimeLimits::default()).expect("a client");
+        let query = "/info/refs?service=git-upload-pack";
+        assert!(client.move_base(&format!("https://evil.example.org/old{query}"), query).is_err());
+        assert!(client.move_base(&format!("http://git.example.org/old{query}"), query).is_err());
+        client.move_base(&format!("/new.git{query}"), query).expect("same host");
+        assert_eq!(client.base.lock().expect("not poisoned").as_str(), "https://git.example.org/new.git");
+    }
+}

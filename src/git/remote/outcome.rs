@@ -1,0 +1,124 @@
+//! From what the server advertised and reported to what became of each ref.
+
+use super::advertisement::Advertisement;
+use super::receive_pack::Report;
+use crate::ports::{RefOutcome, RefUpdate};
+
+/// What can be said before anything is sent: `None` for the updates that are worth sending.
+pub(crate) fn before_sending(advertised: &Advertisement, updates: &[RefUpdate]) -> Vec<Option<RefOutcome>> {
+    let decide = |update: &RefUpdate| match advertised.find(&update.name) {
+        there if there == update.expected => None,
+        there if there == Some(update.new) => Some(RefOutcome::Accepted), // by an earlier push whose report was lost
+        _ => Some(RefOutcome::Moved),
+    };
+    updates.iter().map(decide).collect()
+}
+
+/// A line of the report, understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The outcome is clear.
+    Clear(RefOutcome),
+    /// The server could not move the ref, and does not say why: moved if the ref is elsewhere now, else refused in these words.
+    LookAgain(String),
+    /// The server lacks objects that were not sent because it seemed to have them.
+    Incomplete(String),
+}
+
+impl Verdict {
+    /// The outcome for `update`, with the help of a second look at the refs `now`, if there was one.
+    pub(crate) fn settled(self, update: &RefUpdate, now: Option<&Advertisement>) -> RefOutcome {
+        match self {
+            Self::Clear(outcome) => outcome,
+            Self::Incomplete(words) => RefOutcome::Refused(words),
+            Self::LookAgain(words) => match now.map(|now| now.find(&update.name)) {
+                Some(there) if there == Some(update.new) => RefOutcome::Accepted,
+                Some(there) if there != update.expected => RefOutcome::Moved,
+                _ => RefOutcome::Refused(words),
+            },
+        }
+    }
+}
+
+/// What `report` says about `update`.
+pub(crate) fn verdict(report: &Report, update: &RefUpdate) -> Verdict {
+    let refused = |words: String| Verdict::Clear(RefOutcome::Refused(words));
+    match (report.about(&update.name), &report.unpack_error) {
+        (_, Some(error)) if is_incomplete(error) => Verdict::Incomplete(with_words(error, &report.said)),
+        (_, Some(error)) => {
+            refused(with_words(&format!("the server could not store the objects: {error}"), &report.said))
+        }
+        (Some(None), None) => Verdict::Clear(RefOutcome::Accepted),
+        (Some(Some(reason)), None) => reason_of(reason, &report.said),
+        (None, None) => refused(with_words("the server's report does not mention this ref", &report.said)),
+    }
+}
+
+/// Reasons of a lost race, from git's `receive-pack.c` and `refs/files-backend.c`, and from libgit2 and `JGit`.
+fn reason_of(reason: &str, said: &str) -> Verdict {
+    let both = format!("{reason} {said}").to_lowercase();
+    let has = |needles: &[&str]| needles.iter().any(|needle| both.contains(needle));
+    if has(&[
+        "fetch first",
+        "non-fast-forward",
+        "stale info",
+        "but expected",
+        "reference already exists",
+        "incorrect old value",
+    ]) {
+        return Verdict::Clear(RefOutcome::Moved);
+    }
+    if has(&["missing necessary objects", "bad ref"]) {
+        return Verdict::Incomplete(with_words(reason, said));
+    }
+    if has(&[
+        "failed to update ref",
+        "cannot lock ref",
+        "failed to lock",
+        "unable to lock",
+        "lock error",
+        "lock failure",
+    ]) {
+        return Verdict::LookAgain(with_words(reason, said));
+    }
+    Verdict::Clear(RefOutcome::Refused(with_words(reason, said)))
+}
+
+fn is_incomplete(unpack_error: &str) -> bool {
+    unpack_error.to_lowercase().contains("missing")
+}
+
+fn with_words(reason: &str, said: &str) -> String {
+    if said.is_empty() { reason.to_owned() } else { format!("{reason}: {said}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ObjectId;
+
+    fn verdict_of(reason: &str, said: &str) -> Verdict {
+        let update = RefUpdate { name: "refs/heads/a".into(), expected: None, new: ObjectId::ZERO };
+        let report =
+            Report { unpack_error: None, refs: vec![(update.name.clone(), Some(reason.into()))], said: said.into() };
+        verdict(&report, &update)
+    }
+
+    #[test]
+    fn a_lost_race_is_told_from_a_refusal() {
+        let moved = Verdict::Clear(RefOutcome::Moved);
+        assert_eq!(verdict_of("fetch first", ""), moved);
+        assert_eq!(
+            verdict_of("failed to update ref", "error: cannot lock ref 'refs/heads/a': is at 1 but expected 2"),
+            moved
+        );
+        assert_eq!(
+            verdict_of("failed to update ref", "error: disk full"),
+            Verdict::LookAgain("failed to update ref: error: disk full".into())
+        );
+        let hook = RefOutcome::Refused("pre-receive hook declined: not on friday".into());
+        assert_eq!(verdict_of("pre-receive hook declined", "not on friday"), Verdict::Clear(hook));
+        let protected = RefOutcome::Refused("protected branch hook declined".into());
+        assert_eq!(verdict_of("protected branch hook declined", ""), Verdict::Clear(protected));
+    }
+}

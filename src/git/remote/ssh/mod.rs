@@ -1,0 +1,206 @@
+//! A repository behind SSH.
+
+mod push;
+mod talk;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+
+use self::talk::Talk;
+use super::advertisement::{Advertisement, RemoteRef, Version, tip};
+use super::error::{Asking, WireError};
+use super::pkt_line::Packets;
+use super::receive_pack::Chosen;
+use super::{Settings, TimeLimits, blocking, ls_refs, upload_pack, within_poll_limit};
+use crate::domain::{BranchName, Failure, ObjectId};
+use crate::ports::{
+    LocalRepository, PushError, RefOutcome, RefUpdate, Remote, RemoteTip, SessionClass, SshSessions, SshTarget,
+};
+
+/// See the module.
+pub(super) struct SshRemote {
+    target: SshTarget,
+    path: String,
+    branch: BranchName,
+    repository: PathBuf,
+    local: Arc<dyn LocalRepository>,
+    sessions: Arc<dyn SshSessions>,
+    limits: TimeLimits,
+    /// The server ignored our wish for version 2: then the question would only confuse it.
+    speaks_v0: AtomicBool,
+    memory: Mutex<Memory>,
+}
+
+/// What earlier exchanges taught.
+#[derive(Default)]
+struct Memory {
+    /// Where the branch was last seen.
+    tip: Option<ObjectId>,
+    /// What an ordinary push agreed on.
+    push: Option<Chosen>,
+}
+
+impl SshRemote {
+    /// A remote at `path` on `target`.
+    pub(super) fn new(settings: Settings, target: SshTarget, path: &str) -> Self {
+        Self {
+            target,
+            path: path.to_owned(),
+            branch: settings.branch,
+            repository: settings.repository,
+            local: settings.local,
+            sessions: settings.sessions,
+            limits: settings.limits,
+            speaks_v0: AtomicBool::new(false),
+            memory: Mutex::default(),
+        }
+    }
+
+    async fn talk(&self, class: SessionClass, asking: Asking, version_2: bool) -> Result<Talk, Failure> {
+        let to = (&self.target, class);
+        Talk::start(self.sessions.as_ref(), to, (asking, &self.path), version_2, self.limits.idle).await
+    }
+
+    fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wants_v2(&self) -> bool {
+        !self.speaks_v0.load(Ordering::Relaxed)
+    }
+
+    fn remember(&self, tip: &RemoteTip) {
+        if let RemoteTip::At(id) = tip {
+            self.memory().tip = Some(*id);
+        }
+    }
+
+    /// The refs that start with `prefix`, or all: question and answer in one round trip.
+    async fn list(&self, prefix: &str) -> Result<Vec<RemoteRef>, Failure> {
+        let version_2 = self.wants_v2();
+        // A fresh command each time: an upload-pack that is kept open answers with the refs of its start.
+        let mut talk = self.talk(SessionClass::Control, Asking::Read, version_2).await?;
+        match self.ask(&mut talk, prefix, version_2).await {
+            Ok(refs) => Ok(refs),
+            Err(error) => Err(talk.explain(error).await),
+        }
+    }
+
+    async fn ask(&self, talk: &mut Talk, prefix: &str, version_2: bool) -> Result<Vec<RemoteRef>, WireError> {
+        let mut request = if version_2 { ls_refs::request(prefix, None)? } else { Packets::default() };
+        request.flush(); // nothing else is wanted
+        // A server that refuses may close its input before it says why, so an error here is not the reason yet.
+        let _ = talk.input.send(&request.into_bytes()).await;
+        let advertisement = Advertisement::read(&mut talk.output).await?;
+        if advertisement.version == Version::V2 {
+            return ls_refs::read(&mut talk.output).await;
+        }
+        self.speaks_v0.store(true, Ordering::Relaxed);
+        Ok(advertisement.refs)
+    }
+
+    async fn poll_now(&self) -> Result<RemoteTip, Failure> {
+        let found = tip(&self.list(&self.branch.full_ref()).await?, &self.branch);
+        if matches!(found, RemoteTip::At(_)) || !self.wants_v2() {
+            return Ok(found);
+        }
+        Ok(tip(&self.list("refs/heads/").await?, &self.branch))
+    }
+
+    /// The branch's tip in a talk that can be asked for objects next; `None` when the server surprised us with version 0.
+    async fn tip_to_fetch(
+        &self,
+        talk: &mut Talk,
+        version_2: bool,
+    ) -> Result<Option<(Advertisement, RemoteTip)>, WireError> {
+        if version_2 {
+            let request = ls_refs::request(&self.branch.full_ref(), None)?;
+            let _ = talk.input.send(&request.into_bytes()).await;
+        }
+        let advertisement = Advertisement::read(&mut talk.output).await?;
+        let found = match (advertisement.version, version_2) {
+            (Version::V2, _) => tip(&ls_refs::read(&mut talk.output).await?, &self.branch),
+            (Version::V0, false) => tip(&advertisement.refs, &self.branch),
+            (Version::V0, true) => {
+                self.speaks_v0.store(true, Ordering::Relaxed);
+                return Ok(None);
+            }
+        };
+        Ok(Some((advertisement, found)))
+    }
+
+    async fn fetch_by(&self, talk: &mut Talk, version_2: bool) -> Result<Option<RemoteTip>, WireError> {
+        let likely: Vec<ObjectId> = self.memory().tip.into_iter().collect();
+        let path = self.repository.clone();
+        let (haves, found) = tokio::join!(
+            blocking(move || upload_pack::haves(&path, &likely)), // while the server answers
+            self.tip_to_fetch(talk, version_2)
+        );
+        let Some((advertisement, found)) = found? else { return Ok(None) };
+        let RemoteTip::At(wanted) = found else { return Ok(Some(found)) };
+        if self.is_here(wanted).await? {
+            let _ = talk.input.send(b"0000").await;
+            return Ok(Some(found));
+        }
+        let request = upload_pack::request(advertisement.version, &advertisement.capabilities, wanted, &haves?)?;
+        talk.input.send(&request).await?;
+        upload_pack::receive(&mut talk.output, &self.repository).await?;
+        if !self.is_here(wanted).await? {
+            return Err(upload_pack::incomplete(wanted).into());
+        }
+        Ok(Some(found))
+    }
+
+    async fn is_here(&self, id: ObjectId) -> Result<bool, Failure> {
+        let path = self.repository.clone();
+        blocking(move || upload_pack::is_here(&path, id)).await
+    }
+}
+
+#[async_trait]
+impl Remote for SshRemote {
+    async fn poll(&self) -> Result<RemoteTip, Failure> {
+        let tip = within_poll_limit(self.limits, self.poll_now()).await?;
+        self.remember(&tip);
+        Ok(tip)
+    }
+
+    async fn fetch(&self) -> Result<RemoteTip, Failure> {
+        // At most twice: the second time the server is known to speak version 0.
+        for _ in 0..2 {
+            let version_2 = self.wants_v2();
+            let mut talk = self.talk(SessionClass::Bulk, Asking::Read, version_2).await?;
+            match self.fetch_by(&mut talk, version_2).await {
+                Ok(None) => {}
+                Ok(Some(tip @ RemoteTip::At(_))) => {
+                    self.remember(&tip);
+                    return Ok(tip);
+                }
+                Ok(Some(_)) => return self.poll().await, // which lists the branches there are
+                Err(error) => return Err(talk.explain(error).await),
+            }
+        }
+        Err(Failure::internal("a server changed its protocol version twice"))
+    }
+
+    async fn push(&self, updates: &[RefUpdate]) -> Result<Vec<RefOutcome>, PushError> {
+        self.push_now(updates).await
+    }
+
+    async fn check_write(&self) -> Result<(), Failure> {
+        let check = async {
+            let mut talk = self.talk(SessionClass::Control, Asking::Write, false).await?;
+            match Advertisement::read(&mut talk.output).await {
+                Ok(_) => {
+                    let _ = talk.input.send(b"0000").await; // no commands: the server ends in peace
+                    Ok(())
+                }
+                Err(error) => Err(talk.explain(error).await),
+            }
+        };
+        within_poll_limit(self.limits, check).await
+    }
+}

@@ -1,0 +1,108 @@
+//! One Git command on a remote host, with its streams and its end.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+
+use super::super::error::{Asking, WireError, explain};
+use super::super::pkt_line::PacketReader;
+use crate::domain::Failure;
+use crate::ports::{ProcessEnd, RemoteProcess, SessionClass, SshSessions, SshTarget};
+
+/// How long a command that failed may take to say why.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// The command's standard input.
+pub(super) struct Input {
+    stream: Pin<Box<dyn AsyncWrite + Send>>,
+    idle: Duration,
+}
+
+impl Input {
+    /// Sends all of `bytes` on their way.
+    ///
+    /// # Errors
+    /// [`WireError::Stalled`], [`WireError::Io`].
+    pub(super) async fn send(&mut self, bytes: &[u8]) -> Result<(), WireError> {
+        let work = async {
+            self.stream.write_all(bytes).await?;
+            self.stream.flush().await
+        };
+        Ok(tokio::time::timeout(self.idle, work).await.map_err(|_| WireError::Stalled(self.idle))??)
+    }
+}
+
+/// A running command.
+pub(super) struct Talk {
+    pub(super) input: Input,
+    pub(super) output: PacketReader<Pin<Box<dyn AsyncRead + Send>>>,
+    /// Whether its channel had been opened ahead.
+    pub(super) preopened: bool,
+    /// Bytes that it takes before it must answer.
+    pub(super) window: u32,
+    ended: Pin<Box<dyn Future<Output = ProcessEnd> + Send>>,
+    asking: Asking,
+}
+
+impl Talk {
+    /// Starts `asking`'s command on the repository at `path`.
+    ///
+    /// # Errors
+    /// That of the session.
+    pub(super) async fn start(
+        sessions: &dyn SshSessions,
+        (target, class): (&SshTarget, SessionClass),
+        (asking, path): (Asking, &str),
+        version_2: bool,
+        idle: Duration,
+    ) -> Result<Self, Failure> {
+        let command = format!("{} {}", asking.service(), quoted(path));
+        let env: &[(&str, &str)] = if version_2 { &[("GIT_PROTOCOL", "version=2")] } else { &[] };
+        let RemoteProcess { stdin, stdout, ended, preopened, window } =
+            sessions.exec(target, class, &command, env).await?;
+        let output = PacketReader::new(stdout, idle);
+        Ok(Self { input: Input { stream: stdin, idle }, output, preopened, window, ended, asking })
+    }
+
+    /// Ends the command, and says what its failure means, in its own words where it has some.
+    pub(super) async fn explain(self, error: WireError) -> Failure {
+        let asking = self.asking;
+        explain(error, asking, &self.end().await)
+    }
+
+    /// Ends the command, and waits a little for how it ended.
+    pub(super) async fn end(self) -> ProcessEnd {
+        let Self { input, output, ended, .. } = self;
+        // The end is only reported once nobody can read the output any more.
+        drop((input, output));
+        tokio::time::timeout(LAST_WORDS, ended).await.unwrap_or_default()
+    }
+}
+
+/// `path` as one word of a POSIX shell, quoted as Git quotes it (`sq_quote_buf` in git's `quote.c`).
+fn quoted(path: &str) -> String {
+    let mut word = String::with_capacity(path.len() + 2);
+    word.push('\'');
+    for c in path.chars() {
+        if matches!(c, '\'' | '!') {
+            word.extend(['\'', '\\', c, '\'']);
+        } else {
+            word.push(c);
+        }
+    }
+    word.push('\'');
+    word
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_one_word_for_the_shell() {
+        assert_eq!(quoted("team/apps.git"), "'team/apps.git'");
+        assert_eq!(quoted("it's; rm -rf $HOME!"), r"'it'\''s; rm -rf $HOME'\!''");
+    }
+}

@@ -1,0 +1,94 @@
+//! The start: the store, its master keys, and the proof that they belong together.
+//!
+//! The only place where the service meets its adapter and the configuration.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::error::{KeyError, MasterKeyError};
+use super::ring::MasterRing;
+use super::service::KeyService;
+use super::{embedded, seal, sources};
+use crate::config::MasterKeySources;
+use crate::domain::Failure;
+use crate::ports::{KeyRecords, MasterKeysInUse};
+use crate::store::Store;
+
+impl KeyService {
+    /// Opens the key store in `data_dir`, and makes it at the first start. Comes with what is worth saying to a person.
+    ///
+    /// # Errors
+    /// [`KeyError::Store`] when the folder or the store cannot be used, [`KeyError::Master`] when the master keys are not
+    /// those that the store needs. Nothing is made over a store that holds keys.
+    pub async fn open(data_dir: &Path, sources: &MasterKeySources) -> Result<(Self, Vec<String>), KeyError> {
+        let records = Store::open(data_dir).await?;
+        // Before the master keys: if keys are there now, their master key must be, too.
+        let needed = records.master_keys_in_use().await?;
+        let (dir, sources, needed_here) = (data_dir.to_owned(), sources.clone(), needed.clone());
+        let loaded = tokio::task::spawn_blocking(move || ring(&dir, &sources, &needed_here)).await;
+        let (ring, notices) = loaded.map_err(Failure::internal)??;
+        prove(&records, &ring, &needed).await?;
+        Ok((Self::new(Arc::new(records), Arc::new(ring)), notices))
+    }
+}
+
+/// The master keys: those of the configuration, or else the one of the data folder, made at the very first start.
+fn ring(
+    data_dir: &Path,
+    sources: &MasterKeySources,
+    needed: &MasterKeysInUse,
+) -> Result<(MasterRing, Vec<String>), MasterKeyError> {
+    let (given, mut notices) = sources::load(sources)?;
+    if let Some(ring) = MasterRing::new(given) {
+        check(data_dir, &ring, needed, true)?;
+        return Ok((ring, notices));
+    }
+    let (key, notice) = match embedded::load(data_dir)? {
+        Some(loaded) => loaded,
+        None if needed.is_empty() => embedded::create(data_dir)?,
+        None => {
+            let path = data_dir.join(embedded::FILE_NAME);
+            return Err(MasterKeyError::Lost { needed: required(needed, false), path });
+        }
+    };
+    notices.extend(notice);
+    let ring = MasterRing::from(key);
+    check(data_dir, &ring, needed, false)?;
+    Ok((ring, notices))
+}
+
+/// The master keys that must be in the ring. A store without keys takes any master key that a person *gives*; the one
+/// of the data folder may be a stranger there only if somebody forgot to give the right one.
+fn required(needed: &MasterKeysInUse, given: bool) -> Vec<String> {
+    let free = given && needed.by_keys.is_empty();
+    let canary = needed.by_canary.iter().filter(|id| !free && !needed.by_keys.contains(id));
+    needed.by_keys.iter().chain(canary).cloned().collect()
+}
+
+/// Whether the ring holds every master key that it must.
+fn check(data_dir: &Path, ring: &MasterRing, needed: &MasterKeysInUse, given: bool) -> Result<(), MasterKeyError> {
+    let missing: Vec<String> = required(needed, given).into_iter().filter(|id| ring.find(id).is_none()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let path = data_dir.join(embedded::FILE_NAME);
+    let is_embedded =
+        || matches!(embedded::load(data_dir), Ok(Some((key, _))) if missing.iter().any(|id| id == key.id()));
+    let remedy = if given && is_embedded() {
+        format!("it is in {0}: add `:{0}` at the end of APPFERRY_MASTER_KEY_FILE", path.display())
+    } else if given {
+        "add its file to APPFERRY_MASTER_KEY_FILE, after the others, separated by `:`".to_owned()
+    } else {
+        format!("put {} back from its backup, or name its file in APPFERRY_MASTER_KEY_FILE", path.display())
+    };
+    Err(MasterKeyError::Missing { needed: missing, have: ring.ids(), remedy })
+}
+
+/// Opens the canary, after making one if there is none. One of another master key gives way while there are no keys:
+/// nothing depends on it.
+async fn prove(records: &Store, ring: &MasterRing, needed: &MasterKeysInUse) -> Result<(), KeyError> {
+    let replacing = needed.by_canary.as_deref().filter(|id| ring.find(id).is_none() && needed.by_keys.is_empty());
+    let canary = seal::new_canary(ring).map_err(MasterKeyError::Random)?;
+    let kept = records.plant_canary(canary, replacing).await?;
+    Ok(seal::check_canary(ring, &kept)?)
+}

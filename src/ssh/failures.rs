@@ -1,0 +1,164 @@
+//! The words for what goes wrong on the way to a session.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use russh::{ChannelOpenFailure, Error};
+
+use crate::domain::{Failure, FailureClass};
+use crate::ports::{ResolvedKey, SshTarget};
+
+/// `user@host:port`, with brackets around an IPv6 address.
+pub(super) fn whereto(target: &SshTarget) -> String {
+    let SshTarget { host, port, user, .. } = target;
+    if host.contains(':') { format!("{user}@[{host}]:{port}") } else { format!("{user}@{host}:{port}") }
+}
+
+pub(super) fn name_lookup(target: &SshTarget, error: &io::Error) -> Failure {
+    Failure::new(
+        FailureClass::NameLookup,
+        format!("the name {} could not be looked up: {error}", target.host),
+        "check the host in the URL, and that this machine's name service (DNS) answers",
+    )
+}
+
+pub(super) fn connect(target: &SshTarget, attempts: &[(SocketAddr, io::Error)]) -> Failure {
+    let all_timed_out = attempts.iter().all(|(_, error)| error.kind() == io::ErrorKind::TimedOut);
+    let class = if all_timed_out { FailureClass::TimeOut } else { FailureClass::Connect };
+    let each: Vec<String> = attempts.iter().map(|(address, error)| format!("{address}: {error}")).collect();
+    Failure::new(
+        class,
+        format!("no connection to {} port {} ({})", target.host, target.port, each.join("; ")),
+        "check that the server runs and that no firewall stands between; it is tried again by itself",
+    )
+}
+
+pub(super) fn login_timed_out(target: &SshTarget, limit: Duration) -> Failure {
+    Failure::new(
+        FailureClass::TimeOut,
+        format!("{} accepted the connection but no login was done within {} s", whereto(target), limit.as_secs()),
+        "check that an SSH server listens at that port and is not overloaded; it is tried again by itself",
+    )
+}
+
+/// What russh says before a session stands.
+pub(super) fn handshake(target: &SshTarget, error: &Error, last_words: Option<&str>) -> Failure {
+    let host = whereto(target);
+    let said = last_words.map(|words| format!(", saying: {words}")).unwrap_or_default();
+    match error {
+        Error::NoCommonAlgo { kind, ours, theirs } => Failure::new(
+            FailureClass::Protocol,
+            format!("{host} and this program share no {kind:?} algorithm (ours: {ours:?}; theirs: {theirs:?})"),
+            "update the server, or allow one of our algorithms in its configuration",
+        ),
+        Error::Version => Failure::new(
+            FailureClass::Protocol,
+            format!("{host} does not speak SSH 2"),
+            "check the port in the URL: something else may listen there",
+        ),
+        Error::Disconnect | Error::HUP | Error::IO(_) | Error::SendError | Error::RecvError => Failure::new(
+            FailureClass::ConnectionLost,
+            format!("{host} closed the connection before the login was done{said}"),
+            "the server may limit connections or be restarting; it is tried again by itself",
+        ),
+        other => Failure::new(
+            FailureClass::Protocol,
+            format!("the SSH handshake with {host} failed: {other}{said}"),
+            "if it stays so, report it together with the server's log",
+        ),
+    }
+}
+
+pub(super) fn authentication(target: &SshTarget, key: &ResolvedKey, partial: bool, banner: Option<&str>) -> Failure {
+    let said = banner.map(|words| format!(", saying: {words}")).unwrap_or_default();
+    let what = if partial { "wants more than a key to let in" } else { "does not accept" };
+    Failure::new(
+        FailureClass::Authentication,
+        format!("{} {what} the key {} ({}) as user {}{said}", target.host, key.name, key.fingerprint, target.user),
+        format!("add the public key of {} {}", key.name, where_to_add(target)),
+    )
+}
+
+/// The page or file that takes a public key, with what the provider makes special.
+fn where_to_add(target: &SshTarget) -> String {
+    let host = target.host.to_lowercase();
+    match host.as_str() {
+        "github.com" | "ssh.github.com" => {
+            "on GitHub, at the repository's Settings > Deploy keys, with write access allowed".to_owned()
+        }
+        "gitlab.com" => {
+            "on GitLab, at the project's Settings > Repository > Deploy keys, with write permissions granted".to_owned()
+        }
+        "bitbucket.org" | "ssh.bitbucket.org" => "on Bitbucket, at Personal settings > SSH keys of the account that \
+                pushes (a repository's access keys can only read)"
+            .to_owned(),
+        "ssh.dev.azure.com" | "vs-ssh.visualstudio.com" => {
+            "on Azure DevOps, at User settings > SSH public keys (it takes RSA keys only)".to_owned()
+        }
+        "codeberg.org" => {
+            "on Codeberg, at the repository's Settings > Deploy keys, with write access enabled".to_owned()
+        }
+        name if name.starts_with("git-codecommit.") => {
+            "in AWS IAM, at the user's Security credentials > SSH public keys for CodeCommit, and use that SSH key ID \
+             as the URL's user"
+                .to_owned()
+        }
+        _ => format!(
+            "on {host}: at the repository's deploy keys (with write access), or in ~{}/.ssh/authorized_keys of a plain \
+             server",
+            target.user
+        ),
+    }
+}
+
+pub(super) fn bad_key(key: &ResolvedKey, problem: &str) -> Failure {
+    Failure::new(
+        FailureClass::Key,
+        format!("the key {} cannot be used: {problem}", key.name),
+        "import it again, or generate a new one and add its public key at the Git host",
+    )
+}
+
+pub(super) fn channel_refused(target: &SshTarget, reason: &ChannelOpenFailure, in_use: usize) -> Failure {
+    Failure::new(
+        FailureClass::ChannelRefused,
+        format!("{} refuses another channel ({reason:?}) while {in_use} are open", whereto(target)),
+        "on a server of your own, raise MaxSessions in sshd_config; it is tried again by itself",
+    )
+}
+
+pub(super) fn channel_timed_out(target: &SshTarget, limit: Duration) -> Failure {
+    Failure::new(
+        FailureClass::TimeOut,
+        format!("{} did not open a channel within {} s", whereto(target), limit.as_secs()),
+        "nothing to do: it is tried again by itself, over a new connection",
+    )
+}
+
+pub(super) fn session_lost(target: &SshTarget) -> Failure {
+    crate::ports::connection_lost(&format!("opening a channel to {}", whereto(target)))
+}
+
+pub(super) fn shutting_down() -> Failure {
+    Failure::new(FailureClass::ConnectionLost, "the service is shutting down", "")
+}
+
+/// Adds what is known about the host from outside to a failure that it caused.
+pub(super) fn with_hint(target: &SshTarget, mut failure: Failure) -> Failure {
+    let moved = target.host.eq_ignore_ascii_case("bitbucket.org") && failure.class != FailureClass::Key;
+    if moved {
+        let hint = "Bitbucket Cloud moves Git over SSH from bitbucket.org to ssh.bitbucket.org (announced for \
+                    2026-11-12): try git@ssh.bitbucket.org:… in the URL, and trust its host key by its fingerprint";
+        failure.remedy =
+            if failure.remedy.is_empty() { hint.to_owned() } else { format!("{}; {hint}", failure.remedy) };
+    }
+    failure
+}
+
+/// Text from the other side, made fit for one line of a message.
+pub(super) fn tame(text: &str) -> Option<String> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let line: String = words.join(" ").chars().filter(|c| !c.is_control()).take(300).collect();
+    (!line.is_empty()).then_some(line)
+}

@@ -1,0 +1,143 @@
+//! What russh calls while a connection stands.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use russh::client::{ChannelOpenHandle, DisconnectReason, Handler, Msg, Session};
+use russh::keys::PublicKeyOrCertificate;
+use russh::{Channel, ChannelId, Disconnect};
+use tokio::sync::watch;
+use tokio_util::sync::DropGuard;
+
+use super::failures::tame;
+use super::known_hosts::fingerprint;
+use super::verdict::Pins;
+use crate::domain::Failure;
+
+/// Why a connection ended.
+#[derive(Debug)]
+pub(super) enum LinkError {
+    /// The host key is not trusted.
+    HostKey(Box<Failure>),
+    /// russh says so.
+    Ssh(russh::Error),
+}
+
+impl From<russh::Error> for LinkError {
+    fn from(error: russh::Error) -> Self {
+        Self::Ssh(error)
+    }
+}
+
+/// What the connection's task has learnt; shared with whoever uses the connection.
+#[derive(Debug, Default)]
+pub(super) struct Learnt {
+    /// The fingerprint of the host key that was proved.
+    pub(super) host_key: Option<String>,
+    /// The banner, or the reason of the disconnection, tamed.
+    pub(super) last_words: Option<String>,
+    /// The server left because no way to log in remained (RFC 4253 section 11.1, reason 14).
+    pub(super) out_of_methods: bool,
+}
+
+/// The windows that the peer granted as it confirmed channels.
+pub(super) type Windows = watch::Sender<HashMap<ChannelId, u32>>;
+
+/// The handler of one connection.
+pub(super) struct LinkHandler {
+    pub(super) pins: Pins,
+    pub(super) learnt: Arc<Mutex<Learnt>>,
+    pub(super) windows: Arc<Windows>,
+    /// Fires when the connection's task is gone, however it ended.
+    pub(super) _ended: DropGuard,
+}
+
+impl LinkHandler {
+    fn note(&self, change: impl FnOnce(&mut Learnt)) {
+        change(&mut self.learnt.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// A server must not open channels to a client that asked for no forwarding; russh accepts them unless told otherwise.
+macro_rules! refuse_channels {
+    ($($name:ident($($argument:ty),*);)*) => { $(
+        async fn $name(
+            &mut self,
+            _: Channel<Msg>,
+            $(_: $argument,)*
+            reply: ChannelOpenHandle,
+            _: &mut Session,
+        ) -> Result<(), LinkError> {
+            drop(reply); // which refuses
+            Ok(())
+        }
+    )* };
+}
+
+impl Handler for LinkHandler {
+    type Error = LinkError;
+
+    async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, LinkError> {
+        // Certificates are not offered, so none can come; should one come, its bare key is judged like any other.
+        let key = shown.public_key();
+        self.note(|learnt| learnt.host_key = Some(fingerprint(&key)));
+        self.pins.judge(&key).map_err(|failure| LinkError::HostKey(Box::new(failure)))?;
+        Ok(true)
+    }
+
+    async fn kex_done(&mut self, _: Option<&[u8]>, names: &russh::Names, _: &mut Session) -> Result<(), LinkError> {
+        tracing::debug!(
+            host = %self.pins.spec,
+            kex = names.kex.as_ref(),
+            host_key = names.key.as_str(),
+            cipher = names.cipher.as_ref(),
+            mac_out = names.client_mac.as_ref(),
+            mac_in = names.server_mac.as_ref(),
+            strict_kex = names.strict_kex(),
+            "key exchange done"
+        );
+        Ok(())
+    }
+
+    async fn auth_banner(&mut self, banner: &str, _: &mut Session) -> Result<(), LinkError> {
+        self.note(|learnt| learnt.last_words = tame(banner));
+        Ok(())
+    }
+
+    async fn channel_open_confirmation(
+        &mut self,
+        id: ChannelId,
+        _max_packet_size: u32,
+        window_size: u32,
+        _: &mut Session,
+    ) -> Result<(), LinkError> {
+        self.windows.send_modify(|windows| _ = windows.insert(id, window_size));
+        Ok(())
+    }
+
+    async fn channel_close(&mut self, id: ChannelId, _: &mut Session) -> Result<(), LinkError> {
+        self.windows.send_if_modified(|windows| windows.remove(&id).is_some());
+        Ok(())
+    }
+
+    async fn disconnected(&mut self, reason: DisconnectReason<LinkError>) -> Result<(), LinkError> {
+        tracing::debug!(host = %self.pins.spec, ?reason, "connection ended");
+        if let DisconnectReason::ReceivedDisconnect(info) = &reason {
+            self.note(|learnt| {
+                learnt.last_words = tame(&info.message).or(learnt.last_words.take());
+                learnt.out_of_methods = matches!(info.reason_code, Disconnect::NoMoreAuthMethodsAvailable);
+            });
+        }
+        Ok(())
+    }
+
+    refuse_channels! {
+        server_channel_open_forwarded_tcpip(&str, u32, &str, u32);
+        server_channel_open_forwarded_streamlocal(&str);
+        server_channel_open_agent_forward();
+        server_channel_open_session();
+        server_channel_open_direct_tcpip(&str, u32, &str, u32);
+        server_channel_open_direct_streamlocal(&str);
+        server_channel_open_x11(&str, u32);
+    }
+}

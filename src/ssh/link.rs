@@ -1,0 +1,152 @@
+//! A connection with its key exchange done and its host key proved; nobody is logged in yet.
+
+use std::borrow::Cow;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use russh::client::{Config, Handle, connect_stream};
+use russh::keys::Algorithm;
+use russh::{AlgorithmKind, Preferred, SshId, cipher, compression};
+use tokio::io::BufReader;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use super::cut::Cut;
+use super::dial::dial;
+use super::failures;
+use super::handler::{Learnt, LinkError, LinkHandler, Windows};
+use super::settings::Settings;
+use super::verdict::{Pins, all_algorithms};
+use crate::domain::Failure;
+use crate::ports::SshTarget;
+
+/// russh reads each packet in two reads; with this buffer most of them cost no system call.
+const READ_BUFFER_BYTES: usize = 256 << 10;
+
+/// Messages of one channel that may wait for their reader (32 KiB each at most) before the connection is not read on.
+const CHANNEL_BUFFER_MESSAGES: usize = 32;
+
+/// AES-GCM first: measured a third faster than `ChaCha20` on machines with AES instructions.
+const CIPHERS: &[cipher::Name] = &[
+    cipher::AES_256_GCM,
+    cipher::AES_128_GCM,
+    cipher::CHACHA20_POLY1305,
+    cipher::AES_256_CTR,
+    cipher::AES_192_CTR,
+    cipher::AES_128_CTR,
+];
+
+/// A connection.
+pub(super) struct Link {
+    pub(super) handle: Handle<LinkHandler>,
+    pub(super) learnt: Arc<Mutex<Learnt>>,
+    pub(super) windows: Arc<Windows>,
+    /// Cancelled when the connection's task is gone.
+    pub(super) ended: CancellationToken,
+    /// Cancel it to end the connection's task, whatever it hangs in.
+    pub(super) cut: CancellationToken,
+    /// When the login must be done.
+    pub(super) deadline: Instant,
+}
+
+/// Connects and shakes hands. A future dropped half-way leaves nothing behind once `cut` is cancelled.
+pub(super) async fn link(
+    target: &SshTarget,
+    pins: &Pins,
+    settings: &Settings,
+    cut: &CancellationToken,
+) -> Result<Link, Failure> {
+    match try_link(target, pins, pins.algorithms(), settings, cut).await {
+        // The server holds no key of a pinned type: ask again with all types, to show the one it has. It is judged alike.
+        Err(LinkFailure::NoPinnedType) => {
+            try_link(target, pins, all_algorithms(), settings, cut).await.map_err(LinkFailure::into_failure)
+        }
+        other => other.map_err(LinkFailure::into_failure),
+    }
+}
+
+enum LinkFailure {
+    NoPinnedType,
+    Failed(Failure),
+}
+
+impl LinkFailure {
+    fn into_failure(self) -> Failure {
+        match self {
+            Self::Failed(failure) => failure,
+            Self::NoPinnedType => Failure::internal("the host key's type could not be agreed on"),
+        }
+    }
+}
+
+async fn try_link(
+    target: &SshTarget,
+    pins: &Pins,
+    algorithms: Vec<Algorithm>,
+    settings: &Settings,
+    cut: &CancellationToken,
+) -> Result<Link, LinkFailure> {
+    let all_offered = algorithms.len() == all_algorithms().len();
+    let socket = dial(target, settings).await.map_err(LinkFailure::Failed)?;
+    let stream = Cut::new(BufReader::with_capacity(READ_BUFFER_BYTES, socket), cut.clone());
+    let learnt = Arc::<Mutex<Learnt>>::default();
+    let windows = Arc::<Windows>::default();
+    let ended = CancellationToken::new();
+    let handler = LinkHandler {
+        pins: pins.clone(),
+        learnt: Arc::clone(&learnt),
+        windows: Arc::clone(&windows),
+        _ended: ended.clone().drop_guard(),
+    };
+    let deadline = Instant::now() + settings.login_timeout;
+    let connecting = connect_stream(Arc::new(config(algorithms, settings)), stream, handler);
+    let Ok(connected) = timeout_at(deadline, connecting).await else {
+        return Err(LinkFailure::Failed(failures::login_timed_out(target, settings.login_timeout)));
+    };
+    match connected {
+        Ok(handle) => Ok(Link { handle, learnt, windows, ended, cut: cut.clone(), deadline }),
+        Err(LinkError::HostKey(failure)) => Err(LinkFailure::Failed(*failure)),
+        Err(LinkError::Ssh(russh::Error::NoCommonAlgo { kind: AlgorithmKind::Key, .. })) if !all_offered => {
+            Err(LinkFailure::NoPinnedType)
+        }
+        Err(LinkError::Ssh(error)) => {
+            let words = locked(&learnt).last_words.clone();
+            Err(LinkFailure::Failed(failures::handshake(target, &error, words.as_deref())))
+        }
+    }
+}
+
+pub(super) fn locked(learnt: &Mutex<Learnt>) -> MutexGuard<'_, Learnt> {
+    learnt.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn config(algorithms: Vec<Algorithm>, settings: &Settings) -> Config {
+    Config {
+        client_id: SshId::Standard(Cow::Borrowed(concat!("SSH-2.0-appferry_", env!("CARGO_PKG_VERSION")))),
+        channel_buffer_size: CHANNEL_BUFFER_MESSAGES,
+        preferred: Preferred {
+            key: Cow::Owned(algorithms),
+            cipher: Cow::Borrowed(CIPHERS),
+            compression: Cow::Borrowed(&[compression::NONE]),
+            // The rest as russh has it: ML-KEM with X25519 first, strict key exchange, no SHA-1.
+            ..Preferred::DEFAULT
+        },
+        keepalive_interval: Some(settings.keepalive_interval),
+        keepalive_max: settings.keepalive_max,
+        nodelay: true,
+        ..Config::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_post_quantum_exchange_comes_first_and_strict_exchange_is_asked_for() {
+        let config = config(all_algorithms(), &Settings::default());
+        assert_eq!(config.preferred.kex.first().map(AsRef::as_ref), Some("mlkem768x25519-sha256"));
+        let names: Vec<&str> = config.preferred.kex.iter().map(AsRef::as_ref).collect();
+        assert!(names.contains(&"kex-strict-c-v00@openssh.com"), "{names:?}");
+        assert!(!config.preferred.key.iter().any(|algorithm| algorithm.as_str() == "ssh-rsa"));
+    }
+}

@@ -1,0 +1,278 @@
+//! A session: a connection that is logged in, the channels on it, and the one that is open ahead.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use russh::client::Msg;
+use russh::{ChannelMsg, ChannelOpenFailure, ChannelReadHalf, ChannelWriteHalf, Disconnect, Error};
+use tokio::sync::{oneshot, watch};
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::link::Link;
+
+/// How long the other side has for its last words when a session is closed.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// A session that is logged in.
+pub(super) struct Session {
+    link: Link,
+    /// The generation and the fingerprint of the key that it was opened with.
+    pub(super) key: (u32, String),
+    /// When that key was last seen to be the one of its name.
+    key_checked: Mutex<Instant>,
+    /// No new channel shall be opened here; the session closes as soon as nothing runs on it.
+    retired: CancellationToken,
+    spare: Mutex<Option<OpenChannel>>,
+    /// Channels in use or being opened, the spare one left out.
+    in_use: watch::Sender<usize>,
+    /// The most channels that the server seems to allow, learnt from its refusals.
+    limit: AtomicUsize,
+    last_used: Mutex<Instant>,
+    tracker: TaskTracker,
+}
+
+/// A channel that the server has confirmed.
+pub(super) struct OpenChannel {
+    pub(super) read: ChannelReadHalf,
+    pub(super) write: ChannelWriteHalf<Msg>,
+    /// The window that came with the confirmation, in bytes.
+    pub(super) window: u32,
+}
+
+/// Why there is no channel.
+pub(super) enum NoChannel {
+    /// The connection is gone.
+    Lost,
+    /// No answer in time.
+    TimedOut,
+    /// The server said no, while so many others were open.
+    Refused(ChannelOpenFailure, usize),
+}
+
+/// Counts a channel as in use until it is dropped.
+pub(super) struct InUse(Arc<Session>);
+
+impl Session {
+    pub(super) fn new(link: Link, key: (u32, String), tracker: TaskTracker) -> Self {
+        Self {
+            link,
+            key,
+            key_checked: Mutex::new(Instant::now()),
+            retired: CancellationToken::new(),
+            spare: Mutex::default(),
+            in_use: watch::Sender::default(),
+            limit: AtomicUsize::new(usize::MAX),
+            last_used: Mutex::new(Instant::now()),
+            tracker,
+        }
+    }
+
+    /// Whether channels can be asked for.
+    pub(super) fn is_open(&self) -> bool {
+        !self.retired.is_cancelled() && !self.link.ended.is_cancelled() && !self.link.handle.is_closed()
+    }
+
+    /// Gives the session up: nothing new begins on it, and it closes when what runs on it has ended.
+    pub(super) fn retire(&self) {
+        self.retired.cancel();
+    }
+
+    /// Whether the key was seen to be right within `interval`.
+    pub(super) fn key_is_fresh(&self, interval: Duration) -> bool {
+        locked(&self.key_checked).elapsed() < interval
+    }
+
+    /// Notes that the key was seen to be right just now.
+    pub(super) fn key_was_checked(&self) {
+        *locked(&self.key_checked) = Instant::now();
+    }
+
+    /// A channel: the one that is open ahead (then `true`), or a new one. When the server allows no more of them, waits
+    /// until one is given back.
+    pub(super) async fn open(self: &Arc<Self>, limit: Duration) -> Result<(OpenChannel, bool, InUse), NoChannel> {
+        if let Some(channel) = self.take_spare() {
+            return Ok((channel, true, InUse::one_more(self)));
+        }
+        let deadline = Instant::now() + limit;
+        let mut count = self.in_use.subscribe();
+        let mut refusal = ChannelOpenFailure::ResourceShortage;
+        loop {
+            if let Some(in_use) = InUse::within_limit(self) {
+                match self.open_new(deadline).await {
+                    Ok(channel) => return Ok((channel, false, in_use)),
+                    Err(NoChannel::Refused(reason, others)) => refusal = reason_if_alone(reason, others)?,
+                    Err(other) => return Err(other),
+                }
+            }
+            let free = |n: &usize| *n < self.limit.load(Ordering::Relaxed);
+            if timeout_at(deadline, count.wait_for(free)).await.is_err() {
+                return Err(NoChannel::Refused(refusal, *self.in_use.borrow()));
+            }
+        }
+    }
+
+    /// Opens one channel for the next [`open`](Self::open), unless there is one or the server allows too few.
+    pub(super) async fn open_ahead(self: &Arc<Self>, limit: Duration) {
+        if !self.is_open() || locked(&self.spare).is_some() {
+            return;
+        }
+        let Some(_in_use) = InUse::within_limit(self) else { return };
+        match self.open_new(Instant::now() + limit).await {
+            Ok(channel) => self.keep_or_close(channel),
+            Err(NoChannel::TimedOut) => self.retire(),
+            Err(NoChannel::Lost | NoChannel::Refused(..)) => {}
+        }
+    }
+
+    /// Waits until the session has no more reason to be: lost, idle for `idle`, given up and unused, or `stop`. Closes it.
+    pub(super) async fn live(self: Arc<Self>, idle: Duration, stop: CancellationToken) {
+        tokio::select! {
+            () = self.link.ended.cancelled() => {}
+            () = stop.cancelled() => {}
+            () = self.unneeded(idle) => {}
+        }
+        self.retire();
+        drop(locked(&self.spare).take());
+        self.close().await;
+    }
+
+    async fn unneeded(&self, idle: Duration) {
+        let mut count = self.in_use.subscribe();
+        loop {
+            let unused = *count.borrow_and_update() == 0;
+            let idle_at = *locked(&self.last_used) + idle;
+            if unused && (self.retired.is_cancelled() || idle_at <= Instant::now()) {
+                return;
+            }
+            tokio::select! {
+                () = tokio::time::sleep_until(idle_at), if unused => {}
+                () = self.retired.cancelled(), if unused => {}
+                _ = count.changed() => {}
+            }
+        }
+    }
+
+    /// Says farewell, and cuts the connection if that takes too long.
+    async fn close(&self) {
+        let farewell = async {
+            let _ = self.link.handle.disconnect(Disconnect::ByApplication, "", "").await;
+            self.link.ended.cancelled().await;
+        };
+        if timeout(FAREWELL, farewell).await.is_err() {
+            self.link.cut.cancel();
+            let _ = timeout(FAREWELL, self.link.ended.cancelled()).await;
+        }
+    }
+
+    /// The channel that is open ahead, unless the server closed it meanwhile.
+    fn take_spare(&self) -> Option<OpenChannel> {
+        let mut channel = locked(&self.spare).take()?;
+        loop {
+            match channel.read.wait().now_or_never() {
+                None => return Some(channel),
+                Some(None | Some(ChannelMsg::Close | ChannelMsg::Eof)) => return None,
+                Some(Some(_)) => {} // a window adjustment
+            }
+        }
+    }
+
+    /// Opens a channel in a task of its own: a caller that gives up in the middle must not leave an open channel behind.
+    async fn open_new(self: &Arc<Self>, deadline: Instant) -> Result<OpenChannel, NoChannel> {
+        let (answer, answered) = oneshot::channel();
+        let session = Arc::clone(self);
+        self.tracker.spawn(async move {
+            let opened = timeout_at(deadline, session.confirmed_channel()).await.unwrap_or(Err(NoChannel::TimedOut));
+            if let Err(Ok(channel)) = answer.send(opened) {
+                session.keep_or_close(channel);
+            }
+        });
+        let opened = answered.await.unwrap_or(Err(NoChannel::Lost));
+        if let Err(NoChannel::Refused(reason, _)) = opened {
+            let others = self.in_use.borrow().saturating_sub(1);
+            self.limit.fetch_min(others.max(1), Ordering::Relaxed);
+            return Err(NoChannel::Refused(reason, others));
+        }
+        opened
+    }
+
+    async fn confirmed_channel(&self) -> Result<OpenChannel, NoChannel> {
+        let opened = tokio::select! {
+            opened = self.link.handle.channel_open_session() => opened,
+            () = self.link.ended.cancelled() => return Err(NoChannel::Lost),
+        };
+        let (read, write) = match opened {
+            Ok(channel) => channel.split(),
+            Err(Error::ChannelOpenFailure(reason)) => return Err(NoChannel::Refused(reason, 0)),
+            Err(_) => return Err(NoChannel::Lost),
+        };
+        let mut windows = self.link.windows.subscribe();
+        let id = write.id();
+        // The connection's task notes the window right after it has handed out the channel.
+        let window = tokio::select! {
+            noted = windows.wait_for(|windows| windows.contains_key(&id)) => {
+                noted.ok().and_then(|windows| windows.get(&id).copied()).unwrap_or(0)
+            }
+            () = self.link.ended.cancelled() => return Err(NoChannel::Lost),
+        };
+        self.link.windows.send_if_modified(|windows| windows.remove(&id).is_some());
+        Ok(OpenChannel { read, write, window })
+    }
+
+    fn keep_or_close(self: &Arc<Self>, channel: OpenChannel) {
+        let surplus = {
+            let mut spare = locked(&self.spare);
+            if spare.is_some() { Some(channel) } else { spare.replace(channel) }
+        };
+        if let Some(channel) = surplus {
+            let session = Arc::clone(self);
+            self.tracker.spawn(async move {
+                tokio::select! {
+                    _ = channel.write.close() => {}
+                    () = session.link.ended.cancelled() => {}
+                }
+            });
+        }
+    }
+}
+
+/// With no other channel open, waiting would be in vain.
+fn reason_if_alone(reason: ChannelOpenFailure, others: usize) -> Result<ChannelOpenFailure, NoChannel> {
+    if others == 0 { Err(NoChannel::Refused(reason, 0)) } else { Ok(reason) }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl InUse {
+    fn one_more(session: &Arc<Session>) -> Self {
+        session.in_use.send_modify(|n| *n += 1);
+        Self(Arc::clone(session))
+    }
+
+    fn within_limit(session: &Arc<Session>) -> Option<Self> {
+        let limit = session.limit.load(Ordering::Relaxed);
+        let add = |n: &mut usize| {
+            let free = *n < limit;
+            *n += usize::from(free);
+            free
+        };
+        session.in_use.send_if_modified(add).then(|| Self(Arc::clone(session)))
+    }
+
+    /// Resolves when the connection is gone.
+    pub(super) async fn lost(&self) {
+        self.0.link.ended.cancelled().await;
+    }
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        *locked(&self.0.last_used) = Instant::now();
+        self.0.in_use.send_modify(|n| *n = n.saturating_sub(1));
+    }
+}

@@ -1,0 +1,180 @@
+//! Committing: what planning found becomes commits on top of the tip, one an app.
+
+use std::collections::BTreeMap;
+
+use crate::domain::status::AppState;
+use crate::domain::words::{self, PathChange, PathChangeKind, Side};
+use crate::domain::{AppName, Failure, ObjectId};
+use crate::ports::Commit;
+
+use super::finding::{Finding, Sides};
+use super::{Engine, Now};
+use crate::sync::compare::TreeMerge;
+use crate::sync::trees::{changed_files, find_tree, with_apps};
+
+/// More apps than this, changed in one pass, make one commit (rule 13).
+const MOST_COMMITS: usize = 200;
+
+/// An app, its new tree and the snapshot of the disk that this was made from.
+struct Ready {
+    app: AppName,
+    tree: Option<ObjectId>,
+    sides: Sides,
+}
+
+impl Engine {
+    /// Commits what planning found. Answers whether anything moved.
+    pub(super) fn commit_found(&mut self, now: Now) -> Result<bool, Failure> {
+        let renames = if self.one_by_one { BTreeMap::new() } else { self.renames() };
+        let mut moved = false;
+        let mut ready = Vec::new();
+        for (app, finding) in self.findings.clone() {
+            match finding {
+                Finding::Push(sides) => ready.push(Ready { app, tree: sides.local, sides }),
+                Finding::Merge(sides) => {
+                    moved = true;
+                    ready.extend(self.merge_found(app, sides, now)?);
+                }
+                _ => {}
+            }
+        }
+        if self.one_by_one {
+            ready.truncate(1);
+        }
+        moved |= !ready.is_empty();
+        if ready.len() > MOST_COMMITS {
+            self.commit_in_bulk(&ready, now)?;
+        } else {
+            self.commit_each(&ready, &renames, now)?;
+        }
+        Ok(moved)
+    }
+
+    /// Merges one app. What comes out is ready to be committed, or known to be at the remote already, or a conflict.
+    fn merge_found(&mut self, app: AppName, sides: Sides, now: Now) -> Result<Option<Ready>, Failure> {
+        match self.comparer.merge(&*self.repo, sides.base, sides.local, sides.remote)? {
+            TreeMerge::Clean(tree) if tree == sides.remote => {
+                self.keep_aside(&app, sides.local, "merged, and everything of it was in Git", now)?;
+                // The remote contains our edit: it is the base now, and what the remote has beyond it is pulled.
+                self.set_base(&app, sides.local);
+                Ok(None)
+            }
+            TreeMerge::Clean(tree) => {
+                if tree != sides.local {
+                    self.keep_aside(&app, sides.local, "merged with the state in Git", now)?;
+                }
+                Ok(Some(Ready { app, tree, sides }))
+            }
+            TreeMerge::Conflict(_) if self.state.notes.pending.contains_key(&app) => {
+                // Against our own unpushed merge: take that back, and let the next planning see the three real sides.
+                self.drop_unpushed(&[app], now)?;
+                Ok(None)
+            }
+            TreeMerge::Conflict(clashes) => {
+                self.note_conflict(&app, sides, clashes, now)?;
+                self.findings.insert(app.clone(), Finding::Wait(AppState::Conflict, self.conflict_reason(&app)));
+                Ok(None)
+            }
+        }
+    }
+
+    fn commit_each(&mut self, ready: &[Ready], renames: &BTreeMap<AppName, AppName>, now: Now) -> Result<(), Failure> {
+        for Ready { app, tree, sides } in ready {
+            if renames.values().any(|old| old == app) {
+                continue; // committed together with the app's new name
+            }
+            let mut edits = BTreeMap::from([(app.clone(), *tree)]);
+            let message = if let Some(old) = renames.get(app) {
+                edits.insert(old.clone(), None);
+                words::app_renamed(old, app)
+            } else {
+                self.describe(app, sides.remote, *tree)?
+            };
+            self.commit_apps(&edits, &message, now)?;
+            self.note_pending(app, sides.local);
+            if let Some(old) = renames.get(app) {
+                self.note_pending(old, None);
+            }
+        }
+        Ok(())
+    }
+
+    fn commit_in_bulk(&mut self, ready: &[Ready], now: Now) -> Result<(), Failure> {
+        let mut messages = Vec::new();
+        for Ready { app, tree, sides } in ready {
+            messages.push(self.describe(app, sides.remote, *tree)?);
+        }
+        let edits = ready.iter().map(|ready| (ready.app.clone(), ready.tree)).collect();
+        self.commit_apps(&edits, &words::bulk(&messages), now)?;
+        for Ready { app, sides, .. } in ready {
+            self.note_pending(app, sides.local);
+        }
+        Ok(())
+    }
+
+    fn note_pending(&mut self, app: &AppName, snapshot: Option<ObjectId>) {
+        self.state.notes.pending.insert(app.clone(), snapshot);
+        self.state.notes.conflicts.remove(app);
+        self.findings.insert(app.clone(), Finding::Committed);
+    }
+
+    /// Puts one commit on top of the head.
+    fn commit_apps(
+        &mut self,
+        edits: &BTreeMap<AppName, Option<ObjectId>>,
+        message: &str,
+        now: Now,
+    ) -> Result<(), Failure> {
+        let (author, committer) = (self.author(now), self.committer(now));
+        let message = words::with_trailer(message, &self.settings.instance);
+        let commit = Commit { tree: ObjectId::ZERO, parents: Vec::new(), author, committer, message };
+        self.put_on_head(edits, commit)
+    }
+
+    /// Puts a commit with these apps changed on top of the head; author, committer and message are those of `like`.
+    pub(super) fn put_on_head(
+        &mut self,
+        edits: &BTreeMap<AppName, Option<ObjectId>>,
+        like: Commit,
+    ) -> Result<(), Failure> {
+        let parent = self.state.notes.head;
+        let root = parent.map(|head| self.repo.commit(head)).transpose()?.map(|commit| commit.tree);
+        let tree = with_apps(&*self.repo, root, &self.settings.prefix, edits)?;
+        let commit = Commit { tree, parents: parent.into_iter().collect(), ..like };
+        let head = self.repo.write_commit(&commit)?;
+        let subject = commit.message.lines().next().unwrap_or_default();
+        tracing::info!(commit = %head.short(), subject, "committed");
+        self.state.notes.head = Some(head);
+        self.ahead.extend(edits.iter().map(|(app, tree)| (app.clone(), *tree)));
+        Ok(())
+    }
+
+    /// The words for a change of one app.
+    pub(super) fn describe(
+        &self,
+        app: &AppName,
+        old: Option<ObjectId>,
+        new: Option<ObjectId>,
+    ) -> Result<String, Failure> {
+        let (old, new) = match (old, new) {
+            (None, _) => return Ok(words::app_added(app)),
+            (_, None) => return Ok(words::app_removed(app)),
+            (Some(old), Some(new)) => (old, new),
+        };
+        let changes: Vec<PathChange> = (changed_files(&*self.repo, Some(old), Some(new))?.into_iter())
+            .map(|change| {
+                let kind = match (change.old, change.new) {
+                    (None, _) => PathChangeKind::Added,
+                    (_, None) => PathChangeKind::Removed,
+                    _ => PathChangeKind::Modified,
+                };
+                PathChange { path: change.path, kind }
+            })
+            .collect();
+        let exists = |side: Side, folder: &str| {
+            let root = if side == Side::Before { old } else { new };
+            find_tree(&*self.repo, Some(root), folder).is_ok_and(|tree| tree.is_some())
+        };
+        Ok(words::app_changed(app, &changes, exists))
+    }
+}

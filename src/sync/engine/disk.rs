@@ -1,0 +1,139 @@
+//! What the looks at the disk found, and since when.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::domain::{AppName, ObjectId};
+use crate::ports::{AppOnDisk, FolderOnDisk};
+
+use super::{Now, Settings};
+
+/// The disk, as far as it was looked at.
+#[derive(Debug, Default)]
+pub(super) struct Disk {
+    looked: bool,
+    apps: BTreeMap<AppName, AppOnDisk>,
+    /// When an app that was seen before was first found gone.
+    gone_since: BTreeMap<AppName, Instant>,
+    pub(super) refused_names: Vec<(String, String)>,
+    pub(super) not_mounted: Option<String>,
+}
+
+/// What is known of an app here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Local {
+    /// This tree, or no folder, for certain.
+    Known(Option<ObjectId>),
+    /// The folder is not there, but not for long enough to mean a removal.
+    Gone,
+    /// A folder without files, where there was an app.
+    Emptied,
+    /// Being written.
+    Busy,
+    /// Not readable as an app: what and why.
+    Unreadable(String),
+    /// The apps folder is not there.
+    NotMounted,
+}
+
+/// How long a folder must be gone to count as removed (rule 6).
+pub(super) fn removal_delay(debounce: Duration) -> Duration {
+    Duration::from_secs(5).max(debounce.saturating_mul(5))
+}
+
+impl Disk {
+    pub(super) fn not_looked(&self) -> bool {
+        !self.looked
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &AppName> {
+        self.apps.keys()
+    }
+
+    pub(super) fn take_all(&mut self, folder: FolderOnDisk, now: Now) {
+        self.looked = true;
+        match folder {
+            FolderOnDisk::NotMounted(reason) => {
+                self.not_mounted = Some(reason);
+                self.gone_since.clear();
+            }
+            FolderOnDisk::Apps { apps, refused } => {
+                self.not_mounted = None;
+                self.refused_names = refused;
+                let mut found: BTreeMap<AppName, AppOnDisk> = apps.into_iter().collect();
+                for app in std::mem::take(&mut self.apps).into_keys() {
+                    found.entry(app).or_insert(AppOnDisk::Absent);
+                }
+                for (app, state) in found {
+                    self.take_one(&app, state, now);
+                }
+            }
+        }
+    }
+
+    pub(super) fn take_one(&mut self, app: &AppName, found: AppOnDisk, now: Now) {
+        if found == AppOnDisk::Absent {
+            self.gone_since.entry(app.clone()).or_insert(now.instant);
+        } else {
+            self.gone_since.remove(app);
+        }
+        self.apps.insert(app.clone(), found);
+    }
+
+    /// An app that we brought to `tree` ourselves.
+    pub(super) fn installed(&mut self, app: &AppName, tree: Option<ObjectId>) {
+        self.gone_since.remove(app);
+        match tree {
+            Some(tree) => self.apps.insert(app.clone(), AppOnDisk::Settled(tree)),
+            None => self.apps.remove(app),
+        };
+    }
+
+    /// The app as planning may see it. `expected`: whether there was one here before (only then can it be gone).
+    pub(super) fn local(&mut self, app: &AppName, expected: bool, debounce: Duration, now: Now) -> Local {
+        if self.not_mounted.is_some() {
+            return Local::NotMounted;
+        }
+        match self.apps.get(app) {
+            Some(AppOnDisk::Settled(tree)) => Local::Known(Some(*tree)),
+            Some(AppOnDisk::Busy(_)) => Local::Busy,
+            Some(AppOnDisk::Unreadable { path, reason }) => Local::Unreadable(format!("{path}: {reason}")),
+            Some(AppOnDisk::Empty) if expected => Local::Emptied,
+            None | Some(AppOnDisk::Absent) if expected => {
+                let since = *self.gone_since.entry(app.clone()).or_insert(now.instant);
+                let gone = now.instant.duration_since(since) >= removal_delay(debounce);
+                if gone { Local::Known(None) } else { Local::Gone }
+            }
+            None | Some(AppOnDisk::Empty | AppOnDisk::Absent) => Local::Known(None),
+        }
+    }
+
+    /// The app's tree, if it is quiet and readable.
+    pub(super) fn settled(&self, app: &AppName) -> Option<ObjectId> {
+        match self.apps.get(app) {
+            Some(AppOnDisk::Settled(tree)) if self.not_mounted.is_none() => Some(*tree),
+            _ => None,
+        }
+    }
+
+    /// Forgets an app that is nowhere any more.
+    pub(super) fn forget(&mut self, app: &AppName) {
+        if self.apps.get(app).is_none_or(|found| *found == AppOnDisk::Absent) {
+            self.apps.remove(app);
+            self.gone_since.remove(app);
+        }
+    }
+
+    pub(super) fn waits(&self, settings: &Settings, now: Now) -> Vec<(AppName, Duration)> {
+        let busy = self.apps.iter().filter_map(|(app, found)| match found {
+            AppOnDisk::Busy(wait) => Some((app.clone(), *wait)),
+            _ => None,
+        });
+        let delay = removal_delay(settings.debounce);
+        let gone = self.gone_since.iter().filter_map(|(app, since)| {
+            let elapsed = now.instant.duration_since(*since);
+            (elapsed < delay).then(|| (app.clone(), delay.saturating_sub(elapsed)))
+        });
+        busy.chain(gone).collect()
+    }
+}

@@ -1,0 +1,204 @@
+//! Planning: one finding an app.
+
+use std::collections::BTreeSet;
+
+use crate::domain::plan::{Hold, Mode, SyncPlan, plan};
+use crate::domain::status::AppState;
+use crate::domain::{AppName, Failure, ObjectId};
+
+use super::disk::Local;
+use super::{Engine, Now};
+use crate::sync::bases::find_bases;
+use crate::sync::compare::half_written;
+
+/// What planning found for one app.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Finding {
+    /// Both sides agree, and it is recorded.
+    InSync,
+    /// Both sides agree; record it.
+    Adopt,
+    /// The disk's state waits in a commit that is not pushed yet.
+    Committed,
+    /// Commit the disk's state.
+    Push(Sides),
+    /// Install the tip's state.
+    Pull(Sides),
+    /// Keep the disk's state aside, then install the tip's.
+    Replace(Sides),
+    /// Merge.
+    Merge(Sides),
+    /// The folder is gone, but not for long enough to count as removed.
+    Gone,
+    /// A removal that waits for a person, who is told this.
+    HeldRemoval(String),
+    /// Left alone, shown with this state and reason.
+    Wait(AppState, String),
+}
+
+/// The snapshots that a plan was made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sides {
+    pub(super) base: Option<ObjectId>,
+    pub(super) local: Option<ObjectId>,
+    /// At the head of what was committed here, which is the tip when nothing waits to be pushed.
+    pub(super) remote: Option<ObjectId>,
+}
+
+impl Engine {
+    /// Plans every app anew.
+    pub(super) fn find_all(&mut self, now: Now) -> Result<(), Failure> {
+        self.find_missing_bases()?;
+        let mut findings = std::collections::BTreeMap::new();
+        for app in self.known_apps() {
+            let finding = self.find(&app, now)?;
+            if self.is_nowhere(&app, &finding) {
+                self.disk.forget(&app);
+            } else {
+                findings.insert(app, finding);
+            }
+        }
+        self.findings = findings;
+        self.hold_removals(now);
+        Ok(())
+    }
+
+    fn known_apps(&self) -> BTreeSet<AppName> {
+        (self.disk.names())
+            .chain(self.remote.apps.keys())
+            .chain(self.state.bases.keys())
+            .chain(self.state.notes.pending.keys())
+            .cloned()
+            .collect()
+    }
+
+    fn is_nowhere(&self, app: &AppName, finding: &Finding) -> bool {
+        *finding == Finding::InSync && !self.state.bases.contains_key(app) && !self.remote.apps.contains_key(app)
+    }
+
+    fn find(&mut self, app: &AppName, now: Now) -> Result<Finding, Failure> {
+        if let Some(problem) = self.remote.hostile.get(app) {
+            return Ok(Finding::Wait(
+                AppState::Held,
+                format!("refused from Git: {problem}; nothing of this app is installed until it is removed there"),
+            ));
+        }
+        let pending = self.state.notes.pending.get(app).copied();
+        let base = pending.unwrap_or_else(|| self.state.bases.get(app).copied());
+        let remote = self.ahead.get(app).copied().unwrap_or_else(|| self.remote.apps.get(app).copied());
+        let local = match self.disk.local(app, base.is_some(), self.settings.debounce, now) {
+            Local::Known(local) => local,
+            unknown => return Ok(wait_for_disk(&unknown)),
+        };
+        if base == local && local == remote {
+            return Ok(if pending.is_some() { Finding::Committed } else { Finding::InSync });
+        }
+        let facts = self.comparer.facts(&*self.repo, base, local, remote)?;
+        let sides = Sides { base, local, remote };
+        let finding = match plan(&facts, self.mode_for(app)) {
+            // What is merged is written to disk only after the push was accepted (rule 1).
+            SyncPlan::Nothing | SyncPlan::Adopt | SyncPlan::Pull | SyncPlan::Replace if pending.is_some() => {
+                Finding::Committed
+            }
+            SyncPlan::Nothing => Finding::InSync,
+            SyncPlan::Adopt => Finding::Adopt,
+            SyncPlan::Pull => Finding::Pull(sides),
+            SyncPlan::Replace => Finding::Replace(sides),
+            SyncPlan::Push => Finding::Push(sides),
+            SyncPlan::Merge => Finding::Merge(sides),
+            SyncPlan::Hold(hold) => wait_for_person(hold),
+        };
+        self.held_back(app, finding, now)
+    }
+
+    /// What a person asked for happens even where it does not happen by itself; a lock is not lifted by asking.
+    fn mode_for(&self, app: &AppName) -> Mode {
+        let mode = self.settings.mode;
+        if self.state.notes.wanted.contains(app) { Mode { auto_save: true, auto_add: true, ..mode } } else { mode }
+    }
+
+    /// A push or a merge may have to wait: for a half-written file, for the remote's refusal, for a person.
+    fn held_back(&mut self, app: &AppName, finding: Finding, now: Now) -> Result<Finding, Failure> {
+        let sides = match &finding {
+            Finding::Push(sides) | Finding::Merge(sides) => *sides,
+            _ => return Ok(finding),
+        };
+        if let Some(refusal) = self.refused.get(app) {
+            let unchanged = refusal.local == sides.local && refusal.tip == self.state.notes.tip;
+            if unchanged && now.instant < refusal.retry_at {
+                let reason = format!("the remote refused it: {}; it is tried again by itself", refusal.words);
+                return Ok(Finding::Wait(AppState::Held, reason));
+            }
+        }
+        if let Some(problem) = half_written(&*self.repo, sides.base, sides.local)? {
+            return Ok(Finding::Wait(AppState::Held, problem));
+        }
+        if matches!(finding, Finding::Merge(_)) && self.is_known_conflict(app, sides) {
+            return Ok(Finding::Wait(AppState::Conflict, self.conflict_reason(app)));
+        }
+        Ok(finding)
+    }
+
+    /// Rule 2: an app that is on both sides, differs, and has no base gets the newest commit that holds the disk's state as its
+    /// base, if there is one. Each pair of snapshot and tip is searched for once.
+    fn find_missing_bases(&mut self) -> Result<(), Failure> {
+        let Some(tip) = self.state.notes.tip else { return Ok(()) };
+        let mut wanted = std::collections::BTreeMap::new();
+        for app in self.remote.apps.keys() {
+            if self.state.bases.contains_key(app) || self.state.notes.pending.contains_key(app) {
+                continue;
+            }
+            let Some(local) = self.disk.settled(app) else { continue };
+            let searched = self.searched.get(app) == Some(&(local, tip));
+            if !searched && self.remote.apps.get(app) != Some(&local) {
+                wanted.insert(app.clone(), local);
+            }
+        }
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        self.searched.extend(wanted.iter().map(|(app, local)| (app.clone(), (*local, tip))));
+        for (app, base) in find_bases(&*self.repo, tip, &self.settings.prefix, wanted)? {
+            tracing::info!(%app, base = %base.short(), "found the state on disk in the history of the branch");
+            self.set_base(&app, Some(base));
+        }
+        Ok(())
+    }
+}
+
+fn wait_for_disk(local: &Local) -> Finding {
+    let (state, reason) = match local {
+        Local::Gone => return Finding::Gone,
+        Local::Emptied => (
+            AppState::Held,
+            "its folder is empty; delete the folder to remove the app, or put its files back".to_owned(),
+        ),
+        Local::Busy => {
+            (AppState::Modified, "it is being written; it is looked at again once its files are quiet".to_owned())
+        }
+        Local::Unreadable(problem) => (AppState::Held, format!("it cannot be read as an app: {problem}")),
+        Local::NotMounted | Local::Known(_) => {
+            (AppState::Held, "the apps folder is not there; nothing counts as deleted".to_owned())
+        }
+    };
+    Finding::Wait(state, reason)
+}
+
+fn wait_for_person(hold: Hold) -> Finding {
+    let (state, reason) = match hold {
+        Hold::Untracked => (AppState::Untracked, "not in Git; `appferry sync add` adds it"),
+        Hold::Modified => (AppState::Modified, "changed here; `appferry sync push` pushes it"),
+        Hold::ModifiedBehind => {
+            (AppState::Modified, "modified, behind: changed here and in Git; `appferry sync push` merges and pushes it")
+        }
+        Hold::Drift => (
+            AppState::Drift,
+            "changed here although this instance is locked; kept aside and replaced when Git changes it",
+        ),
+        Hold::NameTaken => (
+            AppState::Held,
+            "Git has an app of this name that was not made from this one; rename one of them, or merge them with `appferry sync add`",
+        ),
+    };
+    Finding::Wait(state, reason.to_owned())
+}

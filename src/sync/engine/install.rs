@@ -1,0 +1,61 @@
+//! Installing: what the branch has comes to the disk.
+
+use crate::domain::{AppName, Failure, FailureClass};
+use crate::ports::Installed;
+
+use super::finding::{Finding, Sides};
+use super::{Engine, Look, Now};
+
+impl Engine {
+    /// Installs what planning found. One app's failure does not stop the others. Answers whether anything moved.
+    pub(super) fn install_found(&mut self, now: Now) -> Result<bool, Failure> {
+        self.install_failures.clear();
+        let mut moved = false;
+        for (app, finding) in self.findings.clone() {
+            let outcome = match finding {
+                Finding::Pull(sides) => self.install(&app, sides, now),
+                Finding::Replace(sides) => self
+                    .keep_aside(&app, sides.local, "changed here, and replaced by the state in Git", now)
+                    .and_then(|()| self.install(&app, sides, now)),
+                _ => continue,
+            };
+            match outcome {
+                Ok(done) => moved |= done,
+                Err(failure) if failure.class == FailureClass::Disk => {
+                    tracing::warn!(%app, %failure, "not installed");
+                    self.install_failures.insert(app, failure);
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(moved)
+    }
+
+    /// Installs one app. Answers whether it is wholly there.
+    fn install(&mut self, app: &AppName, sides: Sides, now: Now) -> Result<bool, Failure> {
+        match self.workspace.install(app, sides.local, sides.remote)? {
+            Installed::Done => {
+                tracing::info!(%app, removed = sides.remote.is_none(), "installed");
+                if sides.remote.is_none() {
+                    self.state.notes.deletions_remote.push(now.unix_seconds);
+                }
+                self.disk.installed(app, sides.remote);
+                self.set_base(app, sides.remote);
+                self.state.notes.confirmed.remove(app);
+                self.findings.insert(app.clone(), Finding::InSync);
+                Ok(true)
+            }
+            Installed::Disturbed => {
+                tracing::info!(%app, "saved in the middle of an install; planned again");
+                self.look(&Look::Apps(std::iter::once(app.clone()).collect()), now)?;
+                Ok(false)
+            }
+        }
+    }
+
+    /// The first app whose install failed, and why.
+    #[must_use]
+    pub fn install_failure(&self) -> Option<(&AppName, &Failure)> {
+        self.install_failures.iter().next()
+    }
+}

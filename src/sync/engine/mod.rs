@@ -1,0 +1,310 @@
+//! The engine of one repository: it compares the disk with the branch, app by app, and carries plans out.
+//!
+//! Everything here blocks, and nothing here waits for the network: the [worker](super::worker) brings what the remote
+//! said and takes away what shall be pushed. A pass is: look at the disk, take over the remote's tip, then
+//! [`advance`](Engine::advance) until nothing moves.
+
+mod ask;
+mod commit;
+pub mod conflict;
+mod disk;
+mod finding;
+mod install;
+mod keep;
+mod outgoing;
+mod removal;
+mod report;
+mod tip;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::domain::merge::VolatileKeys;
+use crate::domain::plan::Mode;
+use crate::domain::{AppName, BranchName, Failure, ObjectId};
+use crate::ports::{LocalRepository, Signature, Workspace};
+
+pub use keep::KeptAside;
+pub use outgoing::{Outgoing, PushEffect};
+pub use report::Report;
+
+use super::compare::Comparer;
+use super::hostile::Inspector;
+use super::state::{State, StateFile};
+use disk::Disk;
+use finding::Finding;
+
+/// What does not change while the engine runs.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What it may do by itself.
+    pub mode: Mode,
+    /// The branch that is followed.
+    pub branch: BranchName,
+    /// The folder of the apps in the repository; empty for its root.
+    pub prefix: String,
+    /// The name of this instance, for trailers and conflict branches.
+    pub instance: String,
+    /// Author of the commits made by themselves.
+    pub author_name: String,
+    /// See `author_name`.
+    pub author_email: String,
+    /// How long a file must have been quiet.
+    pub debounce: Duration,
+    /// JSON keys whose newest value wins.
+    pub volatile_keys: VolatileKeys,
+    /// Days after which what was kept aside expires.
+    pub kept_days: u32,
+}
+
+/// One moment, on both clocks: the steady one for waits, the wall's for records.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// For measuring waits.
+    pub instant: Instant,
+    /// Seconds since the Unix epoch.
+    pub unix_seconds: i64,
+}
+
+impl Now {
+    /// Reads the clocks.
+    #[must_use]
+    pub fn read() -> Self {
+        Self { instant: Instant::now(), unix_seconds: jiff::Timestamp::now().as_second() }
+    }
+}
+
+/// The engine of one repository.
+pub struct Engine {
+    repo: Arc<dyn LocalRepository>,
+    workspace: Box<dyn Workspace>,
+    settings: Settings,
+    state: State,
+    state_file: StateFile,
+    comparer: Comparer,
+    inspector: Inspector,
+    disk: Disk,
+    remote: RemoteView,
+    /// The apps whose tree at `head` differs from that at the tip: what the unpushed commits made of them.
+    ahead: BTreeMap<AppName, Option<ObjectId>>,
+    /// What the last planning found, for every app.
+    findings: BTreeMap<AppName, Finding>,
+    /// Apps that the remote refused, until something changes or the time has come to try again.
+    refused: BTreeMap<AppName, Refusal>,
+    /// The remote refused a push of several apps: they are pushed one by one.
+    one_by_one: bool,
+    /// The pairs of snapshot and tip for which history was searched for a base in vain.
+    searched: BTreeMap<AppName, (ObjectId, ObjectId)>,
+    /// Apps whose install failed, and why.
+    install_failures: BTreeMap<AppName, Failure>,
+}
+
+/// What is known of the branch.
+#[derive(Debug, Default)]
+struct RemoteView {
+    knowledge: Knowledge,
+    /// The apps at the tip.
+    apps: BTreeMap<AppName, ObjectId>,
+    /// Entries of the apps' folder that cannot be apps.
+    refused_names: Vec<(String, String)>,
+    /// Apps whose tree may not be written, and why.
+    hostile: BTreeMap<AppName, String>,
+}
+
+/// How much is known of the branch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Knowledge {
+    /// Never reached yet.
+    #[default]
+    Nothing,
+    /// The repository has no branch at all, and never had: the first push makes ours.
+    Unborn,
+    /// The branch is at the tip that the state names.
+    Tip,
+    /// The branch is not there, but these are; or none although ours was seen before.
+    Absent(Vec<String>),
+}
+
+/// A refusal by the remote.
+#[derive(Clone, Debug)]
+struct Refusal {
+    words: String,
+    local: Option<ObjectId>,
+    tip: Option<ObjectId>,
+    retry_at: Instant,
+    attempts: u32,
+}
+
+/// What [`Engine::advance`] came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Something waits to be pushed: see [`Engine::outgoing`].
+    Push,
+    /// Something moved; call again.
+    Moved,
+    /// Nothing more to do now.
+    Rest,
+}
+
+/// What to look at on the disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// Every app.
+    All,
+    /// These apps.
+    Apps(BTreeSet<AppName>),
+}
+
+impl Engine {
+    /// Reads the state and rolls interrupted installs forward.
+    ///
+    /// # Errors
+    /// Disk, or internal if the state is damaged.
+    pub fn open(
+        repo: Arc<dyn LocalRepository>,
+        mut workspace: Box<dyn Workspace>,
+        settings: Settings,
+    ) -> Result<Self, Failure> {
+        let mut state_file = StateFile::default();
+        let state = state_file.load(&*repo)?;
+        let recovered = workspace.recover()?;
+        if !recovered.is_empty() {
+            tracing::info!(apps = recovered.len(), "rolled interrupted installs forward");
+        }
+        let comparer = Comparer::new(settings.volatile_keys.clone());
+        let mut engine = Self {
+            repo,
+            workspace,
+            settings,
+            state,
+            state_file,
+            comparer,
+            inspector: Inspector::default(),
+            disk: Disk::default(),
+            remote: RemoteView::default(),
+            ahead: BTreeMap::new(),
+            findings: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            one_by_one: false,
+            searched: BTreeMap::new(),
+            install_failures: BTreeMap::new(),
+        };
+        engine.restore_view()?;
+        Ok(engine)
+    }
+
+    /// The newest commit known of the remote's branch.
+    #[must_use]
+    pub fn tip(&self) -> Option<ObjectId> {
+        self.state.notes.tip
+    }
+
+    /// Looks at the disk.
+    ///
+    /// # Errors
+    /// Disk.
+    pub fn look(&mut self, look: &Look, now: Now) -> Result<(), Failure> {
+        match look {
+            Look::All => {
+                let folder = self.workspace.look_at_all()?;
+                self.disk.take_all(folder, now);
+            }
+            Look::Apps(apps) => {
+                for app in apps {
+                    let found = self.workspace.look_at(app)?;
+                    self.disk.take_one(app, found, now);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// How long until a look at the disk may find more: an app that is being written, or a folder that is gone and soon
+    /// counts as removed. Each app that shall be looked at again comes with its wait.
+    #[must_use]
+    pub fn waits(&self, now: Now) -> Vec<(AppName, Duration)> {
+        self.disk.waits(&self.settings, now)
+    }
+
+    /// Plans every app and carries out what can be: commits first; when nothing waits to be pushed (or it `can_push` not),
+    /// installs.
+    ///
+    /// # Errors
+    /// Disk or internal. What was not done is planned again.
+    pub fn advance(&mut self, can_push: bool, now: Now) -> Result<Progress, Failure> {
+        if self.disk.not_looked() || matches!(self.remote.knowledge, Knowledge::Nothing | Knowledge::Absent(_)) {
+            return Ok(Progress::Rest);
+        }
+        self.find_all(now)?;
+        let adopted = self.adopt_agreed();
+        let committed = self.commit_found(now)?;
+        if can_push && !self.outgoing(now).is_empty() {
+            return Ok(Progress::Push);
+        }
+        let installed = self.install_found(now)?;
+        Ok(if adopted || committed || installed { Progress::Moved } else { Progress::Rest })
+    }
+
+    /// Makes the state durable.
+    ///
+    /// # Errors
+    /// Disk: the former state stays.
+    pub fn save(&mut self, now: Now) -> Result<(), Failure> {
+        let signature = self.committer(now);
+        self.state_file.save(&*self.repo, &self.state, signature)
+    }
+
+    /// Work for quiet times: the stat cache, packing, and forgetting what was kept aside long ago.
+    ///
+    /// # Errors
+    /// Disk.
+    pub fn tidy(&mut self, now: Now) -> Result<(), Failure> {
+        self.workspace.save_cache()?;
+        self.expire_kept(now)?;
+        self.repo.maintain().map(|_| ())
+    }
+
+    /// Records the bases of apps whose sides agree. Answers whether there were any.
+    fn adopt_agreed(&mut self) -> bool {
+        let agreed: Vec<AppName> = self.findings_of(|finding| matches!(finding, Finding::Adopt));
+        for app in &agreed {
+            self.set_base(app, self.remote.apps.get(app).copied());
+            self.state.notes.wanted.remove(app);
+            self.state.notes.confirmed.remove(app);
+        }
+        !agreed.is_empty()
+    }
+
+    fn findings_of(&self, matches: impl Fn(&Finding) -> bool) -> Vec<AppName> {
+        self.findings.iter().filter(|(_, finding)| matches(finding)).map(|(app, _)| app.clone()).collect()
+    }
+
+    fn set_base(&mut self, app: &AppName, base: Option<ObjectId>) {
+        match base {
+            Some(tree) => self.state.bases.insert(app.clone(), tree),
+            None => self.state.bases.remove(app),
+        };
+        self.state.notes.conflicts.remove(app);
+    }
+
+    fn committer(&self, now: Now) -> Signature {
+        Signature {
+            name: "appferry".to_owned(),
+            email: format!("appferry@{}", self.settings.instance),
+            seconds: now.unix_seconds,
+            offset_minutes: 0,
+        }
+    }
+
+    fn author(&self, now: Now) -> Signature {
+        Signature {
+            name: self.settings.author_name.clone(),
+            email: self.settings.author_email.clone(),
+            ..self.committer(now)
+        }
+    }
+}
+
+#[cfg(test)]
+mod simulation;

@@ -1,0 +1,183 @@
+//! What shall be pushed, and what came of it.
+
+use std::time::Duration;
+
+use crate::domain::{AppName, Failure, ObjectId};
+use crate::ports::{RefOutcome, RefUpdate};
+
+use super::{Engine, Knowledge, Now, Refusal};
+
+/// A refusal is tried again after this long, doubled with each further one up to the limit.
+const FIRST_RETRY: Duration = Duration::from_mins(1);
+const LAST_RETRY: Duration = Duration::from_hours(1);
+/// After so many apps in a row the rest is taken to be refused for the same reason.
+const ENOUGH_REFUSALS: usize = 3;
+
+/// The updates of one push.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outgoing {
+    /// For [`Remote::push`](crate::ports::Remote::push), in its order.
+    pub updates: Vec<RefUpdate>,
+    /// For each update the app whose conflict branch it is; `None` for the branch itself.
+    conflicts_of: Vec<Option<AppName>>,
+}
+
+impl Outgoing {
+    /// Whether there is nothing to push.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.updates.is_empty()
+    }
+
+    fn add(&mut self, update: RefUpdate, conflict_of: Option<AppName>) {
+        self.updates.push(update);
+        self.conflicts_of.push(conflict_of);
+    }
+}
+
+/// What the worker does after a push.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PushEffect {
+    /// Go on.
+    Done,
+    /// Somebody pushed first: fetch, then go on.
+    FetchFirst,
+    /// Refused in these words; the apps in question are held.
+    Refused(String),
+}
+
+impl Engine {
+    /// The refs that wait to be pushed. Each `new` descends from its `expected`: the head is built on the tip, and a
+    /// conflict branch only grows.
+    #[must_use]
+    pub fn outgoing(&self, _now: Now) -> Outgoing {
+        let mut outgoing = Outgoing::default();
+        let notes = &self.state.notes;
+        let may_push = matches!(self.remote.knowledge, Knowledge::Tip | Knowledge::Unborn);
+        if let Some(head) = notes.head.filter(|head| may_push && Some(*head) != notes.tip) {
+            let name = self.settings.branch.full_ref();
+            outgoing.add(RefUpdate { name, expected: notes.tip, new: head }, None);
+        }
+        for (app, note) in &notes.conflicts {
+            if may_push && note.pushed != Some(note.commit) && note.push_error.is_none() {
+                let name = format!("refs/heads/{}", note.branch);
+                outgoing.add(RefUpdate { name, expected: note.pushed, new: note.commit }, Some(app.clone()));
+            }
+        }
+        outgoing
+    }
+
+    /// Proves that every update is a fast-forward (rule 4), by history and not by how it was made.
+    ///
+    /// # Errors
+    /// Internal, naming the ref, if one is not.
+    pub fn prove_fast_forward(&self, outgoing: &Outgoing) -> Result<(), Failure> {
+        for update in &outgoing.updates {
+            let Some(expected) = update.expected else { continue };
+            if !self.repo.descends_from(update.new, expected)? {
+                return Err(Failure::internal(format!("the push of {} would not be a fast-forward", update.name)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes over what the remote answered to `outgoing`.
+    ///
+    /// # Errors
+    /// Disk.
+    pub fn take_outcomes(
+        &mut self,
+        outgoing: &Outgoing,
+        outcomes: &[RefOutcome],
+        now: Now,
+    ) -> Result<PushEffect, Failure> {
+        let mut effect = PushEffect::Done;
+        let answers = outgoing.updates.iter().zip(&outgoing.conflicts_of).zip(outcomes);
+        for ((update, conflict_of), outcome) in answers {
+            match conflict_of {
+                Some(app) => self.take_conflict_outcome(app, update, outcome, now),
+                None => effect = self.take_branch_outcome(update.new, outcome, now)?,
+            }
+        }
+        self.save(now)?;
+        Ok(effect)
+    }
+
+    fn take_branch_outcome(&mut self, pushed: ObjectId, outcome: &RefOutcome, now: Now) -> Result<PushEffect, Failure> {
+        match outcome {
+            RefOutcome::Accepted => {
+                self.state.notes.tip = Some(pushed);
+                self.state.notes.branch_seen = true;
+                self.remote.knowledge = Knowledge::Tip;
+                for (app, tree) in std::mem::take(&mut self.ahead) {
+                    match tree {
+                        Some(tree) => self.remote.apps.insert(app, tree),
+                        None => self.remote.apps.remove(&app),
+                    };
+                }
+                self.confirm_pending(now);
+                for refusal in self.refused.values_mut() {
+                    refusal.tip = Some(pushed); // the tip moved by our own push: no reason to try again at once
+                }
+                tracing::info!(tip = %pushed.short(), "pushed");
+                Ok(PushEffect::Done)
+            }
+            RefOutcome::Moved => Ok(PushEffect::FetchFirst),
+            RefOutcome::Refused(words) => {
+                self.take_refusal(words, now)?;
+                Ok(PushEffect::Refused(words.clone()))
+            }
+        }
+    }
+
+    /// Several apps are tried again one by one; a single one is held.
+    fn take_refusal(&mut self, words: &str, now: Now) -> Result<(), Failure> {
+        let apps: Vec<(AppName, Option<ObjectId>)> =
+            self.state.notes.pending.iter().map(|(app, local)| (app.clone(), *local)).collect();
+        let names: Vec<AppName> = apps.iter().map(|(app, _)| app.clone()).collect();
+        self.drop_unpushed(&names, now)?;
+        let refused_alike = self.refused.values().filter(|refusal| refusal.words == words).count();
+        if apps.len() > 1 && refused_alike < ENOUGH_REFUSALS {
+            self.one_by_one = true;
+            return Ok(());
+        }
+        for (app, local) in apps {
+            let attempts = self.refused.get(&app).map_or(0, |refusal| refusal.attempts) + 1;
+            let wait = FIRST_RETRY.saturating_mul(1 << (attempts - 1).min(10)).min(LAST_RETRY);
+            tracing::warn!(%app, words, retry_in_s = wait.as_secs(), "the remote refused the push");
+            let tip = self.state.notes.tip;
+            let retry_at = now.instant + wait;
+            self.refused.insert(app, Refusal { words: words.to_owned(), local, tip, retry_at, attempts });
+        }
+        if self.refused.values().filter(|refusal| refusal.words == words).count() >= ENOUGH_REFUSALS {
+            self.one_by_one = false; // all the others in one push: accepted, or refused alike
+        }
+        Ok(())
+    }
+
+    fn take_conflict_outcome(&mut self, app: &AppName, update: &RefUpdate, outcome: &RefOutcome, now: Now) {
+        let time = crate::sync::ref_names::time_component(now.unix_seconds);
+        let Some(note) = self.state.notes.conflicts.get_mut(app) else { return };
+        match outcome {
+            RefOutcome::Accepted => {
+                note.pushed = Some(update.new);
+                note.push_error = None;
+            }
+            RefOutcome::Moved => {
+                // The branch is not where we left it (an answer was lost, or somebody used it): a new one keeps ours.
+                note.branch = match note.branch.rsplit_once('/') {
+                    Some((folder, old)) if old != time => format!("{folder}/{time}"),
+                    _ => format!("{}-2", note.branch),
+                };
+                note.pushed = None;
+            }
+            RefOutcome::Refused(words) => note.push_error = Some(words.clone()),
+        }
+    }
+
+    /// The words of a standing refusal, if there is one.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&str> {
+        self.refused.values().next().map(|refusal| refusal.words.as_str())
+    }
+}

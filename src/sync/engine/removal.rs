@@ -1,0 +1,100 @@
+//! Removals: which of them happen by themselves, and which wait for a person (rule 6).
+
+use std::collections::BTreeMap;
+
+use crate::domain::status::AppState;
+use crate::domain::{AppName, ObjectId};
+
+use super::finding::{Finding, Sides};
+use super::{Engine, Now};
+
+/// Deletions are counted over this time.
+const WINDOW_SECONDS: i64 = 600;
+
+impl Engine {
+    /// Holds removals that are too many at once, on either side, and new apps while a rename may be under way.
+    pub(super) fn hold_removals(&mut self, now: Now) {
+        let renamed: Vec<AppName> = self.renames().into_values().collect();
+        let here: Vec<AppName> = (self.findings_of(|f| matches!(f, Finding::Push(sides) if sides.local.is_none())))
+            .into_iter()
+            .filter(|app| !renamed.contains(app))
+            .collect();
+        let remote = self.findings_of(|f| match f {
+            Finding::Pull(sides) | Finding::Replace(sides) => sides.remote.is_none(),
+            _ => false,
+        });
+        forget_old(&mut self.state.notes.deletions_here, now);
+        forget_old(&mut self.state.notes.deletions_remote, now);
+        let lately_here = self.state.notes.deletions_here.len();
+        let lately_remote = self.state.notes.deletions_remote.len();
+        self.hold_if_many(&here, lately_here, "are gone from the apps folder");
+        self.hold_if_many(&remote, lately_remote, "were deleted in Git");
+        self.hold_new_apps_during_a_rename();
+    }
+
+    fn hold_if_many(&mut self, removed: &[AppName], lately: usize, words: &str) {
+        let unconfirmed: Vec<&AppName> =
+            removed.iter().filter(|app| !self.state.notes.confirmed.contains(*app)).collect();
+        let followed = self.state.bases.len() + lately;
+        let count = unconfirmed.len() + lately;
+        let all = unconfirmed.len() == self.state.bases.len();
+        if unconfirmed.is_empty() || !(all || count > 3.max(followed / 4)) {
+            return;
+        }
+        let reason = format!(
+            "{} of {} apps {words} at once; nothing is deleted until a person confirms it with `appferry sync confirm`",
+            unconfirmed.len(),
+            self.state.bases.len(),
+        );
+        for app in unconfirmed {
+            self.findings.insert(app.clone(), Finding::HeldRemoval(reason.clone()));
+        }
+    }
+
+    /// A folder that is gone and one that is new may be the two halves of a rename: the new one waits for the other.
+    fn hold_new_apps_during_a_rename(&mut self) {
+        if !self.findings.values().any(|finding| *finding == Finding::Gone) {
+            return;
+        }
+        for app in self.findings_of(|f| matches!(f, Finding::Push(sides) if sides.base.is_none())) {
+            let reason = "it is new; it waits for a folder that is gone, in case this is a rename".to_owned();
+            self.findings.insert(app, Finding::Wait(AppState::Modified, reason));
+        }
+    }
+
+    /// New apps that are removed ones under another name: new name to old name.
+    pub(super) fn renames(&self) -> BTreeMap<AppName, AppName> {
+        let mut removed: Vec<(&AppName, ObjectId)> = Vec::new();
+        let mut added: Vec<(&AppName, ObjectId)> = Vec::new();
+        for (app, finding) in &self.findings {
+            match finding {
+                Finding::Push(Sides { base: Some(base), local: None, .. }) => removed.push((app, *base)),
+                Finding::Push(Sides { base: None, local: Some(local), .. }) => added.push((app, *local)),
+                _ => {}
+            }
+        }
+        let mut renames = BTreeMap::new();
+        for exact in [true, false] {
+            for (new, tree) in &added {
+                if renames.contains_key(*new) {
+                    continue;
+                }
+                let same = |base: ObjectId| if exact { base == *tree } else { self.is_similar(base, *tree) };
+                if let Some(at) = removed.iter().position(|(_, base)| same(*base)) {
+                    let (old, _) = removed.swap_remove(at);
+                    renames.insert((*new).clone(), old.clone());
+                }
+            }
+        }
+        renames
+    }
+
+    /// Whether at least half of the files of both trees are the same. Unreadable trees are not similar.
+    fn is_similar(&self, old: ObjectId, new: ObjectId) -> bool {
+        crate::sync::trees::similarity(&*self.repo, old, new).is_ok_and(|share| share >= 0.5)
+    }
+}
+
+fn forget_old(times: &mut Vec<i64>, now: Now) {
+    times.retain(|time| (now.unix_seconds - WINDOW_SECONDS..=now.unix_seconds).contains(time));
+}

@@ -1,0 +1,200 @@
+//! What the engine must remember: one commit under one ref, so that it moves from one consistent state to the next at once.
+//!
+//! The commit's tree holds `base/<two hex digits>/<app>` (the bases), `pending/<app>` (the snapshots that unpushed commits were made
+//! from) and `state.json`; its parents are the remote's tip and the head of the unpushed commits. So all of it is pinned.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::domain::{AppName, EntryKind, Failure, ObjectId, TreeEntry};
+use crate::ports::{Commit, LocalRepository, RefEdit, Signature};
+
+use super::trees::entries;
+
+/// The one ref.
+pub const STATE_REF: &str = "refs/appferry/state";
+const VERSION: u32 = 1;
+
+/// The memory of one repository.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    /// For each app the last snapshot of the disk whose content the remote contains.
+    pub bases: BTreeMap<AppName, ObjectId>,
+    /// What is not a tree.
+    pub notes: Notes,
+}
+
+/// The part of the state that is stored as JSON.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Notes {
+    version: u32,
+    /// The newest commit known of the remote's branch.
+    pub tip: Option<ObjectId>,
+    /// The newest commit made here; equal to `tip` when nothing waits to be pushed.
+    pub head: Option<ObjectId>,
+    /// The branch was seen at the remote once, so that its absence is a loss and not a beginning.
+    pub branch_seen: bool,
+    /// The remote was seen without any branch, so that commits may be made for it.
+    pub unborn_seen: bool,
+    /// For each app with commits between `tip` and `head`: the snapshot of the disk that the last of them was made from.
+    pub pending: BTreeMap<AppName, Option<ObjectId>>,
+    /// Apps whose two sides clash.
+    pub conflicts: BTreeMap<AppName, ConflictNote>,
+    /// When apps were deleted lately, in seconds since the Unix epoch: here, and at the remote.
+    pub deletions_here: Vec<i64>,
+    /// See `deletions_here`.
+    pub deletions_remote: Vec<i64>,
+    /// Deletions that a person confirmed.
+    pub confirmed: BTreeSet<AppName>,
+    /// Apps that a person asked to add or push although that does not happen by itself.
+    pub wanted: BTreeSet<AppName>,
+}
+
+/// What is remembered of a conflict.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConflictNote {
+    /// The branch on the remote that keeps our side, without `refs/heads/`.
+    pub branch: String,
+    /// The newest commit of that branch, made here.
+    pub commit: ObjectId,
+    /// What the remote's branch is known to be at.
+    pub pushed: Option<ObjectId>,
+    /// Why the branch could not be pushed, if it could not.
+    pub push_error: Option<String>,
+    /// The three snapshots that clashed.
+    pub base: Option<ObjectId>,
+    /// See `base`.
+    pub ours: Option<ObjectId>,
+    /// See `base`.
+    pub theirs: Option<ObjectId>,
+    /// What clashes, one sentence each.
+    pub clashes: Vec<String>,
+}
+
+/// Writes the state, and only the parts of it that changed.
+#[derive(Debug, Default)]
+pub struct StateFile {
+    saved: Option<State>,
+    shards: BTreeMap<String, ObjectId>,
+}
+
+impl StateFile {
+    /// Reads the state; an empty one at the very first start.
+    ///
+    /// # Errors
+    /// As the repository; internal if the state was written by a newer version.
+    pub fn load(&mut self, repo: &dyn LocalRepository) -> Result<State, Failure> {
+        let Some(commit) = repo.find_ref(STATE_REF)? else { return Ok(State::default()) };
+        let mut state = State::default();
+        for entry in repo.tree(repo.commit(commit)?.tree)? {
+            match entry.name.as_slice() {
+                b"state.json" => state.notes = parse_notes(&repo.blob(entry.id)?)?,
+                b"base" => self.load_bases(repo, entry.id, &mut state.bases)?,
+                _ => {}
+            }
+        }
+        self.saved = Some(state.clone());
+        Ok(state)
+    }
+
+    fn load_bases(
+        &mut self,
+        repo: &dyn LocalRepository,
+        tree: ObjectId,
+        bases: &mut BTreeMap<AppName, ObjectId>,
+    ) -> Result<(), Failure> {
+        for shard in repo.tree(tree)? {
+            self.shards.insert(String::from_utf8_lossy(&shard.name).into_owned(), shard.id);
+            for entry in entries(repo, Some(shard.id))? {
+                let name = String::from_utf8_lossy(&entry.name).into_owned();
+                if let Ok(app) = AppName::new(name) {
+                    bases.insert(app, entry.id);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes `state` the one that the next start finds, unless it already is.
+    ///
+    /// # Errors
+    /// As the repository; the former state stays.
+    pub fn save(&mut self, repo: &dyn LocalRepository, state: &State, now: Signature) -> Result<(), Failure> {
+        if self.saved.as_ref() == Some(state) {
+            return Ok(());
+        }
+        let shards = self.write_shards(repo, &state.bases)?;
+        let base =
+            repo.write_tree(&shards.iter().map(|(name, id)| tree_entry(name.as_bytes(), *id)).collect::<Vec<_>>())?;
+        let notes = Notes { version: VERSION, ..state.notes.clone() };
+        let json = serde_json::to_vec_pretty(&notes).map_err(Failure::internal)?;
+        let json = TreeEntry { name: b"state.json".to_vec(), kind: EntryKind::File, id: repo.write_blob(&json)? };
+        let pending: Vec<TreeEntry> = (state.notes.pending.iter())
+            .filter_map(|(app, snapshot)| Some(tree_entry(app.as_str().as_bytes(), (*snapshot)?)))
+            .collect();
+        let pending = tree_entry(b"pending", repo.write_tree(&pending)?);
+        let tree = repo.write_tree(&[tree_entry(b"base", base), pending, json])?;
+        let mut parents: Vec<ObjectId> = state.notes.tip.into_iter().chain(state.notes.head).collect();
+        parents.dedup();
+        let message = "State of appferry; not part of the history\n".to_owned();
+        let commit = repo.write_commit(&Commit { tree, parents, author: now.clone(), committer: now, message })?;
+        repo.edit_refs(&[RefEdit { name: STATE_REF.to_owned(), to: Some(commit) }])?;
+        self.shards = shards;
+        self.saved = Some(state.clone());
+        Ok(())
+    }
+
+    /// The shards of `bases`; those in which nothing changed are taken over by id.
+    fn write_shards(
+        &self,
+        repo: &dyn LocalRepository,
+        bases: &BTreeMap<AppName, ObjectId>,
+    ) -> Result<BTreeMap<String, ObjectId>, Failure> {
+        let changed = self.changed_shards(bases);
+        let mut shards = self.shards.clone();
+        let mut contents: BTreeMap<String, Vec<TreeEntry>> = BTreeMap::new();
+        for (app, id) in bases {
+            let shard = shard_of(app);
+            if changed.contains(&shard) {
+                contents.entry(shard).or_default().push(tree_entry(app.as_str().as_bytes(), *id));
+            }
+        }
+        for shard in changed {
+            match contents.get(&shard) {
+                Some(list) => shards.insert(shard, repo.write_tree(list)?),
+                None => shards.remove(&shard),
+            };
+        }
+        Ok(shards)
+    }
+
+    fn changed_shards(&self, bases: &BTreeMap<AppName, ObjectId>) -> BTreeSet<String> {
+        let none = BTreeMap::new();
+        let saved = self.saved.as_ref().map_or(&none, |state| &state.bases);
+        let differs = |app: &&AppName| saved.get(*app) != bases.get(*app);
+        saved.keys().chain(bases.keys()).filter(differs).map(shard_of).collect()
+    }
+}
+
+fn tree_entry(name: &[u8], id: ObjectId) -> TreeEntry {
+    TreeEntry { name: name.to_vec(), kind: EntryKind::Tree, id }
+}
+
+/// Spreads the apps over 256 trees, so that one changed base rewrites little even among 10,000 apps.
+fn shard_of(app: &AppName) -> String {
+    Sha256::digest(app.as_str().as_bytes()).first().map(|byte| format!("{byte:02x}")).unwrap_or_default()
+}
+
+fn parse_notes(json: &[u8]) -> Result<Notes, Failure> {
+    let notes: Notes = serde_json::from_slice(json).map_err(Failure::internal)?;
+    if notes.version > VERSION {
+        return Err(Failure::internal(format!(
+            "the state in the data folder was written by a newer appferry (format {}, this one knows {VERSION})",
+            notes.version
+        )));
+    }
+    Ok(notes)
+}

@@ -1,0 +1,71 @@
+//! Whether the remote can be talked to, and when that is tried again.
+
+use std::time::Duration;
+
+use crate::domain::status::ErrorStatus;
+use crate::domain::{Backoff, Failure, FailureClass};
+
+/// The first wait after a failure, and the longest.
+const FIRST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_mins(5);
+/// After a failure that lasts until a person changes something, the wait is at least this: whoever is refused does not hammer.
+const PERMANENT: Duration = Duration::from_secs(15);
+
+/// A key that is not in the store may be put there at any moment, and looking costs nothing (rule 21).
+const LOOK_FOR_KEY: Duration = Duration::from_secs(1);
+
+/// The line to the remote.
+#[derive(Debug)]
+pub(super) struct Link {
+    backoff: Backoff,
+    failure: Option<ErrorStatus>,
+    last_success: Option<jiff::Timestamp>,
+}
+
+impl Default for Link {
+    fn default() -> Self {
+        Self { backoff: Backoff::new(FIRST, LONGEST), failure: None, last_success: None }
+    }
+}
+
+impl Link {
+    /// Whether the last talk went well, or none was tried yet.
+    pub(super) fn is_up(&self) -> bool {
+        self.failure.is_none()
+    }
+
+    pub(super) fn failure(&self) -> Option<&ErrorStatus> {
+        self.failure.as_ref()
+    }
+
+    pub(super) fn last_success(&self) -> Option<jiff::Timestamp> {
+        self.last_success
+    }
+
+    pub(super) fn succeeded(&mut self) {
+        if let Some(failure) = self.failure.take() {
+            tracing::info!(class = failure.failure.class.words(), "the remote can be reached again");
+        }
+        self.backoff.reset();
+        self.last_success = Some(jiff::Timestamp::now());
+    }
+
+    /// Notes the failure. Answers how long to wait.
+    pub(super) fn failed(&mut self, failure: Failure) -> Duration {
+        let mut wait = self.backoff.after_failure(rand::random());
+        if failure.class == FailureClass::Key {
+            wait = LOOK_FOR_KEY;
+        } else if failure.class.is_permanent() {
+            wait = wait.max(PERMANENT);
+        }
+        let known = self.failure.as_ref().filter(|known| known.failure.class == failure.class);
+        if known.is_none() {
+            tracing::warn!(class = failure.class.words(), %failure, retry_in_ms = wait.as_millis(), "the remote cannot be used");
+        }
+        let now = jiff::Timestamp::now();
+        let since = known.map_or_else(|| now.to_string(), |known| known.since.clone());
+        let next_try = now.checked_add(wait).ok().map(|time| time.to_string());
+        self.failure = Some(ErrorStatus { failure, since, next_try });
+        wait
+    }
+}

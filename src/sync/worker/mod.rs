@@ -1,0 +1,295 @@
+//! Drives the engine of one repository: waits for changes on either side, talks to the remote, and keeps the status.
+
+mod command;
+mod link;
+mod schedule;
+mod view;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::status::{KeyStatus, RepositoryStatus};
+use crate::domain::{Failure, FailureClass};
+use crate::ports::{ChangeHints, PushError, Remote, RemoteTip};
+
+pub use command::{Command, Handle};
+
+use super::engine::{Engine, Now, Progress, PushEffect};
+use link::Link;
+use schedule::{Schedule, Wake};
+
+/// Rounds of one pass: far more than work needs, so that a defect cannot spin for ever.
+const MOST_ROUNDS: usize = 2_000;
+/// After losing this many races in a row, a pause lets the others finish.
+const PATIENCE: u32 = 2;
+
+/// What the status says of a repository and what does not change.
+#[derive(Clone, Debug)]
+pub struct Face {
+    /// Without secrets.
+    pub url: String,
+    /// The branch.
+    pub branch: String,
+    /// The folder here.
+    pub apps_dir: String,
+    /// The folder there.
+    pub prefix: String,
+    /// Whether local edits never reach Git.
+    pub locked: bool,
+    /// The key.
+    pub key: Option<KeyStatus>,
+}
+
+/// How often and how patiently.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// How often the branch is asked for.
+    pub poll_interval: Duration,
+    /// How long a file must have been quiet.
+    pub debounce: Duration,
+}
+
+/// The worker of one repository.
+pub struct Worker {
+    engine: Option<Engine>,
+    remote: Arc<dyn Remote>,
+    hints: Box<dyn ChangeHints>,
+    commands: mpsc::Receiver<Command>,
+    status: watch::Sender<RepositoryStatus>,
+    face: Face,
+    schedule: Schedule,
+    link: Link,
+    /// What is wrong on our side of the line.
+    trouble: Option<Failure>,
+    races_lost: u32,
+    started: bool,
+}
+
+impl Worker {
+    /// A worker, and the handle by which others talk to it.
+    #[must_use]
+    pub fn new(
+        engine: Engine,
+        remote: Arc<dyn Remote>,
+        hints: Box<dyn ChangeHints>,
+        face: Face,
+        pace: Pace,
+    ) -> (Self, Handle) {
+        let (sender, commands) = mpsc::channel(16);
+        let (status, receiver) = watch::channel(view::first(&face));
+        let schedule = Schedule::new(pace, hints.rescan_every());
+        let link = Link::default();
+        let worker = Self {
+            engine: Some(engine),
+            remote,
+            hints,
+            commands,
+            status,
+            face,
+            schedule,
+            link,
+            trouble: None,
+            races_lost: 0,
+            started: false,
+        };
+        (worker, Handle::new(sender, receiver))
+    }
+
+    /// Runs until `stop` fires. A push already begun is finished, never cut in half.
+    ///
+    /// # Errors
+    /// Internal, if the engine itself failed (a defect).
+    pub async fn run(mut self, stop: CancellationToken) -> Result<(), Failure> {
+        while !stop.is_cancelled() {
+            let wake = tokio::select! { biased;
+                () = stop.cancelled() => break,
+                wake = self.schedule.next(&mut *self.hints, &mut self.commands) => wake,
+            };
+            self.pass(wake, &stop).await?; // outside select!: never dropped half-way
+        }
+        self.on_engine(|engine| {
+            if let Err(failure) = engine.save(Now::read()).and_then(|()| engine.tidy(Now::read())) {
+                tracing::warn!(%failure, "not everything was saved for the next start; it will only take longer");
+            }
+        })
+        .await
+    }
+
+    async fn pass(&mut self, wake: Wake, stop: &CancellationToken) -> Result<(), Failure> {
+        self.trouble = None;
+        let answer = match wake.command {
+            Some(command) => self.obey(command).await?,
+            None => None,
+        };
+        if wake.poll || !self.link.is_up() && answer.is_some() {
+            self.poll().await?;
+        }
+        // After the poll: what was fetched need not be written again when the disk holds the same.
+        if let Some(look) = wake.look {
+            let looked = self.on_engine(move |engine| engine.look(&look, Now::read())).await?;
+            self.note_trouble(looked);
+        }
+        self.settle(stop).await?;
+        if wake.tidy {
+            let tidied = self.on_engine(|engine| engine.tidy(Now::read())).await?;
+            self.note_trouble(tidied);
+        }
+        let (report, waits) = self.on_engine(|engine| (engine.report(), engine.waits(Now::read()))).await?;
+        self.schedule.look_again(waits);
+        self.started |= wake.poll;
+        self.publish(report);
+        if let Some(answer) = answer {
+            answer.send();
+        }
+        Ok(())
+    }
+
+    /// Plans and works until nothing moves.
+    async fn settle(&mut self, stop: &CancellationToken) -> Result<(), Failure> {
+        for _ in 0..MOST_ROUNDS {
+            let can_push = self.link.is_up() && !stop.is_cancelled();
+            match self.on_engine(move |engine| engine.advance(can_push, Now::read())).await? {
+                Ok(Progress::Push) => self.push().await?,
+                Ok(Progress::Moved) if !stop.is_cancelled() => {}
+                Ok(_) => break,
+                Err(failure) => {
+                    self.note_trouble(Err(failure));
+                    break;
+                }
+            }
+        }
+        let saved = self.on_engine(|engine| engine.save(Now::read())).await?;
+        self.note_trouble(saved);
+        Ok(())
+    }
+
+    /// Asks the remote where the branch is, and takes over what is new.
+    async fn poll(&mut self) -> Result<(), Failure> {
+        self.schedule.polled();
+        let known = self.on_engine(|engine| engine.tip()).await?;
+        match self.remote.poll().await {
+            Ok(RemoteTip::At(id)) if Some(id) != known => self.fetch().await,
+            Ok(tip) => {
+                self.link.succeeded();
+                self.take_tip(tip).await
+            }
+            Err(failure) => {
+                self.lost(failure);
+                Ok(())
+            }
+        }
+    }
+
+    async fn fetch(&mut self) -> Result<(), Failure> {
+        match self.remote.fetch().await {
+            Ok(tip) => {
+                self.link.succeeded();
+                self.take_tip(tip).await
+            }
+            Err(failure) => {
+                self.lost(failure);
+                Ok(())
+            }
+        }
+    }
+
+    async fn take_tip(&mut self, tip: RemoteTip) -> Result<(), Failure> {
+        let taken = self.on_engine(move |engine| engine.take_tip(&tip, Now::read())).await?;
+        self.note_trouble(taken.map(|_| ()));
+        Ok(())
+    }
+
+    async fn push(&mut self) -> Result<(), Failure> {
+        let outgoing = self
+            .on_engine(|engine| {
+                let outgoing = engine.outgoing(Now::read());
+                engine.prove_fast_forward(&outgoing).map(|()| outgoing)
+            })
+            .await?;
+        let outgoing = match outgoing {
+            Ok(outgoing) => outgoing,
+            Err(failure) => {
+                self.lost(failure);
+                return Ok(());
+            }
+        };
+        match self.remote.push(&outgoing.updates).await {
+            Ok(outcomes) => {
+                self.link.succeeded();
+                let effect =
+                    self.on_engine(move |engine| engine.take_outcomes(&outgoing, &outcomes, Now::read())).await?;
+                self.after_push(effect).await
+            }
+            Err(PushError::NotSent(failure) | PushError::Unknown(failure)) => {
+                self.lost(failure);
+                Ok(())
+            }
+        }
+    }
+
+    async fn after_push(&mut self, effect: Result<PushEffect, Failure>) -> Result<(), Failure> {
+        match effect {
+            Ok(PushEffect::Done | PushEffect::Refused(_)) => self.races_lost = 0,
+            Ok(PushEffect::FetchFirst) => {
+                self.races_lost += 1;
+                if self.races_lost > PATIENCE {
+                    let pause = Duration::from_millis(50) * self.races_lost.min(20);
+                    tokio::time::sleep(pause.mul_f64(rand::random::<f64>())).await;
+                }
+                self.fetch().await?;
+            }
+            Err(failure) => self.note_trouble(Err(failure)),
+        }
+        Ok(())
+    }
+
+    /// The remote cannot be talked to for now.
+    fn lost(&mut self, failure: Failure) {
+        let next_try = self.link.failed(failure);
+        self.schedule.poll_after(next_try);
+    }
+
+    fn note_trouble(&mut self, result: Result<(), Failure>) {
+        if let Err(failure) = result {
+            tracing::warn!(%failure, "trouble here; it is tried again");
+            if failure.class == FailureClass::Disk || self.trouble.is_none() {
+                self.trouble = Some(failure);
+            }
+            self.schedule.look_soon();
+        }
+    }
+
+    fn publish(&mut self, report: super::engine::Report) {
+        let notice = self.hints.notice();
+        let trouble = self.trouble.as_ref();
+        let status = view::repository(&self.face, report, &self.link, trouble, notice, self.started);
+        self.status.send_if_modified(|old| {
+            let changed = *old != status;
+            if changed && (old.state, &old.summary) != (status.state, &status.summary) {
+                tracing::info!(state = ?status.state, summary = status.summary, "state");
+            }
+            *old = status;
+            changed
+        });
+    }
+
+    /// Runs `work` on a blocking thread. The engine goes there and comes back: there is no lock to hold.
+    async fn on_engine<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut Engine) -> T + Send + 'static,
+    ) -> Result<T, Failure> {
+        let gone = || Failure::internal("the sync engine stopped after a defect; restart appferry");
+        let mut engine = self.engine.take().ok_or_else(gone)?;
+        let (engine, result) = tokio::task::spawn_blocking(move || {
+            let result = work(&mut engine);
+            (engine, result)
+        })
+        .await
+        .map_err(|_| gone())?;
+        self.engine = Some(engine);
+        Ok(result)
+    }
+}

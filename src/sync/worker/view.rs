@@ -1,0 +1,114 @@
+//! The status of a repository, put together from what the engine, the link and the watcher know.
+
+use super::Face;
+use super::link::Link;
+use crate::domain::status::{ErrorStatus, RepositoryState, RepositoryStatus};
+use crate::domain::{Failure, FailureClass};
+use crate::sync::engine::Report;
+
+/// Before the first pass has ended.
+pub(super) fn first(face: &Face) -> RepositoryStatus {
+    repository(face, Report::default(), &Link::default(), None, None, false)
+}
+
+/// The whole status.
+pub(super) fn repository(
+    face: &Face,
+    report: Report,
+    link: &Link,
+    trouble: Option<&Failure>,
+    notice: Option<String>,
+    started: bool,
+) -> RepositoryStatus {
+    let standing = standing_error(face, &report, link, trouble);
+    let state = state(&report, standing.as_ref(), started);
+    let summary = summary(state, &report, standing.as_ref());
+    let mut notices = report.notices;
+    notices.extend(notice);
+    RepositoryStatus {
+        url: face.url.clone(),
+        branch: face.branch.clone(),
+        apps_dir: face.apps_dir.clone(),
+        prefix: face.prefix.clone(),
+        locked: face.locked,
+        key: face.key.clone(),
+        state,
+        summary,
+        local_tip: report.local_tip,
+        remote_tip: report.remote_tip,
+        unpushed: report.unpushed,
+        last_sync: link.last_success().map(|time| time.to_string()),
+        last_error: standing,
+        notices,
+        apps: report.apps,
+    }
+}
+
+/// What is wrong now; of several things the one nearest to the root of it.
+fn standing_error(face: &Face, report: &Report, link: &Link, trouble: Option<&Failure>) -> Option<ErrorStatus> {
+    if let Some(reason) = &report.not_mounted {
+        let failure =
+            Failure::new(FailureClass::Disk, reason.clone(), "mount it; until then nothing counts as deleted");
+        return Some(now(failure));
+    }
+    if let Some(trouble) = trouble {
+        return Some(now(trouble.clone()));
+    }
+    if let Some(failure) = link.failure() {
+        return Some(failure.clone());
+    }
+    if let Some(others) = &report.branch_absent {
+        return Some(now(branch_absent(&face.branch, others)));
+    }
+    if let Some(words) = &report.refused {
+        let message = format!("the remote refuses our push: {words}");
+        let remedy =
+            "allow this key to push to the branch, or mend what its hook objects to; it is tried again by itself";
+        return Some(now(Failure::new(FailureClass::Refused, message, remedy)));
+    }
+    let (app, failure) = report.install_failure.as_ref()?;
+    let message = format!("the app {:?} could not be installed: {}", app.as_str(), failure.message);
+    Some(now(Failure::new(failure.class, message, failure.remedy.clone())))
+}
+
+fn branch_absent(branch: &str, others: &[String]) -> Failure {
+    let message = if others.is_empty() {
+        format!("the branch {branch:?} was deleted at the remote, and there is no other")
+    } else {
+        format!("the branch {branch:?} is not at the remote; there are: {}", others.join(", "))
+    };
+    let remedy = "correct GIT_SYNC_BRANCH_NAME, or create the branch at the remote; nothing is pushed until then";
+    Failure::new(FailureClass::BranchAbsent, message, remedy)
+}
+
+fn now(failure: Failure) -> ErrorStatus {
+    ErrorStatus { failure, since: String::new(), next_try: None }
+}
+
+fn state(report: &Report, standing: Option<&ErrorStatus>, started: bool) -> RepositoryState {
+    match standing.map(|error| error.failure.class) {
+        Some(FailureClass::Disk) => RepositoryState::DiskTrouble,
+        Some(FailureClass::BranchAbsent) => RepositoryState::BranchAbsent,
+        Some(FailureClass::Refused) => RepositoryState::Refused,
+        Some(class) if class.is_permanent() => RepositoryState::Blocked,
+        Some(_) => RepositoryState::Offline,
+        None if !started => RepositoryState::Starting,
+        None if report.held_removals => RepositoryState::HeldDeletions,
+        None if report.unpushed > 0 => RepositoryState::Syncing,
+        None => RepositoryState::InSync,
+    }
+}
+
+fn summary(state: RepositoryState, report: &Report, standing: Option<&ErrorStatus>) -> String {
+    if let Some(error) = standing {
+        return error.failure.to_string();
+    }
+    let waiting = report.apps.iter().filter(|app| app.reason.is_some()).count();
+    match state {
+        RepositoryState::Starting => "the first pass is under way".to_owned(),
+        RepositoryState::HeldDeletions => "removals wait for a person; see the apps".to_owned(),
+        RepositoryState::Syncing => format!("{} apps wait to be pushed", report.unpushed),
+        _ if waiting == 0 => format!("{} apps, all in sync", report.apps.len()),
+        _ => format!("{} apps, {waiting} of them not in sync", report.apps.len()),
+    }
+}

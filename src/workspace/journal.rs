@@ -1,0 +1,120 @@
+//! Which installs have begun: one small file an app in the data folder, written before anything visible happens.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha1::{Digest, Sha1};
+
+use crate::domain::{AppName, Failure, ObjectId};
+
+use super::cache::write_whole;
+
+/// An install that has begun and not ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Pending {
+    pub(super) app: AppName,
+    pub(super) from: Option<ObjectId>,
+    pub(super) to: Option<ObjectId>,
+}
+
+/// The journals in the data folder.
+pub(super) struct Journals {
+    folder: PathBuf,
+    pending: BTreeMap<AppName, Pending>,
+}
+
+impl Journals {
+    /// Reads the journals that a crash left. One that cannot be read is as good as none: each is written whole or not at all.
+    ///
+    /// # Errors
+    /// [`crate::domain::FailureClass::Disk`].
+    pub(super) fn open(data: &Path) -> Result<Self, Failure> {
+        let folder = data.join("installs");
+        let failed = |error: std::io::Error| Failure::disk(format!("opening {}", folder.display()), &error);
+        std::fs::create_dir_all(&folder).map_err(failed)?;
+        let mut pending = BTreeMap::new();
+        for entry in std::fs::read_dir(&folder).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            let found = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice::<Pending>(&text).ok());
+            match found {
+                Some(found) if path.file_stem().is_some_and(|stem| *stem == *key(&found.app)) => {
+                    pending.insert(found.app.clone(), found);
+                }
+                _ => {
+                    tracing::warn!(path = %path.display(), "not an install journal; removed");
+                    let _ = std::fs::remove_file(&path);
+                }
+            }
+        }
+        Ok(Self { folder, pending })
+    }
+
+    /// The unfinished install of an app.
+    pub(super) fn of(&self, app: &AppName) -> Option<&Pending> {
+        self.pending.get(app)
+    }
+
+    /// The apps with unfinished installs.
+    pub(super) fn apps(&self) -> Vec<AppName> {
+        self.pending.keys().cloned().collect()
+    }
+
+    /// Notes, durably, that an install begins.
+    ///
+    /// # Errors
+    /// [`crate::domain::FailureClass::Disk`].
+    pub(super) fn begin(&mut self, pending: Pending) -> Result<(), Failure> {
+        let text = serde_json::to_vec(&pending).map_err(Failure::internal)?;
+        write_whole(&self.path(&pending.app), &text)
+            .map_err(|error| Failure::disk("writing the install journal", &error))?;
+        self.pending.insert(pending.app.clone(), pending);
+        Ok(())
+    }
+
+    /// Notes that it ended. If the note is lost in a crash the install is rolled forward once more, which changes nothing.
+    ///
+    /// # Errors
+    /// [`crate::domain::FailureClass::Disk`].
+    pub(super) fn end(&mut self, app: &AppName) -> Result<(), Failure> {
+        if self.pending.remove(app).is_none() {
+            return Ok(());
+        }
+        match std::fs::remove_file(self.path(app)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(Failure::disk("removing the install journal", &error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn path(&self, app: &AppName) -> PathBuf {
+        self.folder.join(key(app)).with_extension("json")
+    }
+}
+
+/// A file name for an app: its own may be too long, or mean something to a file system.
+pub(super) fn key(app: &AppName) -> String {
+    let digest: [u8; 20] = Sha1::digest(app.as_str()).into();
+    ObjectId::from_bytes(digest).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_journal_survives_a_restart_and_rubbish_does_not() {
+        let data = tempfile::tempdir().unwrap();
+        let app = AppName::new("it's \"ü\"").unwrap();
+        let pending = Pending { app: app.clone(), from: None, to: Some(ObjectId::from_bytes([7; 20])) };
+        let mut journals = Journals::open(data.path()).unwrap();
+        journals.begin(pending.clone()).unwrap();
+        std::fs::write(data.path().join("installs/rubbish.json"), "{").unwrap();
+        let mut again = Journals::open(data.path()).unwrap();
+        assert_eq!(again.of(&app), Some(&pending));
+        again.end(&app).unwrap();
+        assert!(Journals::open(data.path()).unwrap().apps().is_empty());
+        assert!(!data.path().join("installs/rubbish.json").exists());
+    }
+}

@@ -1,0 +1,302 @@
+//! From an app's folder to a tree: a sweep that only asks for stamps, then a reading of what the sweep did not know.
+
+use std::collections::HashMap;
+use std::io::ErrorKind;
+
+use rustix::fs::FileType;
+use rustix::io::Errno;
+
+use crate::domain::app_name::broken_component_rule;
+use crate::domain::{EntryKind, Failure, ObjectId, TreeEntry};
+
+use super::content::{LARGEST_FILE, Reader, Reading};
+use super::dir::{Dir, Entry};
+use super::quiet::Fresh;
+use super::record::{DirRecord, FileRecord};
+use super::stamp::{Stamp, now_ns};
+
+/// Deeper folders are refused: the deepest export seen has nine levels.
+const DEEPEST: usize = 64;
+
+/// Apps with more files are refused: the largest seen has 690.
+const MOST_FILES: usize = 200_000;
+
+/// A file that changed less than this before it was read may change again without a trace in its stamp: the grain of
+/// the coarsest file system's clock.
+const RACY_NS: i64 = 2_000_000_000;
+
+/// Files that we wrote ourselves, by path: their state and their content.
+pub(super) type Own = HashMap<String, (Stamp, ObjectId)>;
+
+/// Why a look did not come to an end.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// It changed under our eyes.
+    Moved,
+    /// It cannot be read as an app.
+    Unreadable { path: String, reason: String },
+    /// Something of ours failed.
+    Failed(Failure),
+}
+
+/// What a sweep found.
+pub(super) struct Swept {
+    pub(super) root: DirRecord,
+    pub(super) fresh: Fresh,
+}
+
+/// How to look at a folder.
+#[derive(Clone, Copy)]
+pub(super) struct Lens<'a> {
+    /// Whether the file system keeps the executable bit.
+    pub(super) trusts_mode: bool,
+    /// What this service has just written.
+    pub(super) own: Option<&'a Own>,
+    /// How young one of our own files must be to be hashed again.
+    pub(super) own_racy_ns: i64,
+}
+
+/// Asks for the stamps of everything in an app's folder; contents that `known` has at the same stamps are taken from it.
+pub(super) fn sweep(dir: &Dir, known: Option<&DirRecord>, lens: Lens<'_>) -> Result<Swept, Stop> {
+    let device = dir.stat().map_err(|error| stopped("", error))?.device;
+    let mut sweeper = Sweeper { lens, device, fresh: Fresh::default(), files: 0, path: String::new() };
+    let (root, _) = sweeper.folder(dir, known, 0)?;
+    Ok(Swept { root, fresh: sweeper.fresh })
+}
+
+struct Sweeper<'a> {
+    lens: Lens<'a>,
+    device: (u32, u32),
+    fresh: Fresh,
+    files: usize,
+    path: String,
+}
+
+impl Sweeper<'_> {
+    /// Answers the folder and whether it is wholly as it was known.
+    fn folder(&mut self, dir: &Dir, known: Option<&DirRecord>, depth: usize) -> Result<(DirRecord, bool), Stop> {
+        let stat = dir.stat().map_err(|error| stopped(&self.path, error))?;
+        if stat.device != self.device {
+            return Err(unreadable(&self.path, "another file system is mounted here; an app lives on one"));
+        }
+        if depth > DEEPEST {
+            return Err(unreadable(&self.path, format!("folders are nested more than {DEEPEST} deep; flatten them")));
+        }
+        let mut found = DirRecord { stamp: stat.stamp, ..DirRecord::default() };
+        let mut same = true;
+        for entry in dir.list().map_err(|error| stopped(&self.path, error))? {
+            let name = component(&self.path, entry.name.as_slice())?.to_owned();
+            let outer = self.path.len();
+            if outer > 0 {
+                self.path.push('/');
+            }
+            self.path.push_str(&name);
+            same &= self.entry(dir, &entry, name, known, &mut found, depth)?;
+            self.path.truncate(outer);
+        }
+        found.files.shrink_to_fit();
+        found.dirs.shrink_to_fit();
+        let listed_same = known.is_some_and(|known| same_names(known, &found));
+        if !listed_same || known.is_some_and(|known| known.stamp != found.stamp) {
+            self.fresh.note(&self.path, &found.stamp);
+        }
+        same &= listed_same;
+        if let (true, Some(known)) = (same, known) {
+            found.tree = known.tree;
+        }
+        Ok((found, same))
+    }
+
+    fn entry(
+        &mut self,
+        dir: &Dir,
+        entry: &Entry,
+        name: String,
+        known: Option<&DirRecord>,
+        found: &mut DirRecord,
+        depth: usize,
+    ) -> Result<bool, Stop> {
+        if entry.file_type != FileType::Directory {
+            let stat = dir.stat_of(&name).map_err(|error| stopped(&self.path, error))?;
+            match stat.file_type() {
+                FileType::RegularFile => return self.file(name, stat.stamp, known, found),
+                FileType::Directory => {}
+                other => return Err(unreadable(&self.path, not_an_app_file(other))),
+            }
+        }
+        let child = dir.child(&name).map_err(|error| stopped(&self.path, error))?;
+        let (record, same) = self.folder(&child, known.and_then(|known| known.dir(&name)), depth + 1)?;
+        found.dirs.push((name.into(), record));
+        Ok(same)
+    }
+
+    fn file(
+        &mut self,
+        name: String,
+        stamp: Stamp,
+        known: Option<&DirRecord>,
+        found: &mut DirRecord,
+    ) -> Result<bool, Stop> {
+        self.files += 1;
+        if self.files > MOST_FILES {
+            return Err(unreadable(
+                "",
+                format!("it has more than {MOST_FILES} files; split it or remove what is not the app's"),
+            ));
+        }
+        if stamp.size > LARGEST_FILE {
+            let limit = LARGEST_FILE / (1024 * 1024);
+            return Err(unreadable(
+                &self.path,
+                format!("the file is larger than {limit} MiB; keep it outside the app"),
+            ));
+        }
+        let before = known.and_then(|known| known.file(&name)).filter(|file| file.stamp == stamp);
+        let (id, racy) = match before {
+            Some(file) => (file.id, file.racy),
+            None => self.own_content(&stamp),
+        };
+        if id == ObjectId::ZERO {
+            self.fresh.note(&self.path, &stamp);
+        }
+        found.files.push(FileRecord { name: name.into(), stamp, id, racy });
+        Ok(before.is_some_and(|file| !file.is_pending()))
+    }
+
+    fn own_content(&self, stamp: &Stamp) -> (ObjectId, bool) {
+        match self.lens.own.and_then(|own| own.get(&self.path)) {
+            Some((written, id)) if written.same_content(stamp) => {
+                (*id, now_ns().saturating_sub(stamp.ctime_ns) < self.lens.own_racy_ns)
+            }
+            _ => (ObjectId::ZERO, false),
+        }
+    }
+}
+
+/// Both are sorted by name.
+fn same_names(known: &DirRecord, found: &DirRecord) -> bool {
+    known.files.len() == found.files.len()
+        && known.dirs.len() == found.dirs.len()
+        && known.files.iter().zip(&found.files).all(|(a, b)| a.name == b.name)
+        && known.dirs.iter().zip(&found.dirs).all(|((a, _), (b, _))| a == b)
+}
+
+/// Reads what the sweep did not know, and writes the trees. What turns out to have changed behind an unchanged stamp is
+/// noted in `fresh`.
+pub(super) fn store(reader: &mut Reader, dir: &Dir, swept: &mut Swept, lens: Lens<'_>) -> Result<(), Stop> {
+    let Swept { root, fresh } = swept;
+    let mut path = String::new();
+    Storer { reader, fresh, lens, path: &mut path }.folder(dir, root)
+}
+
+struct Storer<'a> {
+    reader: &'a mut Reader,
+    fresh: &'a mut Fresh,
+    lens: Lens<'a>,
+    path: &'a mut String,
+}
+
+impl Storer<'_> {
+    fn folder(&mut self, dir: &Dir, record: &mut DirRecord) -> Result<(), Stop> {
+        if record.tree != ObjectId::ZERO || record.is_empty() {
+            return Ok(());
+        }
+        for file in record.files.iter_mut().filter(|file| file.is_pending()) {
+            let outer = self.enter(&file.name);
+            self.file(dir, file)?;
+            self.path.truncate(outer);
+        }
+        for (name, inner) in &mut record.dirs {
+            if inner.tree == ObjectId::ZERO && !inner.is_empty() {
+                let outer = self.enter(name);
+                let child = dir.child(name).map_err(|error| stopped(self.path, error))?;
+                self.folder(&child, inner)?;
+                self.path.truncate(outer);
+            }
+        }
+        record.tree = self.reader.repo().write_tree(&entries(record, self.lens.trusts_mode)).map_err(Stop::Failed)?;
+        Ok(())
+    }
+
+    fn file(&mut self, dir: &Dir, file: &mut FileRecord) -> Result<(), Stop> {
+        let read_at = now_ns();
+        match self.reader.store(dir, &file.name, &file.stamp).map_err(Stop::Failed)? {
+            Ok(Reading::Read(id, _)) => {
+                if file.id != ObjectId::ZERO && file.id != id {
+                    self.fresh.note(self.path, &file.stamp);
+                }
+                file.id = id;
+                file.racy = read_at.saturating_sub(file.stamp.ctime_ns) < RACY_NS;
+                Ok(())
+            }
+            Ok(_) => Err(Stop::Moved),
+            Err(error) => Err(match Errno::from_io_error(&error) {
+                Some(errno) => stopped(self.path, errno),
+                None => unreadable(self.path, format!("it cannot be read ({error})")),
+            }),
+        }
+    }
+
+    fn enter(&mut self, name: &str) -> usize {
+        let outer = self.path.len();
+        if outer > 0 {
+            self.path.push('/');
+        }
+        self.path.push_str(name);
+        outer
+    }
+}
+
+fn entries(record: &DirRecord, trusts_mode: bool) -> Vec<TreeEntry> {
+    let files = record.files.iter().map(|file| TreeEntry {
+        name: file.name.as_bytes().to_vec(),
+        kind: file.kind(trusts_mode),
+        id: file.id,
+    });
+    let dirs = record.dirs.iter().filter(|(_, dir)| !dir.is_empty()).map(|(name, dir)| TreeEntry {
+        name: name.as_bytes().to_vec(),
+        kind: EntryKind::Tree,
+        id: dir.tree,
+    });
+    files.chain(dirs).collect()
+}
+
+fn component<'a>(path: &str, raw: &'a [u8]) -> Result<&'a str, Stop> {
+    let within = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
+    let name = std::str::from_utf8(raw)
+        .map_err(|_| unreadable(&within(&String::from_utf8_lossy(raw)), "its name is not UTF-8; rename it"))?;
+    match broken_component_rule(name) {
+        Some(rule) => {
+            Err(unreadable(&within(&name.escape_debug().to_string()), format!("{rule}; rename or remove it")))
+        }
+        None => Ok(name),
+    }
+}
+
+/// Why something that is neither file nor folder cannot be part of an app.
+pub(super) fn not_an_app_file(found: FileType) -> &'static str {
+    match found {
+        FileType::Symlink => "it is a symbolic link; put the file itself there",
+        FileType::Fifo => "it is a pipe; remove it",
+        FileType::Socket => "it is a socket; remove it",
+        _ => "it is a device; remove it",
+    }
+}
+
+fn unreadable(path: &str, reason: impl Into<String>) -> Stop {
+    Stop::Unreadable { path: path.to_owned(), reason: reason.into() }
+}
+
+/// What an error of the disk means for the look.
+fn stopped(path: &str, errno: Errno) -> Stop {
+    let error = std::io::Error::from(errno);
+    match errno {
+        Errno::NOENT | Errno::NOTDIR | Errno::STALE | Errno::AGAIN => Stop::Moved,
+        Errno::LOOP => unreadable(path, not_an_app_file(FileType::Symlink)),
+        Errno::MFILE | Errno::NFILE | Errno::NOMEM => Stop::Failed(Failure::disk("reading the apps folder", &error)),
+        _ if error.kind() == ErrorKind::PermissionDenied => {
+            unreadable(path, "appferry may not read it; give the user that it runs as access to it")
+        }
+        _ => unreadable(path, format!("it cannot be read ({error}); check the file system")),
+    }
+}

@@ -1,0 +1,470 @@
+//! A real OpenSSH server on loopback, with its own folder, host keys and authorized keys, run as the current user.
+//!
+//! ```ignore
+//! let Some(sshd) = Sshd::start() else { return }; // says so, and fails where CI=true
+//! let key = KeyPair::ed25519("deploy");
+//! sshd.authorize(&key.public_line);
+//! let keyring = TestKeyring::with([&key]);
+//! ```
+
+#![allow(dead_code, unreachable_pub, reason = "a tool box: each test file uses a part of it")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use appferry::domain::{Failure, FailureClass, KeyName};
+use appferry::ports::{KeyUse, Keyring, ResolvedKey, SshTarget};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How the server shall be set up.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Types of host keys as `ssh-keygen -t` takes them.
+    pub host_key_types: Vec<&'static str>,
+    /// Lines added to the configuration, such as `MaxSessions 1` or `AcceptEnv GIT_PROTOCOL`.
+    pub extra_config: Vec<String>,
+    /// What runs in place of any command (`ForceCommand`).
+    pub force_command: Option<String>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { host_key_types: vec!["ed25519"], extra_config: Vec::new(), force_command: None }
+    }
+}
+
+/// A running server; it and its connections are killed when this is dropped.
+pub struct Sshd {
+    folder: TempDir,
+    program: PathBuf,
+    port: u16,
+    setup: Setup,
+    child: Option<Child>,
+    log: Arc<Log>,
+}
+
+impl Sshd {
+    /// Starts a server with an ed25519 host key. `None` when the program is not installed and this is not CI.
+    pub fn start() -> Option<Self> {
+        Self::start_with(Setup::default())
+    }
+
+    /// Starts a server set up in a special way.
+    pub fn start_with(setup: Setup) -> Option<Self> {
+        let program = find_program()?;
+        let folder = tempfile::Builder::new().prefix("sshd-").tempdir().expect("a temporary folder");
+        if rustix::process::geteuid().is_root() {
+            fs::create_dir_all("/run/sshd").expect("the folder for privilege separation");
+        }
+        fs::write(folder.path().join("authorized_keys"), "").expect("write authorized_keys");
+        let mut sshd = Self { folder, program, port: 0, setup, child: None, log: Arc::default() };
+        sshd.change_host_key();
+        for _ in 0..5 {
+            // Somebody else may take the free port in between: then another one is tried.
+            sshd.port = free_port();
+            if sshd.launch() {
+                return Some(sshd);
+            }
+        }
+        panic!("sshd does not start:\n{}", sshd.log());
+    }
+
+    /// The port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Where a session with this server goes: `127.0.0.1`, as the current user, with the key `key`.
+    pub fn target(&self, key: &KeyPair) -> SshTarget {
+        SshTarget { host: "127.0.0.1".into(), port: self.port, user: current_user(), key: key.name.clone() }
+    }
+
+    /// A URL of a repository at an absolute path, reached through this server.
+    pub fn url(&self, path: &Path) -> String {
+        format!("ssh://{}@127.0.0.1:{}{}", current_user(), self.port, path.display())
+    }
+
+    /// The `known_hosts` line of the first host key.
+    pub fn host_key_line(&self) -> String {
+        self.host_key_lines().remove(0)
+    }
+
+    /// The `known_hosts` lines of all host keys.
+    pub fn host_key_lines(&self) -> Vec<String> {
+        let public = |kind: &&str| fs::read_to_string(self.host_key_path(kind).with_extension("pub"));
+        let line = |text: String| {
+            let mut words = text.split_whitespace();
+            format!(
+                "[127.0.0.1]:{} {} {}",
+                self.port,
+                words.next().unwrap_or_default(),
+                words.next().unwrap_or_default()
+            )
+        };
+        self.setup.host_key_types.iter().map(|kind| line(public(kind).expect("a public host key"))).collect()
+    }
+
+    /// Writes a `known_hosts` file with all host keys into the server's folder and answers its path.
+    pub fn known_hosts_file(&self) -> PathBuf {
+        let path = self.folder.path().join("known_hosts");
+        fs::write(&path, self.host_key_lines().join("\n") + "\n").expect("write known_hosts");
+        path
+    }
+
+    /// A folder that lives as long as the server.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Lets the key of this public line log in.
+    pub fn authorize(&self, public_line: &str) {
+        self.append_authorized(public_line);
+    }
+
+    /// Lets the key log in with options such as `restrict,command="…"`.
+    pub fn authorize_with_options(&self, public_line: &str, options: &str) {
+        self.append_authorized(&format!("{options} {public_line}"));
+    }
+
+    /// Takes all authorized keys back; connections that stand go on.
+    pub fn revoke_all(&self) {
+        fs::write(self.folder.path().join("authorized_keys"), "").expect("write authorized_keys");
+    }
+
+    /// Replaces the host keys; the next start uses them.
+    pub fn change_host_key(&mut self) {
+        for kind in &self.setup.host_key_types {
+            let path = self.host_key_path(kind);
+            let _ = fs::remove_file(&path);
+            let bits: &[&str] = if *kind == "rsa" { &["-b", "2048"] } else { &[] };
+            keygen(kind, bits, &path);
+        }
+    }
+
+    /// Kills the server and all its connections; waits until they are gone.
+    pub fn stop(&mut self) {
+        let Some(mut child) = self.child.take() else { return };
+        let listener = pid_of(&child);
+        let _ = kill_process(listener, Signal::STOP); // no new connection while we look
+        let connections = descendants(listener);
+        for pid in connections.into_iter().chain([listener]) {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+        child.wait().expect("wait for sshd");
+    }
+
+    /// Starts again on the same port, with the host keys and configuration of now.
+    pub fn restart(&mut self) {
+        self.stop();
+        let deadline = Instant::now() + PATIENCE;
+        while !self.launch() {
+            assert!(Instant::now() < deadline, "sshd does not start again:\n{}", self.log());
+        }
+    }
+
+    /// Adds a configuration line; it counts from the next start.
+    pub fn add_config(&mut self, line: &str) {
+        self.setup.extra_config.push(line.to_owned());
+    }
+
+    /// Kills the connections; the server goes on listening.
+    pub fn cut_connections(&self) {
+        for pid in self.connections() {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    }
+
+    /// Stops the server and its connections from answering, without closing anything.
+    pub fn freeze(&self) {
+        self.signal_all(Signal::STOP);
+    }
+
+    /// Undoes [`freeze`](Self::freeze).
+    pub fn thaw(&self) {
+        self.signal_all(Signal::CONT);
+    }
+
+    /// All that the server has logged, over all starts.
+    pub fn log(&self) -> String {
+        self.log.text.lock().expect("the log").clone()
+    }
+
+    /// How often a public key was accepted.
+    pub fn logins(&self) -> usize {
+        self.log().matches("Accepted publickey for").count()
+    }
+
+    /// Waits until the log holds `needle`.
+    pub fn wait_for_log(&self, needle: &str) {
+        assert!(self.log.wait_for(needle, 0, PATIENCE), "{needle:?} never came into the log:\n{}", self.log());
+    }
+
+    fn launch(&mut self) -> bool {
+        let config = self.folder.path().join("sshd_config");
+        fs::write(&config, self.config()).expect("write sshd_config");
+        let mut child = Command::new(&self.program)
+            .arg("-f")
+            .arg(&config)
+            .args(["-D", "-e"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("start sshd");
+        let from = self.log().len();
+        self.log.follow(child.stderr.take().expect("sshd's log"));
+        let listening = format!("Server listening on 127.0.0.1 port {}.", self.port);
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            if self.log.wait_for(&listening, from, Duration::from_millis(50)) {
+                self.child = Some(child);
+                return true;
+            }
+            if child.try_wait().expect("sshd's state").is_some() {
+                return false;
+            }
+        }
+        let _ = child.kill();
+        let _ = child.wait();
+        false
+    }
+
+    fn config(&self) -> String {
+        let mut lines = vec![
+            format!("ListenAddress 127.0.0.1:{}", self.port),
+            "PidFile none".into(),
+            "UsePAM no".into(),
+            "StrictModes no".into(),
+            "LogLevel VERBOSE".into(),
+            "PermitRootLogin prohibit-password".into(),
+            "PasswordAuthentication no".into(),
+            "KbdInteractiveAuthentication no".into(),
+            "MaxStartups 500".into(),
+            "PrintMotd no".into(),
+            // Else bash takes the connection for a login from rsh and reads the account's start files: about 200 ms.
+            "SetEnv SHLVL=5".into(),
+            format!("AuthorizedKeysFile {}", self.folder.path().join("authorized_keys").display()),
+        ];
+        if has_penalties(&self.program) {
+            lines.push("PerSourcePenalties no".into());
+        }
+        lines.extend(self.setup.host_key_types.iter().map(|k| format!("HostKey {}", self.host_key_path(k).display())));
+        lines.extend(self.setup.force_command.iter().map(|command| format!("ForceCommand {command}")));
+        lines.extend(self.setup.extra_config.iter().cloned());
+        lines.join("\n") + "\n"
+    }
+
+    fn host_key_path(&self, kind: &str) -> PathBuf {
+        self.folder.path().join(format!("host_{kind}"))
+    }
+
+    fn append_authorized(&self, line: &str) {
+        let path = self.folder.path().join("authorized_keys");
+        let mut file = fs::OpenOptions::new().append(true).open(path).expect("open authorized_keys");
+        writeln!(file, "{}", line.trim()).expect("write authorized_keys");
+    }
+
+    fn connections(&self) -> Vec<Pid> {
+        self.child.as_ref().map(|child| descendants(pid_of(child))).unwrap_or_default()
+    }
+
+    fn signal_all(&self, signal: Signal) {
+        let listener = self.child.as_ref().map(pid_of);
+        for pid in listener.into_iter().chain(self.connections()) {
+            let _ = kill_process(pid, signal);
+        }
+    }
+}
+
+impl Drop for Sshd {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+#[derive(Default)]
+struct Log {
+    text: Mutex<String>,
+    grew: Condvar,
+}
+
+impl Log {
+    fn follow(self: &Arc<Self>, stderr: impl std::io::Read + Send + 'static) {
+        let log = Arc::clone(self);
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
+                let mut text = log.text.lock().expect("the log");
+                text.push_str(String::from_utf8_lossy(&line).trim_end());
+                text.push('\n');
+                log.grew.notify_all();
+            }
+        });
+    }
+
+    fn wait_for(&self, needle: &str, from: usize, patience: Duration) -> bool {
+        let text = self.text.lock().expect("the log");
+        let (text, _) = self.grew.wait_timeout_while(text, patience, |t| !t[from..].contains(needle)).expect("the log");
+        text[from..].contains(needle)
+    }
+}
+
+/// A key pair of a client, unencrypted.
+#[derive(Clone)]
+pub struct KeyPair {
+    pub name: KeyName,
+    pub private_pem: String,
+    pub public_line: String,
+    pub fingerprint: String,
+    pub generation: u32,
+}
+
+impl KeyPair {
+    pub fn ed25519(name: &str) -> Self {
+        Self::generate(name, "ed25519", &[])
+    }
+
+    pub fn rsa(name: &str) -> Self {
+        Self::generate(name, "rsa", &["-b", "2048"])
+    }
+
+    pub fn ecdsa(name: &str) -> Self {
+        Self::generate(name, "ecdsa", &["-b", "256"])
+    }
+
+    fn generate(name: &str, kind: &str, bits: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("key");
+        keygen(kind, bits, &path);
+        let public_line = fs::read_to_string(path.with_extension("pub")).expect("the public key").trim().to_owned();
+        let shown = Command::new("ssh-keygen").arg("-lf").arg(&path).output().expect("ssh-keygen -l").stdout;
+        let fingerprint = String::from_utf8_lossy(&shown).split(' ').nth(1).unwrap_or_default().to_owned();
+        Self {
+            name: KeyName::new(name).expect("a key name"),
+            private_pem: fs::read_to_string(&path).expect("the private key"),
+            public_line,
+            fingerprint,
+            generation: 1,
+        }
+    }
+}
+
+/// Keys in memory, with a record of what was done with them.
+#[derive(Default)]
+pub struct TestKeyring {
+    keys: Mutex<BTreeMap<String, KeyPair>>,
+    uses: Mutex<Vec<(KeyName, KeyUse)>>,
+}
+
+impl TestKeyring {
+    pub fn with<'a>(keys: impl IntoIterator<Item = &'a KeyPair>) -> Arc<Self> {
+        let keyring = Self::default();
+        keys.into_iter().for_each(|key| keyring.put(key));
+        Arc::new(keyring)
+    }
+
+    /// Adds the key, or replaces the one of the same name.
+    pub fn put(&self, key: &KeyPair) {
+        self.keys.lock().expect("keys").insert(key.name.to_string(), key.clone());
+    }
+
+    /// What was recorded, oldest first.
+    pub fn uses(&self) -> Vec<(KeyName, KeyUse)> {
+        self.uses.lock().expect("uses").clone()
+    }
+}
+
+#[async_trait::async_trait]
+impl Keyring for TestKeyring {
+    async fn resolve(&self, name: &KeyName) -> Result<ResolvedKey, Failure> {
+        let keys = self.keys.lock().expect("keys");
+        let Some(key) = keys.get(name.as_str()) else {
+            return Err(Failure::new(FailureClass::Key, format!("there is no key {name}"), "add it"));
+        };
+        Ok(ResolvedKey {
+            name: key.name.clone(),
+            generation: key.generation,
+            private_pem: key.private_pem.clone().into(),
+            public_line: key.public_line.clone(),
+            fingerprint: key.fingerprint.clone(),
+            source: "test",
+        })
+    }
+
+    async fn record_use(&self, name: &KeyName, used: KeyUse) {
+        self.uses.lock().expect("uses").push((name.clone(), used));
+    }
+}
+
+/// The name of the account that the tests run as.
+pub fn current_user() -> String {
+    let output = Command::new("id").arg("-un").output().expect("id -un");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+fn find_program() -> Option<PathBuf> {
+    let found = ["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/usr/bin/sshd"].map(PathBuf::from);
+    let found = found.into_iter().find(|path| path.exists());
+    if found.is_none() {
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "sshd is missing: apt-get install openssh-server");
+        eprintln!("skipped: sshd is missing (apt-get install openssh-server)");
+    }
+    found
+}
+
+/// `PerSourcePenalties` came with OpenSSH 9.8; without `no`, failed logins of one test would shut out the others.
+fn has_penalties(program: &Path) -> bool {
+    let Ok(output) = Command::new(program).arg("-V").output() else { return false };
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    let version = text.strip_prefix("OpenSSH_").unwrap_or_default();
+    let mut numbers = version.split(|c: char| !c.is_ascii_digit()).map(|n| n.parse::<u32>().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (9, 8)
+}
+
+fn keygen(kind: &str, bits: &[&str], path: &Path) {
+    let done = Command::new("ssh-keygen")
+        .args(["-q", "-t", kind, "-N", "", "-C", "test"])
+        .args(bits)
+        .arg("-f")
+        .arg(path)
+        .stdin(Stdio::null())
+        .status();
+    assert!(done.expect("ssh-keygen (apt-get install openssh-client)").success());
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("its address").port()
+}
+
+fn pid_of(child: &Child) -> Pid {
+    Pid::from_child(child)
+}
+
+/// All processes below `root`, by the parent numbers in `/proc`.
+fn descendants(root: Pid) -> Vec<Pid> {
+    let processes: Vec<(i32, i32)> = fs::read_dir("/proc")
+        .expect("/proc")
+        .filter_map(|entry| {
+            let pid = entry.ok()?.file_name().to_str()?.parse().ok()?;
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+            let after_name = stat.rsplit_once(')')?.1; // the name may hold anything
+            Some((pid, after_name.split_whitespace().nth(1)?.parse().ok()?))
+        })
+        .collect();
+    let mut found = vec![root.as_raw_nonzero().get()];
+    let mut next = 0;
+    while let Some(&parent) = found.get(next) {
+        found.extend(processes.iter().filter(|(_, of)| *of == parent).map(|(pid, _)| *pid));
+        next += 1;
+    }
+    found.into_iter().skip(1).filter_map(Pid::from_raw).collect()
+}

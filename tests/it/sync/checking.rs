@@ -1,0 +1,183 @@
+//! `check` and `status`: what a person and a program are told.
+
+use std::os::unix::fs::PermissionsExt;
+
+use appferry::domain::status::Status;
+
+use crate::support::apps::{snapshot, write, write_app};
+use crate::support::instance::Instance;
+use crate::support::world::{KEY, World};
+
+const STEPS: [&str; 11] = [
+    "environment",
+    "store",
+    "key",
+    "name lookup",
+    "connect",
+    "host key",
+    "login",
+    "read",
+    "write",
+    "branch",
+    "apps folder",
+];
+
+fn check(instance: &Instance) -> (bool, String) {
+    let output = instance.cli(&["check"]);
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+}
+
+#[test]
+fn check_shows_each_step_and_changes_nothing() {
+    let Some(world) = World::new() else { return };
+    let dev = world.instance("dev");
+    let (good, said) = check(&dev);
+    assert!(good, "an unborn branch and an empty folder are no fault:\n{said}");
+    for step in STEPS {
+        assert!(said.to_lowercase().contains(step), "{step} has a line of its own:\n{said}");
+    }
+    assert_eq!(world.repo.branches(), Vec::<String>::new());
+    assert_eq!(snapshot(&dev.apps), []);
+}
+
+#[test]
+fn check_works_beside_a_running_worker() {
+    let Some(world) = World::new() else { return };
+    let mut dev = world.instance("dev");
+    write_app(&dev.apps, "PO App");
+    dev.start();
+    dev.wait_until_in_sync();
+    let tip = world.repo.tip("main");
+    let (good, said) = check(&dev);
+    assert!(good, "{said}");
+    assert_eq!(world.repo.tip("main"), tip);
+    dev.wait_until_in_sync();
+}
+
+#[test]
+fn check_names_the_step_that_fails_and_what_to_do() {
+    let Some(mut world) = World::new() else { return };
+    let mut dev = world.stranger("dev");
+
+    let (good, said) = check(&dev);
+    assert!(!good && said.contains(KEY), "no key yet: {said}");
+
+    dev.generate_key(KEY);
+    let (good, said) = check(&dev);
+    assert!(!good && said.to_lowercase().contains("login"), "not authorised: {said}");
+
+    world.sshd.authorize(&dev.cli_text(&["keys", "public", KEY]));
+    dev.set("GIT_SYNC_BRANCH_NAME", "mian");
+    world.repo.somebody_commits("Start", |tree| write(&tree.join("App/A/A.json"), "{}\n"));
+    let (good, said) = check(&dev);
+    assert!(!good && said.contains("main"), "no such branch, but these: {said}");
+
+    let missing = dev.apps.join("not there").display().to_string();
+    dev.set("GIT_SYNC_BRANCH_NAME", "main").set("APPFERRY_APPS_DIR", missing);
+    let (good, said) = check(&dev);
+    assert!(!good && said.contains("not there"), "no apps folder: {said}");
+
+    world.sshd.stop();
+    let (good, said) = check(&dev);
+    assert!(!good && said.to_lowercase().contains("connect"), "no server: {said}");
+}
+
+#[test]
+fn everything_wrong_with_the_environment_is_said_at_once() {
+    let mut dev = Instance::new("dev");
+    dev.set("GIT_SYNC_IS_GLOBAL", "maybe")
+        .set("GIT_SYNC_IS_AUTO_SAVE", "perhaps")
+        .set("GIT_SYNC_BRANCH_NAME", "a..b")
+        .set("APPFERRY_DEBOUNCE", "soon");
+    let output = dev.cli(&["run"]);
+    assert!(!output.status.success());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    for word in ["GIT_SYNC_IS_GLOBAL", "maybe", "GIT_SYNC_IS_AUTO_SAVE", "perhaps", "APPFERRY_DEBOUNCE", "soon"] {
+        assert!(said.contains(word), "{word} is missing in:\n{said}");
+    }
+}
+
+#[test]
+fn status_is_text_for_people_and_json_for_programs() {
+    let Some(world) = World::new() else { return };
+    let mut dev = world.instance("dev");
+    write_app(&dev.apps, "PO App");
+    dev.start();
+    dev.wait_until_in_sync();
+    let text = dev.cli_text(&["status"]);
+    assert!(text.contains("PO App") && text.contains("main") && text.contains(KEY), "{text}");
+
+    let status: Status = serde_json::from_str(&dev.cli_text(&["status", "--json"])).expect("JSON");
+    assert_eq!(status.instance, "dev");
+    assert!(status.sync_enabled);
+    assert_eq!(status.repositories.len(), 1);
+    let repository = &status.repositories[0];
+    assert_eq!(repository.branch, "main");
+    assert_eq!(repository.remote_tip, world.repo.tip("main"));
+    assert_eq!(repository.apps.len(), 1);
+    assert!(repository.last_sync.is_some());
+
+    dev.stop();
+    let output = dev.cli(&["status"]);
+    assert!(!output.status.success(), "no worker, no answer");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("run"), "it says how to start one: {said}");
+}
+
+#[test]
+fn status_names_what_is_wrong_and_still_exits_with_zero() {
+    let Some(world) = World::new() else { return };
+    let mut dev = world.stranger("dev");
+    dev.start();
+    dev.wait_until("an error", |repository| repository.last_error.is_some());
+    let text = dev.cli_text(&["status"]);
+    assert!(text.contains(KEY), "{text}");
+}
+
+#[test]
+fn the_api_answers_strangers_with_no_more_than_its_health() {
+    let Some(world) = World::new() else { return };
+    let mut dev = world.instance("dev");
+    dev.start();
+    dev.wait_until_in_sync();
+    assert_eq!(dev.http_get("/healthz", false).map(|(code, _)| code), Some(200));
+    assert_eq!(dev.http_get("/readyz", false).map(|(code, _)| code), Some(200));
+    assert_eq!(dev.http_get("/api/v1/status", false).map(|(code, _)| code), Some(401));
+    let mode = std::fs::metadata(dev.data.join("api.token")).expect("the token").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn with_git_sync_off_the_worker_idles_and_says_so_once() {
+    let mut dev = Instance::new("dev");
+    write_app(&dev.apps, "PO App");
+    dev.start();
+    let status = dev.status();
+    assert!(!status.sync_enabled);
+    assert_eq!(status.repositories, []);
+    dev.stop();
+    let log = dev.whole_log();
+    assert_eq!(log.to_lowercase().matches("git sync is off").count(), 1, "{log}");
+}
+
+#[test]
+fn no_secret_is_in_the_log_the_status_or_a_readable_file() {
+    let Some(world) = World::new() else { return };
+    let mut dev = world.instance("dev");
+    dev.set("RUST_LOG", "trace");
+    write_app(&dev.apps, "PO App");
+    dev.start();
+    dev.wait_until_in_sync();
+    let token = std::fs::read_to_string(dev.data.join("api.token")).expect("the token");
+    let status = dev.cli_text(&["status", "--json"]);
+    dev.stop();
+    let log = dev.whole_log();
+    for text in [&log, &status] {
+        assert!(!text.contains("PRIVATE KEY"), "a private key is shown");
+        assert!(!text.contains(token.trim()), "the token is shown");
+    }
+    for (path, content) in snapshot(&dev.data) {
+        assert!(!content.windows(11).any(|window| window == b"PRIVATE KEY"), "{path} holds a private key in the clear");
+    }
+}

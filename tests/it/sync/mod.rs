@@ -1,0 +1,16 @@
+//! The main job, end to end: the real program, a real OpenSSH server, real bare repositories.
+
+mod access;
+mod checking;
+mod conflict;
+mod crash;
+mod disk_trouble;
+mod first_push;
+mod guard;
+mod hostile;
+mod locked;
+mod pull;
+mod race;
+mod remote_trouble;
+mod unplugged;
+mod words;
