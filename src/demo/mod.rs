@@ -2,6 +2,7 @@
 
 mod folders;
 mod history;
+mod in_process;
 mod look;
 mod sample;
 mod serve_git;
@@ -18,6 +19,7 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use self::folders::Folders;
+use self::in_process::InProcess;
 use self::server::GitServer;
 use self::view::{View, Watched};
 use crate::config::{Config, Credential, LogFormat, MasterKeySources, SyncConfig};
@@ -75,7 +77,15 @@ pub trait Instance: Send {
 ///
 /// # Errors
 /// There is no `git` program, the folder is not empty, or an instance does not start.
-pub async fn run(args: DemoArgs, instances: &dyn Instances) -> anyhow::Result<()> {
+pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
+    run_with(args, &InProcess).await
+}
+
+/// As [`run`], with instances of another kind.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_with(args: DemoArgs, instances: &dyn Instances) -> anyhow::Result<()> {
     let folders = Folders::create(args.folder.as_deref())?;
     let end = async {
         match args.seconds {

@@ -1,13 +1,11 @@
 //! The demo's Git server, used by the ordinary `git` and `ssh` programs.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use appferry::config::{Config, Credential, MasterKeySources};
 use appferry::demo::server::{GitServer, create_bare};
-use appferry::demo::{DemoArgs, Instance, Instances, run};
+use appferry::demo::{DemoArgs, Instance, Instances, run_with};
 use appferry::domain::KeyName;
 use appferry::domain::status::Status;
 use russh::keys::ssh_key::LineEnding;
@@ -192,7 +190,7 @@ async fn the_demo_starts_two_instances_with_working_keys_and_stops_them_in_time(
     let folder = tempfile::tempdir().unwrap();
     let (sender, mut told) = mpsc::unbounded_channel();
     let args = DemoArgs { folder: Some(folder.path().join("demo")), seconds: Some(2) };
-    run(args, &Asked(sender)).await.unwrap();
+    run_with(args, &Asked(sender)).await.unwrap();
     let mut lines = Vec::new();
     while let Some(line) = told.recv().await {
         lines.push(line);

@@ -1,13 +1,13 @@
 //! The one integration-test binary: real servers, real repositories, the real program.
 
-
+#![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
     reason = "clippy.toml allows these inside test functions; what the tests share may fail a test, too"
-#![allow(
 )]
+
 mod architecture;
 mod demo;
 mod disk;
