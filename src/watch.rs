@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+pub use hints::Hints;
 use hints::Pending;
-pub use hints::{Hint, Hints};
 
 /// How often everything is looked at although inotify works.
 pub const RESCAN: Duration = Duration::from_mins(1);

@@ -1,33 +1,71 @@
 //! The real adapters, for `appferry check`.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use tokio::sync::Mutex;
 
 use super::check::CheckParts;
 use crate::config::{BaseConfig, Config, SyncConfig};
+use crate::daemon::{open_remote, open_sessions};
 use crate::domain::Failure;
-use crate::ports::{Keyring, Remote};
+use crate::git::local::LocalRepo;
+use crate::keys::KeyService;
+use crate::ports::{Keyring, LocalRepository, Remote};
+use crate::ssh::Sessions;
 
-/// Opens the real key store and the real remote.
-pub(super) struct RealParts;
+/// Opens the real key store and the real remote. A worker may run beside it: its repository is not touched.
+pub(super) struct RealParts {
+    base: BaseConfig,
+    config: Option<Config>,
+    /// An empty repository for the time of the check: a remote needs one, though nothing is fetched.
+    scratch: PathBuf,
+    opened: Mutex<Opened>,
+}
+
+#[derive(Default)]
+struct Opened {
+    keys: Option<KeyService>,
+    sessions: Option<Arc<Sessions>>,
+}
 
 impl RealParts {
     /// For this data folder; `config` is there when the whole environment is right.
-    pub(super) const fn new(_base: &BaseConfig, _config: Option<&Config>) -> Self {
-        Self
+    pub(super) fn new(base: &BaseConfig, config: Option<&Config>) -> Self {
+        let scratch = base.data_dir.join(format!("check-{}.git", std::process::id()));
+        Self { base: base.clone(), config: config.cloned(), scratch, opened: Mutex::default() }
     }
 }
 
 #[async_trait]
 impl CheckParts for RealParts {
     async fn keyring(&self) -> Result<Arc<dyn Keyring>, Failure> {
-        Err(Failure::internal("the key store is not joined yet"))
+        let (keys, _notices) = KeyService::open(&self.base.data_dir, &self.base.master_keys).await?;
+        self.opened.lock().await.keys = Some(keys.clone());
+        Ok(Arc::new(keys))
     }
 
-    async fn remote(&self, _sync: &SyncConfig, _keyring: Arc<dyn Keyring>) -> Result<Arc<dyn Remote>, Failure> {
-        Err(Failure::internal("the remote is not joined yet"))
+    async fn remote(&self, sync: &SyncConfig, keyring: Arc<dyn Keyring>) -> Result<Arc<dyn Remote>, Failure> {
+        let config =
+            self.config.as_ref().ok_or_else(|| Failure::internal("a check of the remote needs a configuration"))?;
+        let sessions = Arc::new(open_sessions(config, sync, keyring));
+        self.opened.lock().await.sessions = Some(Arc::clone(&sessions));
+        let path = self.scratch.clone();
+        let opened = tokio::task::spawn_blocking(move || LocalRepo::open_or_create(&path)).await;
+        let local: Arc<dyn LocalRepository> = Arc::new(opened.map_err(Failure::internal)??);
+        open_remote(sync, self.scratch.clone(), local, sessions)
     }
 
-    async fn close(&self) {}
+    async fn close(&self) {
+        let opened = std::mem::take(&mut *self.opened.lock().await);
+        if let Some(sessions) = opened.sessions {
+            sessions.shutdown().await;
+        }
+        if let Some(keys) = opened.keys {
+            keys.close().await;
+        }
+        // Made by `remote`, if it came to that.
+        let _absent = tokio::fs::remove_dir_all(&self.scratch).await;
+    }
 }

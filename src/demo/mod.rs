@@ -2,7 +2,6 @@
 
 mod folders;
 mod history;
-mod in_process;
 mod look;
 mod sample;
 mod serve_git;
@@ -15,16 +14,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use async_trait::async_trait;
-use tokio::sync::watch;
 
 use self::folders::Folders;
-use self::in_process::InProcess;
 use self::server::GitServer;
 use self::view::{View, Watched};
 use crate::config::{Config, Credential, LogFormat, MasterKeySources, SyncConfig};
-use crate::domain::status::Status;
+use crate::daemon::Daemon;
 use crate::domain::{BranchName, KeyName, RepoUrl};
+use crate::keys::{KeyKind, KeyService};
 
 /// How often the view looks.
 const TICK: Duration = Duration::from_millis(250);
@@ -47,45 +44,11 @@ pub struct DemoArgs {
     pub seconds: Option<u64>,
 }
 
-/// What the demo needs from the rest of the program.
-#[async_trait]
-pub trait Instances: Send + Sync {
-    /// Makes an ED25519 key of this name in the store of `data_dir`, which is new. Answers the public key line.
-    ///
-    /// # Errors
-    /// The store cannot be made.
-    async fn make_key(&self, data_dir: &Path, masters: &MasterKeySources, name: &KeyName) -> anyhow::Result<String>;
-
-    /// Starts an instance in this process.
-    ///
-    /// # Errors
-    /// It does not start.
-    async fn start(&self, config: Config) -> anyhow::Result<Box<dyn Instance>>;
-}
-
-/// A running instance.
-#[async_trait]
-pub trait Instance: Send {
-    /// Its status, whenever that changes.
-    fn changes(&self) -> watch::Receiver<Status>;
-
-    /// Stops it, and waits until it did.
-    async fn stop(self: Box<Self>);
-}
-
 /// Runs the demo until Ctrl-C, or for the time that `args` gives.
 ///
 /// # Errors
 /// There is no `git` program, the folder is not empty, or an instance does not start.
 pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
-    run_with(args, &InProcess).await
-}
-
-/// As [`run`], with instances of another kind.
-///
-/// # Errors
-/// As [`run`].
-pub async fn run_with(args: DemoArgs, instances: &dyn Instances) -> anyhow::Result<()> {
     let folders = Folders::create(args.folder.as_deref())?;
     let end = async {
         match args.seconds {
@@ -97,7 +60,7 @@ pub async fn run_with(args: DemoArgs, instances: &dyn Instances) -> anyhow::Resu
     let played = tokio::select! {
         () = interrupted() => Ok(()),
         () = end => Ok(()),
-        played = play(&folders, instances, &mut stage) => played,
+        played = play(&folders, &mut stage) => played,
     };
     say("\nStopping … (Ctrl-C again: at once)");
     tokio::select! {
@@ -112,13 +75,15 @@ pub async fn run_with(args: DemoArgs, instances: &dyn Instances) -> anyhow::Resu
 #[derive(Default)]
 struct Stage {
     server: Option<GitServer>,
-    instances: Vec<Box<dyn Instance>>,
+    instances: Vec<Daemon>,
 }
 
 impl Stage {
     async fn clear(self) {
         for instance in self.instances {
-            instance.stop().await;
+            if let Err(error) = instance.stop().await {
+                say(&format!("{error:#}"));
+            }
         }
         if let Some(server) = self.server {
             server.shutdown().await;
@@ -127,13 +92,12 @@ impl Stage {
 }
 
 /// Sets everything up and shows what happens, for ever.
-async fn play(folders: &Folders, instances: &dyn Instances, stage: &mut Stage) -> anyhow::Result<()> {
+async fn play(folders: &Folders, stage: &mut Stage) -> anyhow::Result<()> {
     server::create_bare(&folders.repository()).await?;
     let key = KeyName::new("demo")?;
     let mut public_lines = Vec::new();
     for name in [DEVELOPMENT, PRODUCTION] {
-        let masters = MasterKeySources::default();
-        public_lines.push(instances.make_key(&folders.data(name), &masters, &key).await.context("making a key")?);
+        public_lines.push(make_key(&folders.data(name), &key).await.context("making a key")?);
     }
     let server = GitServer::start(&public_lines, &folders.git()).await?;
     let port = server.port;
@@ -144,7 +108,7 @@ async fn play(folders: &Folders, instances: &dyn Instances, stage: &mut Stage) -
     let mut watched = Vec::new();
     for name in [DEVELOPMENT, PRODUCTION] {
         let apps_dir = folders.apps(name);
-        let instance = instances.start(config(folders, name, port, &key)?).await;
+        let instance = Daemon::start(config(folders, name, port, &key)?).await;
         let instance = instance.with_context(|| format!("starting {name}"))?;
         watched.push(Watched::new(name, apps_dir, instance.changes()));
         stage.instances.push(instance);
@@ -156,6 +120,14 @@ async fn play(folders: &Folders, instances: &dyn Instances, stage: &mut Stage) -
         tick.tick().await;
         view.look().await?.iter().for_each(|line| say(line));
     }
+}
+
+/// Makes a key in the store of `data_dir`, which is new. Answers the public key line.
+async fn make_key(data_dir: &Path, name: &KeyName) -> anyhow::Result<String> {
+    let (keys, _notices) = KeyService::open(data_dir, &MasterKeySources::default()).await?;
+    let made = keys.generate(name, KeyKind::Ed25519).await?;
+    keys.close().await;
+    Ok(made.public_key)
 }
 
 fn config(folders: &Folders, name: &str, port: u16, key: &KeyName) -> anyhow::Result<Config> {

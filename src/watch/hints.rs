@@ -8,18 +8,10 @@ use tokio::time::Instant;
 
 use super::WatchMode;
 use crate::domain::AppName;
+use crate::ports::Hint;
 
 /// More changed apps than this are "everything".
 const MOST_APPS: usize = 256;
-
-/// Where to look.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Hint {
-    /// At these apps.
-    Apps(BTreeSet<AppName>),
-    /// At all of them.
-    Everything,
-}
 
 /// What was noted and not yet taken.
 #[derive(Default)]

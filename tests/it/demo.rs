@@ -3,15 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use appferry::config::{Config, Credential, MasterKeySources};
 use appferry::demo::server::{GitServer, create_bare};
-use appferry::demo::{DemoArgs, Instance, Instances, run_with};
-use appferry::domain::KeyName;
-use appferry::domain::status::Status;
 use russh::keys::ssh_key::LineEnding;
 use russh::keys::{Algorithm, PrivateKey};
 use tokio::process::Command;
-use tokio::sync::{mpsc, watch};
+
+use crate::support::{PATIENCE, wait_for};
 
 /// A server for one empty repository, `apps.git`, with a client that has an accepted key.
 struct Scene {
@@ -143,66 +140,37 @@ async fn shutdown_does_not_wait_for_a_client_that_stays() {
     client.wait().await.unwrap();
 }
 
-/// Instances that do nothing but tell what was asked of them.
-struct Asked(mpsc::UnboundedSender<String>);
-
-struct Idle(String, mpsc::UnboundedSender<String>, watch::Sender<Status>);
-
-#[async_trait::async_trait]
-impl Instances for Asked {
-    async fn make_key(&self, data_dir: &Path, _: &MasterKeySources, name: &KeyName) -> anyhow::Result<String> {
-        assert_eq!(std::fs::read_dir(data_dir)?.count(), 0, "the store is fresh");
-        Ok(new_key(data_dir, name.as_str()).1)
-    }
-
-    async fn start(&self, config: Config) -> anyhow::Result<Box<dyn Instance>> {
-        let sync = config.sync.unwrap();
-        let Credential::Key { name, .. } = sync.credential else { panic!("a key opens the demo's repository") };
-        let key = config.data_dir.join(name.as_str());
-        let ssh = format!(
-            "ssh -F none -i '{}' -o IdentitiesOnly=yes -o BatchMode=yes -o UserKnownHostsFile='{}'",
-            key.display(),
-            config.known_hosts.unwrap().display()
-        );
-        let mut list = Command::new("git");
-        list.args(["ls-remote", &sync.url.to_string()]).env("GIT_SSH_COMMAND", ssh);
-        assert!(list.output().await?.status.success(), "{} opens {}", key.display(), sync.url);
-        let apps = std::fs::read_dir(&sync.apps_dir)?.count();
-        let name = config.instance.unwrap();
-        self.0.send(format!("{name}: {apps} apps, locked {}", sync.locked))?;
-        Ok(Box::new(Idle(name, self.0.clone(), watch::Sender::default())))
-    }
-}
-
-#[async_trait::async_trait]
-impl Instance for Idle {
-    fn changes(&self) -> watch::Receiver<Status> {
-        self.2.subscribe()
-    }
-
-    async fn stop(self: Box<Self>) {
-        self.1.send(format!("{} stopped", self.0)).unwrap();
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
-async fn the_demo_starts_two_instances_with_working_keys_and_stops_them_in_time() {
+async fn the_demo_carries_the_sample_apps_and_an_edit_across_and_ends_on_ctrl_c() {
     let folder = tempfile::tempdir().unwrap();
-    let (sender, mut told) = mpsc::unbounded_channel();
-    let args = DemoArgs { folder: Some(folder.path().join("demo")), seconds: Some(2) };
-    run_with(args, &Asked(sender)).await.unwrap();
-    let mut lines = Vec::new();
-    while let Some(line) = told.recv().await {
-        lines.push(line);
-    }
-    assert_eq!(
-        lines,
-        [
-            "development: 2 apps, locked false",
-            "production: 0 apps, locked true",
-            "development stopped",
-            "production stopped"
-        ]
-    );
-    assert!(folder.path().join("demo/development/apps/PO App/__export_meta.json").is_file());
+    let root = folder.path().join("demo");
+    let log = std::fs::File::create(folder.path().join("log")).unwrap();
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_appferry"))
+        .args(["demo", "--for", "120", "--folder"])
+        .arg(&root)
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let told = || std::fs::read_to_string(folder.path().join("log")).unwrap_or_default();
+    let wait = |what: &str| {
+        let seen = || told().lines().any(|line| what.split('…').all(|part| line.contains(part))).then_some(());
+        tokio::task::block_in_place(|| wait_for(PATIENCE, told, seen));
+    };
+    wait("production…PO App…installed");
+    wait("production…Visitor Book…installed");
+    let file = "PO App/screens/Screen 1/controls/main_control/text1/meta.json";
+    std::fs::write(root.join("development/apps").join(file), "{\"label\": \"edited\"}\n").unwrap();
+    wait("'text1' control modified in 'Screen 1' screen.");
+    tokio::task::block_in_place(|| {
+        wait_for(PATIENCE, told, || {
+            let arrived = std::fs::read_to_string(root.join("production/apps").join(file)).ok()?;
+            arrived.contains("edited").then_some(())
+        });
+    });
+    let interrupt = Command::new("kill").args(["-INT", &demo.id().unwrap().to_string()]).status().await.unwrap();
+    assert!(interrupt.success());
+    assert!(tokio::time::timeout(PATIENCE, demo.wait()).await.unwrap().unwrap().success(), "{}", told());
+    assert!(told().contains("The folders stay in"), "{}", told());
 }

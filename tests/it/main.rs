@@ -1,10 +1,10 @@
 //! The one integration-test binary: real servers, real repositories, the real program.
 
 #![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
     clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
     reason = "clippy.toml allows these inside test functions; what the tests share may fail a test, too"
 )]
 

@@ -1,0 +1,113 @@
+//! The worker, as the API sees it.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::status::{RepositoryState, Status};
+use crate::domain::{AppName, Failure, FailureClass};
+use crate::http::{ActionReport, AppOutcome, Backup, Selection, SyncControl, Take};
+use crate::sync::engine::conflict;
+use crate::sync::worker::Handle;
+
+/// Answers the API from the status and by asking the worker.
+pub(super) struct Control {
+    status: watch::Receiver<Status>,
+    worker: Option<Handle>,
+    stop: CancellationToken,
+}
+
+impl Control {
+    pub(super) fn new(status: watch::Receiver<Status>, worker: Option<Handle>, stop: CancellationToken) -> Self {
+        Self { status, worker, stop }
+    }
+
+    fn worker(&self) -> Result<&Handle, Failure> {
+        self.worker.as_ref().ok_or_else(|| {
+            Failure::new(
+                FailureClass::Refused,
+                "Git Sync is off",
+                "set GIT_SYNC_IS_GLOBAL=true and start appferry again",
+            )
+        })
+    }
+
+    /// What became of `apps`, in the words of the status after the pass.
+    fn report(&self, apps: Vec<AppName>, done: &str) -> ActionReport {
+        let Some(worker) = &self.worker else { return ActionReport::default() };
+        let status = worker.status().borrow().clone();
+        let outcome = |app: AppName| {
+            let shown = status.apps.iter().find(|shown| shown.name == app.as_str());
+            let reason = shown.and_then(|shown| shown.reason.clone());
+            AppOutcome { app: app.into(), done: reason.is_none(), message: reason.unwrap_or_else(|| done.to_owned()) }
+        };
+        ActionReport { apps: apps.into_iter().map(outcome).collect() }
+    }
+}
+
+fn selected(selection: Selection) -> Option<BTreeSet<AppName>> {
+    match selection {
+        Selection::All => None,
+        Selection::Apps(apps) => Some(apps.into_iter().collect()),
+    }
+}
+
+#[async_trait]
+impl SyncControl for Control {
+    fn status(&self) -> Status {
+        self.status.borrow().clone()
+    }
+
+    fn readiness(&self) -> Result<(), String> {
+        if self.stop.is_cancelled() {
+            return Err("it is ending".to_owned());
+        }
+        let status = self.status.borrow();
+        match status.repositories.iter().find(|repository| repository.state == RepositoryState::Starting) {
+            Some(repository) => Err(format!("{}: {}", repository.url, repository.summary)),
+            None => Ok(()),
+        }
+    }
+
+    async fn confirm(&self, apps: Selection) -> Result<ActionReport, Failure> {
+        let apps = self.worker()?.confirm(selected(apps)).await?;
+        Ok(self.report(apps, "the removal was confirmed"))
+    }
+
+    async fn resolve(&self, app: AppName, take: Take) -> Result<ActionReport, Failure> {
+        let (take, done) = match take {
+            Take::Ours => (conflict::Take::Ours, "ours was taken"),
+            Take::Theirs => (conflict::Take::Theirs, "theirs was taken; ours is kept aside"),
+        };
+        let apps = self.worker()?.resolve(app, take).await?;
+        Ok(self.report(apps, done))
+    }
+
+    async fn push(&self, apps: Selection) -> Result<ActionReport, Failure> {
+        let apps = self.worker()?.push(selected(apps)).await?;
+        Ok(self.report(apps, "pushed"))
+    }
+
+    async fn add(&self, apps: Vec<AppName>) -> Result<ActionReport, Failure> {
+        let apps = self.worker()?.push(Some(apps.into_iter().collect())).await?;
+        Ok(self.report(apps, "added to Git"))
+    }
+
+    async fn backups(&self) -> Result<Vec<Backup>, Failure> {
+        let kept = self.worker()?.kept().await?;
+        let backup = |kept: crate::sync::engine::KeptAside| Backup {
+            reference: kept.id,
+            app: kept.app,
+            time: kept.time,
+            reason: kept.reason,
+        };
+        Ok(kept.into_iter().map(backup).collect())
+    }
+
+    async fn restore(&self, reference: String) -> Result<ActionReport, Failure> {
+        let apps = self.worker()?.restore_kept(reference).await?;
+        Ok(self.report(apps, "brought back to the apps folder; what was there is kept aside"))
+    }
+}

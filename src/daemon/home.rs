@@ -1,0 +1,78 @@
+//! The data folder: who may work in it, and as which instance.
+
+use std::fs::File;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use rustix::fs::{FlockOperation, flock};
+
+/// Longest name of an instance, in characters.
+const LONGEST_NAME: usize = 64;
+
+/// The data folder, locked for this process as long as this lives.
+pub(super) struct Home {
+    folder: PathBuf,
+    instance: String,
+    /// The kernel takes the lock back when the process ends, however it ends.
+    _lock: File,
+}
+
+impl Home {
+    /// Makes the folder (0700) if need be, locks it, and finds the name of the instance.
+    pub(super) fn take(folder: &Path, wanted_name: Option<&str>) -> anyhow::Result<Self> {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).with_context(|| {
+            format!(
+                "cannot make the data folder {}; give APPFERRY_DATA_DIR a folder that can be written",
+                folder.display()
+            )
+        })?;
+        let path = folder.join("lock");
+        let lock = File::options().create(true).truncate(false).write(true).open(&path).with_context(|| {
+            format!("cannot write to the data folder {}; give the user that appferry runs as access", folder.display())
+        })?;
+        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+            bail!(
+                "the data folder {} is in use by another `appferry run`; stop that one, or give this one an APPFERRY_DATA_DIR of its own",
+                folder.display()
+            );
+        }
+        let instance = fixed_name(folder, wanted_name)?;
+        Ok(Self { folder: folder.to_owned(), instance, _lock: lock })
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(super) fn instance(&self) -> &str {
+        &self.instance
+    }
+}
+
+/// A container's host name changes with each recreation: the name is fixed at the first start (rule 19). A name that is set wins.
+fn fixed_name(folder: &Path, wanted: Option<&str>) -> anyhow::Result<String> {
+    let path = folder.join("instance");
+    let known = std::fs::read_to_string(&path).ok().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+    let name = match (wanted, &known) {
+        (Some(wanted), _) => plain(wanted),
+        (None, Some(known)) => plain(known),
+        (None, None) => plain(&host_name()),
+    };
+    if known.as_ref() != Some(&name) {
+        let writing = path.with_extension("new");
+        std::fs::write(&writing, format!("{name}\n"))
+            .and_then(|()| std::fs::rename(&writing, &path))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(name)
+}
+
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+fn plain(name: &str) -> String {
+    let plain: String = name.trim().chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect();
+    if plain.is_empty() { "appferry".to_owned() } else { plain }
+}

@@ -1,0 +1,202 @@
+//! Builds the adapters, starts the tasks, and drains them.
+
+mod control;
+mod home;
+mod parts;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::{Config, SyncConfig};
+use crate::domain::status::{RepositoryStatus, Status};
+use crate::http;
+use crate::keys::KeyService;
+use crate::ssh::Sessions;
+use crate::sync::worker::{Handle, Worker};
+
+use control::Control;
+use home::Home;
+
+pub use parts::{open_remote, open_sessions};
+
+/// How long the end may take: a push under way is finished.
+const DRAIN_LIMIT: Duration = Duration::from_secs(30);
+
+/// A running service.
+pub struct Daemon {
+    status: watch::Receiver<Status>,
+    address: SocketAddr,
+    data_dir: PathBuf,
+    sessions: Option<Arc<Sessions>>,
+    keys: KeyService,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+    /// Held for its lock.
+    _home: Home,
+}
+
+impl Daemon {
+    /// Starts everything that `config` asks for.
+    ///
+    /// # Errors
+    /// What makes a start pointless: the data folder is in use or not writable, the key store cannot be opened, the address is
+    /// taken, the apps folder is unusable. What a remote may do later is a state, not an error.
+    pub async fn start(config: Config) -> anyhow::Result<Self> {
+        let home = Home::take(&config.data_dir, config.instance.as_deref())?;
+        let keys = parts::open_keys(&config).await?;
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .with_context(|| format!("cannot listen on {}; choose another APPFERRY_LISTEN", config.listen))?;
+        let address = listener.local_addr()?;
+        let mut empty = Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            instance: home.instance().to_owned(),
+            sync_enabled: config.sync.is_some(),
+            repositories: Vec::new(),
+        };
+        let (sessions, handle) = match &config.sync {
+            Some(sync) => {
+                let (sessions, worker, handle) = start_sync(&config, sync, &home, &keys, &tasks).await?;
+                tasks.spawn(run_worker(worker, stop.clone()));
+                empty.repositories.push(handle.status().borrow().clone());
+                (Some(sessions), Some(handle))
+            }
+            None => {
+                tracing::info!("Git Sync is off (GIT_SYNC_IS_GLOBAL is not true): nothing to do but to answer");
+                (None, None)
+            }
+        };
+        let status = follow_status(empty, handle.as_ref().map(Handle::status), &tasks, &stop);
+        let control = Arc::new(Control::new(status.clone(), handle, stop.clone()));
+        let token = http::api_token(&config.data_dir)?;
+        http::announce(&config.data_dir, address)?;
+        let serving = http::serve(listener, control, token, stop.clone());
+        tasks.spawn(async move {
+            if let Err(failure) = serving.await {
+                tracing::error!(%failure, "the API ended");
+            }
+        });
+        tracing::info!(%address, instance = home.instance(), "started");
+        Ok(Self { status, address, data_dir: config.data_dir, sessions, keys, tasks, stop, _home: home })
+    }
+
+    /// How everything stands.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.status.borrow().clone()
+    }
+
+    /// The status, and its changes.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<Status> {
+        self.status.clone()
+    }
+
+    /// Where the API listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Fires when a task ended the service from inside.
+    pub async fn ended(&self) {
+        self.stop.cancelled().await;
+    }
+
+    /// Ends everything; a push under way is finished first.
+    ///
+    /// # Errors
+    /// That something did not end in time.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.stop.cancel();
+        self.tasks.close();
+        http::withdraw(&self.data_dir);
+        let drained = tokio::time::timeout(DRAIN_LIMIT, self.tasks.wait()).await;
+        if let Some(sessions) = self.sessions {
+            sessions.shutdown().await;
+        }
+        self.keys.close().await;
+        drained.map_err(|_| {
+            anyhow::anyhow!(
+                "{} tasks did not end within {} s; ended all the same",
+                self.tasks.len(),
+                DRAIN_LIMIT.as_secs()
+            )
+        })
+    }
+}
+
+/// Runs the service until SIGTERM or SIGINT; a second signal ends it at once.
+///
+/// # Errors
+/// As [`Daemon::start`] and [`Daemon::stop`].
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let daemon = Daemon::start(config).await?;
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("SIGTERM: ending"),
+        _ = interrupt.recv() => tracing::info!("SIGINT: ending"),
+        () = daemon.ended() => {
+            daemon.stop().await?;
+            anyhow::bail!("ended after a defect; see the log above");
+        }
+    }
+    tokio::select! {
+        stopped = daemon.stop() => stopped,
+        _ = terminate.recv() => anyhow::bail!("second signal: left at once"),
+        _ = interrupt.recv() => anyhow::bail!("second signal: left at once"),
+    }
+}
+
+async fn run_worker(worker: Worker, stop: CancellationToken) {
+    if let Err(failure) = worker.run(stop.clone()).await {
+        tracing::error!(%failure, "the sync worker ended");
+        stop.cancel();
+    }
+}
+
+async fn start_sync(
+    config: &Config,
+    sync: &SyncConfig,
+    home: &Home,
+    keys: &KeyService,
+    tasks: &TaskTracker,
+) -> anyhow::Result<(Arc<Sessions>, Worker, Handle)> {
+    parts::mark_used(keys, sync).await;
+    let sessions = Arc::new(open_sessions(config, sync, Arc::new(keys.clone())));
+    let (worker, handle) = parts::worker(sync, home, keys, &sessions, tasks).await?;
+    Ok((sessions, worker, handle))
+}
+
+/// The status of all, kept true by a task.
+fn follow_status(
+    mut whole: Status,
+    repository: Option<watch::Receiver<RepositoryStatus>>,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) -> watch::Receiver<Status> {
+    let (sender, receiver) = watch::channel(whole.clone());
+    let Some(mut repository) = repository else { return receiver };
+    let stop = stop.clone();
+    tasks.spawn(async move {
+        while let Some(Ok(())) = stop.run_until_cancelled(repository.changed()).await {
+            whole.repositories = vec![repository.borrow_and_update().clone()];
+            sender.send_replace(whole.clone());
+        }
+    });
+    receiver
+}

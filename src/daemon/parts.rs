@@ -1,0 +1,213 @@
+//! The adapters, built from the configuration.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use async_trait::async_trait;
+use sha2::{Digest, Sha256};
+use tokio_util::task::TaskTracker;
+
+use super::home::Home;
+use crate::config::{Config, Credential, Provider, SyncConfig, TokenSource};
+use crate::domain::merge::VolatileKeys;
+use crate::domain::plan::Mode;
+use crate::domain::status::KeyStatus;
+use crate::domain::{Failure, KeyName};
+use crate::git::local::LocalRepo;
+use crate::git::remote::{self, Access, TimeLimits, Token};
+use crate::keys::KeyService;
+use crate::ports::{ChangeHints, Hint, Keyring, LocalRepository, Remote, SshSessions};
+use crate::ssh::{HostKeys, Sessions};
+use crate::sync::engine::{Engine, Settings};
+use crate::sync::worker::{Face, Handle, Pace, Worker};
+use crate::watch::{Hints, WatchMode, Watcher};
+use crate::workspace::{self, AppsFolder};
+
+/// What the environment is called among the users of a key.
+const ENVIRONMENT: &str = "environment";
+/// A push may come hours after the one before it, and shall find its connection warm.
+const IDLE_CLOSE: Duration = Duration::from_hours(12);
+
+/// Opens the key store, and says what is worth saying about it.
+///
+/// # Errors
+/// That the store or its master keys cannot be used.
+pub(super) async fn open_keys(config: &Config) -> anyhow::Result<KeyService> {
+    let (keys, notices) = KeyService::open(&config.data_dir, &config.master_keys).await?;
+    for notice in notices {
+        tracing::warn!("{notice}");
+    }
+    Ok(keys)
+}
+
+/// Notes which keys the environment names, so that they are not deleted by mistake.
+pub(super) async fn mark_used(keys: &KeyService, sync: &SyncConfig) {
+    let names: Vec<KeyName> = key_name(sync).into_iter().cloned().collect();
+    if let Err(error) = keys.mark_used_by(ENVIRONMENT, &names).await {
+        tracing::warn!(%error, "could not note which keys the environment uses");
+    }
+}
+
+fn key_name(sync: &SyncConfig) -> Option<&KeyName> {
+    match &sync.credential {
+        Credential::Key { name, .. } => Some(name),
+        Credential::Token(_) | Credential::None => None,
+    }
+}
+
+/// The pool of SSH sessions.
+#[must_use]
+pub fn open_sessions(config: &Config, sync: &SyncConfig, keyring: Arc<dyn Keyring>) -> Sessions {
+    let idle_close = IDLE_CLOSE.max(sync.poll_interval * 3);
+    let settings = crate::ssh::Settings { idle_close, ..crate::ssh::Settings::default() };
+    Sessions::new(keyring, HostKeys::new(config.known_hosts.clone()), settings)
+}
+
+/// The worker of the one repository, with everything it needs.
+pub(super) async fn worker(
+    sync: &SyncConfig,
+    home: &Home,
+    keys: &KeyService,
+    sessions: &Arc<Sessions>,
+    tasks: &TaskTracker,
+) -> anyhow::Result<(Worker, Handle)> {
+    let folder = repository_folder(sync, home);
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let settings = engine_settings(sync, home);
+    let disk = disk_settings(sync, &folder);
+    let path = folder.join("repo.git");
+    let (engine, local) = tasks.spawn_blocking(move || open_engine(&path, disk, settings)).await??;
+    let remote = open_remote(sync, folder.join("repo.git"), local, Arc::<Sessions>::clone(sessions))?;
+    let (watcher, hints) = Watcher::start(sync.apps_dir.clone()).context("cannot watch the apps folder")?;
+    let face = Face {
+        url: sync.url.to_string(),
+        branch: sync.branch.to_string(),
+        apps_dir: sync.apps_dir.display().to_string(),
+        prefix: sync.prefix.clone(),
+        locked: sync.locked,
+        key: key_status(sync, keys).await,
+    };
+    let pace = Pace { poll_interval: sync.poll_interval, debounce: sync.debounce };
+    Ok(Worker::new(engine, remote, Box::new(FolderHints { watcher, hints }), face, pace))
+}
+
+/// State is kept by URL, branch, prefix and folder: with another of any of them, the bases mean nothing (rule 1).
+fn repository_folder(sync: &SyncConfig, home: &Home) -> PathBuf {
+    let apps_dir = std::path::absolute(&sync.apps_dir).unwrap_or_else(|_| sync.apps_dir.clone());
+    let identity = format!("{}\n{}\n{}\n{}", sync.url, sync.branch, sync.prefix, apps_dir.display());
+    let digest = Sha256::digest(identity.as_bytes());
+    let short = digest.iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+    home.folder().join("repositories").join(format!("{short:016x}"))
+}
+
+fn engine_settings(sync: &SyncConfig, home: &Home) -> Settings {
+    let instance = home.instance().to_owned();
+    Settings {
+        mode: Mode { locked: sync.locked, auto_save: sync.auto_save, auto_add: sync.auto_add },
+        branch: sync.branch.clone(),
+        prefix: sync.prefix.clone(),
+        author_name: sync.author_name.clone().unwrap_or_else(|| "appferry".to_owned()),
+        author_email: sync.author_email.clone().unwrap_or_else(|| format!("appferry@{instance}")),
+        instance,
+        debounce: sync.debounce,
+        volatile_keys: VolatileKeys::new(sync.volatile_keys.clone()),
+        kept_days: sync.kept_days,
+    }
+}
+
+fn disk_settings(sync: &SyncConfig, folder: &std::path::Path) -> workspace::Settings {
+    workspace::Settings {
+        apps_dir: sync.apps_dir.clone(),
+        data: folder.join("disk"),
+        debounce: sync.debounce,
+        file_mode: sync.file_mode,
+        dir_mode: sync.dir_mode,
+    }
+}
+
+fn open_engine(
+    path: &std::path::Path,
+    disk: workspace::Settings,
+    settings: Settings,
+) -> Result<(Engine, Arc<dyn LocalRepository>), Failure> {
+    let local: Arc<dyn LocalRepository> = Arc::new(LocalRepo::open_or_create(path)?);
+    let folder = AppsFolder::open(disk, Arc::clone(&local))?;
+    let engine = Engine::open(Arc::clone(&local), Box::new(folder), settings)?;
+    Ok((engine, local))
+}
+
+/// The remote that the configuration names. Nothing is sent yet.
+///
+/// # Errors
+/// That the URL or the credential cannot be used.
+pub fn open_remote(
+    sync: &SyncConfig,
+    repository: PathBuf,
+    local: Arc<dyn LocalRepository>,
+    sessions: Arc<dyn SshSessions>,
+) -> Result<Arc<dyn Remote>, Failure> {
+    remote::open(remote::Settings {
+        url: sync.url.clone(),
+        branch: sync.branch.clone(),
+        repository,
+        local,
+        sessions,
+        access: access(sync),
+        limits: TimeLimits::default(),
+    })
+}
+
+fn access(sync: &SyncConfig) -> Access {
+    let user = sync.provider.map(|provider| match provider {
+        Provider::GitHub => "x-access-token".to_owned(),
+        Provider::GitLab => "oauth2".to_owned(),
+        Provider::Bitbucket => "x-token-auth".to_owned(),
+    });
+    match &sync.credential {
+        Credential::Key { name, .. } => Access::Key(name.clone()),
+        Credential::Token(TokenSource::Value(token)) => Access::Token { token: Token::Value(token.clone()), user },
+        Credential::Token(TokenSource::File(path)) => Access::Token { token: Token::File(path.clone()), user },
+        Credential::None => Access::Nothing,
+    }
+}
+
+/// What the status says of the key. A key that is made after the start is used all the same.
+async fn key_status(sync: &SyncConfig, keys: &KeyService) -> Option<KeyStatus> {
+    let name = key_name(sync)?;
+    let (fingerprint, source) = match keys.resolve(name).await {
+        Ok(key) => (Some(key.fingerprint), Some(key.source.to_owned())),
+        Err(failure) => {
+            tracing::warn!(%failure, "the key cannot be used yet");
+            (None, None)
+        }
+    };
+    Some(KeyStatus { name: name.to_string(), fingerprint, source })
+}
+
+/// The watcher of the apps folder, as the worker wants it.
+struct FolderHints {
+    watcher: Watcher,
+    hints: Hints,
+}
+
+#[async_trait]
+impl ChangeHints for FolderHints {
+    async fn next(&mut self) -> Hint {
+        self.hints.next().await
+    }
+
+    fn rescan_every(&self) -> Duration {
+        self.watcher.mode().interval()
+    }
+
+    fn notice(&self) -> Option<String> {
+        match self.watcher.mode() {
+            WatchMode::Inotify => None,
+            WatchMode::Polling { reason, every } => {
+                Some(format!("changes are found by scanning every {} s: {reason}", every.as_secs()))
+            }
+        }
+    }
+}

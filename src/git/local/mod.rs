@@ -1,0 +1,176 @@
+//! The bare repository in the data folder.
+//!
+//! What is written waits in memory ([`buffer`]) and goes to disk as one pack ([`pack`]): a pack of ten objects costs
+//! three fsyncs, ten loose objects cost twenty. [`maintain`](LocalRepository::maintain) melts small packs together.
+
+mod buffer;
+mod commits;
+mod durable;
+mod graph;
+mod index;
+mod maintain;
+mod objects;
+mod open;
+mod pack;
+mod packs;
+mod refs;
+mod refs_packed;
+mod trees;
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use git2::{ObjectType, Repository};
+
+use self::buffer::{Buffer, Kind};
+use self::refs::Refs;
+use crate::domain::{Failure, ObjectId, TreeEntry};
+use crate::ports::{Commit, LocalRepository, RefEdit};
+
+/// A bare repository of our own. Share it between threads with an `Arc`; no other program writes to it.
+pub struct LocalRepo {
+    path: PathBuf,
+    state: Mutex<State>,
+    refs: Refs,
+    /// Held while one thread maintains; the others do not wait for it.
+    maintenance: Mutex<()>,
+}
+
+/// What a thread needs alone.
+struct State {
+    /// Opened again when packs were deleted, so that no deleted file is kept open.
+    git: Repository,
+    buffer: Buffer,
+    /// Objects that this process wrote or asked for. Somebody may refer to them soon, so maintenance keeps them.
+    in_use: HashSet<ObjectId>,
+    /// Packs known to be on disk for good. A fetch adds packs that are not.
+    durable: HashSet<PathBuf>,
+}
+
+impl LocalRepo {
+    /// Opens the repository at `path`, which is made if there is none, and clears away what a killed process left.
+    ///
+    /// The caller holds the lock on the data folder: nobody else writes here.
+    ///
+    /// # Errors
+    /// Disk; internal when something else than a repository is there.
+    pub fn open_or_create(path: &Path) -> Result<Self, Failure> {
+        open::create_if_absent(path)?;
+        open::clear_leftovers(path)?;
+        Self::open(path)
+    }
+
+    /// Opens a repository that is there, and leaves everything as it is: for a process without the lock.
+    ///
+    /// # Errors
+    /// Disk; internal when no repository is there.
+    pub fn open(path: &Path) -> Result<Self, Failure> {
+        let state = State {
+            git: open::handle(path)?,
+            buffer: Buffer::default(),
+            in_use: HashSet::new(),
+            durable: HashSet::new(),
+        };
+        let refs = Refs::new(path);
+        Ok(Self { path: path.to_owned(), state: Mutex::new(state), refs, maintenance: Mutex::new(()) })
+    }
+
+    /// The folder of the repository. Whoever opens it with libgit2 (a fetch) opens it anew each time: a handle kept
+    /// over a maintenance keeps deleted packs on the disk.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No state is left half-changed by a panic: every change is one insertion or one swap.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn packs_folder(&self) -> PathBuf {
+        self.path.join("objects/pack")
+    }
+}
+
+impl LocalRepository for LocalRepo {
+    fn tree(&self, id: ObjectId) -> Result<Vec<TreeEntry>, Failure> {
+        let bytes = self.lock().read(id, Kind::Tree)?;
+        trees::decode(&bytes).ok_or_else(|| objects::damaged(id, "it is not a well-formed tree"))
+    }
+
+    fn blob(&self, id: ObjectId) -> Result<Vec<u8>, Failure> {
+        self.lock().read(id, Kind::Blob)
+    }
+
+    fn commit(&self, id: ObjectId) -> Result<Commit, Failure> {
+        let bytes = self.lock().read(id, Kind::Commit)?;
+        commits::decode(&bytes).ok_or_else(|| objects::damaged(id, "it is not a well-formed commit"))
+    }
+
+    fn contains(&self, id: ObjectId) -> Result<bool, Failure> {
+        self.lock().contains(id)
+    }
+
+    fn write_blob(&self, bytes: &[u8]) -> Result<ObjectId, Failure> {
+        self.lock().write(Kind::Blob, bytes, &self.packs_folder())
+    }
+
+    fn write_tree(&self, entries: &[TreeEntry]) -> Result<ObjectId, Failure> {
+        let bytes = trees::encode(entries)?;
+        let mut state = self.lock();
+        state.in_use.extend(entries.iter().map(|entry| entry.id));
+        state.write(Kind::Tree, &bytes, &self.packs_folder())
+    }
+
+    fn write_commit(&self, commit: &Commit) -> Result<ObjectId, Failure> {
+        let bytes = commits::encode(commit);
+        let mut state = self.lock();
+        state.in_use.extend(commit.parents.iter().chain([&commit.tree]));
+        state.write(Kind::Commit, &bytes, &self.packs_folder())
+    }
+
+    fn flush(&self) -> Result<(), Failure> {
+        self.lock().flush(&self.packs_folder())
+    }
+
+    fn find_ref(&self, name: &str) -> Result<Option<ObjectId>, Failure> {
+        self.refs.find(name)
+    }
+
+    fn list_refs(&self, prefix: &str) -> Result<Vec<(String, ObjectId)>, Failure> {
+        self.refs.list(prefix)
+    }
+
+    fn edit_refs(&self, edits: &[RefEdit]) -> Result<(), Failure> {
+        let mut state = self.lock(); // held to the end: maintenance must see either no edit or the ref
+        state.flush(&self.packs_folder())?;
+        for edit in edits {
+            if let Some(to) = edit.to
+                && !state.contains(to)?
+            {
+                return Err(Failure::internal(format!("{} was to point at {to}, which is missing", edit.name)));
+            }
+        }
+        self.refs.edit(edits)
+    }
+
+    fn descends_from(&self, descendant: ObjectId, ancestor: ObjectId) -> Result<bool, Failure> {
+        graph::descends_from(&self.lock(), descendant, ancestor)
+    }
+
+    fn maintain(&self) -> Result<bool, Failure> {
+        let Ok(_alone) = self.maintenance.try_lock() else { return Ok(false) };
+        maintain::run(self)
+    }
+}
+
+impl Kind {
+    const fn git(self) -> ObjectType {
+        match self {
+            Self::Blob => ObjectType::Blob,
+            Self::Tree => ObjectType::Tree,
+            Self::Commit => ObjectType::Commit,
+        }
+    }
+}

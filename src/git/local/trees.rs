@@ -1,0 +1,100 @@
+//! Tree objects: `<octal mode> <name> NUL <20 bytes>`, again and again.
+
+use std::cmp::Ordering;
+use std::collections::HashSet;
+
+use crate::domain::{EntryKind, Failure, ObjectId, TreeEntry};
+
+/// The entries of a tree object; `None` if it is not well-formed.
+pub(super) fn decode(mut bytes: &[u8]) -> Option<Vec<TreeEntry>> {
+    let mut entries = Vec::new();
+    while !bytes.is_empty() {
+        let space = bytes.iter().position(|&byte| byte == b' ')?;
+        let (mode, rest) = (bytes.get(..space)?, bytes.get(space + 1..)?);
+        let end = rest.iter().position(|&byte| byte == 0)?;
+        let (name, rest) = (rest.get(..end)?, rest.get(end + 1..)?);
+        let (id, rest) = rest.split_first_chunk::<20>()?;
+        entries.push(TreeEntry { name: name.to_vec(), kind: kind(mode)?, id: ObjectId::from_bytes(*id) });
+        bytes = rest;
+    }
+    Some(entries)
+}
+
+/// Old programs wrote `100664` and `040000`: the type counts, and whether the owner may execute.
+fn kind(octal: &[u8]) -> Option<EntryKind> {
+    let mode = u32::from_str_radix(std::str::from_utf8(octal).ok()?, 8).ok()?;
+    Some(match mode & 0o170_000 {
+        0o100_000 if mode & 0o100 != 0 => EntryKind::Executable,
+        0o100_000 => EntryKind::File,
+        0o040_000 => EntryKind::Tree,
+        0o120_000 => EntryKind::Symlink,
+        0o160_000 => EntryKind::Submodule,
+        _ => return None,
+    })
+}
+
+/// The tree object of these entries, in whatever order they come.
+///
+/// # Errors
+/// Internal, if a name is empty, given twice, or holds a slash or NUL.
+pub(super) fn encode(entries: &[TreeEntry]) -> Result<Vec<u8>, Failure> {
+    let mut names = HashSet::with_capacity(entries.len());
+    for entry in entries {
+        let shown = entry.name.escape_ascii();
+        if entry.name.is_empty() || entry.name.iter().any(|byte| matches!(byte, b'/' | 0)) {
+            return Err(Failure::internal(format!("\"{shown}\" cannot be the name of a tree's entry")));
+        }
+        if !names.insert(entry.name.as_slice()) {
+            return Err(Failure::internal(format!("a tree was to hold \"{shown}\" twice")));
+        }
+    }
+    let mut sorted: Vec<&TreeEntry> = entries.iter().collect();
+    sorted.sort_unstable_by(|a, b| git_order(a, b));
+    let mut bytes = Vec::with_capacity(entries.iter().map(|entry| entry.name.len() + 28).sum());
+    for entry in sorted {
+        bytes.extend_from_slice(format!("{:o} ", entry.kind.mode()).as_bytes());
+        bytes.extend_from_slice(&entry.name);
+        bytes.push(0);
+        bytes.extend_from_slice(entry.id.as_bytes());
+    }
+    Ok(bytes)
+}
+
+/// Git compares the name of a folder as if it ended with a slash.
+fn git_order(a: &TreeEntry, b: &TreeEntry) -> Ordering {
+    let key = |entry: &TreeEntry| (entry.kind == EntryKind::Tree).then_some(b'/');
+    a.name.iter().copied().chain(key(a)).cmp(b.name.iter().copied().chain(key(b)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(name: &str, kind: EntryKind) -> TreeEntry {
+        TreeEntry { name: name.into(), kind, id: ObjectId::from_bytes([7; 20]) }
+    }
+
+    #[test]
+    fn folders_sort_as_if_their_name_ended_with_a_slash() {
+        let entries = [entry("a0", EntryKind::File), entry("a", EntryKind::Tree), entry("a.b", EntryKind::File)];
+        let names: Vec<_> = decode(&encode(&entries).unwrap()).unwrap().into_iter().map(|e| e.name).collect();
+        assert_eq!(names, [b"a.b".to_vec(), b"a".to_vec(), b"a0".to_vec()]);
+    }
+
+    #[test]
+    fn names_that_would_break_a_tree_are_refused() {
+        let twice = [entry("a", EntryKind::Tree), entry("a.b", EntryKind::File), entry("a", EntryKind::File)];
+        assert!(encode(&twice).is_err());
+        for name in ["", "a/b", "a\0b"] {
+            assert!(encode(&[entry(name, EntryKind::File)]).is_err(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn half_a_tree_is_not_a_tree() {
+        let whole = encode(&[entry("a", EntryKind::File)]).unwrap();
+        for length in 1..whole.len() {
+            assert_eq!(decode(&whole[..length]), None, "{length}");
+        }
+    }
+}
