@@ -51,7 +51,7 @@ pub(super) async fn start(
     let pump = Pump { read, output: Some(output), report, unfed, end: ProcessEnd::default() };
     tracker.spawn(async move {
         tokio::select! {
-            () = pump.run(write, input, &in_use) => {}
+            () = pump.run(write, input, in_use) => {}
             () = stop.cancelled() => {}
         }
     });
@@ -92,10 +92,10 @@ enum Ending {
 }
 
 impl Pump {
-    async fn run(mut self, write: ChannelWriteHalf<Msg>, input: mpsc::Receiver<Bytes>, in_use: &InUse) {
+    async fn run(mut self, write: ChannelWriteHalf<Msg>, input: mpsc::Receiver<Bytes>, in_use: InUse) {
         let halt = CancellationToken::new();
         let reading = async {
-            let ending = self.collect(in_use).await;
+            let ending = self.collect(&in_use).await;
             halt.cancel();
             ending
         };
@@ -104,9 +104,11 @@ impl Pump {
             self.end.connection_lost = true;
             self.put_out(Err(io::ErrorKind::ConnectionReset.into())).await;
         }
-        drop(self.output); // before the end is told, so that whoever waits for both sees both
+        // The channel is given back before its end is told: who is told may ask for the next one at once.
+        let still_open = matches!(ending, Ending::Refused | Ending::Abandoned).then_some(in_use);
+        drop(self.output);
         let _ = self.report.send(self.end);
-        if matches!(ending, Ending::Refused | Ending::Abandoned) {
+        if let Some(in_use) = still_open {
             tokio::select! {
                 () = wind_up(self.read, write, eof_sent) => {}
                 () = in_use.lost() => {}

@@ -102,17 +102,6 @@ async fn the_environment_is_passed_where_the_server_accepts_it() {
 }
 
 #[tokio::test]
-async fn output_ends_although_the_command_goes_on_reading() {
-    let Some(scene) = Scene::new() else { return };
-    let mut process = scene.start(Control, "echo a; exec >&-; cat >/dev/null; exit 3").await.unwrap();
-    let mut output = String::new();
-    process.stdout.read_to_string(&mut output).await.unwrap();
-    assert_eq!(output, "a\n");
-    process.stdin.shutdown().await.unwrap();
-    assert_eq!(process.ended.await.exit_status, Some(3));
-}
-
-#[tokio::test]
 async fn many_commands_share_one_login_and_each_class_has_its_own() {
     let Some(scene) = Scene::new() else { return };
     for _ in 0..10 {
@@ -281,7 +270,7 @@ async fn a_rotated_key_gets_a_new_session_and_the_old_one_closes_when_its_work_i
     assert_eq!(scene.sshd.logins(), 2);
     old.stdin.write_all(b"still here\n").await.unwrap();
     assert_eq!(finish(old).await.0, "still here\n");
-    scene.sshd.wait_for_log("Disconnected from user");
+    scene.sshd.logged("Disconnected from user").await;
 }
 
 #[tokio::test]
@@ -389,7 +378,7 @@ async fn an_idle_session_is_closed_and_opened_again_when_needed() {
     let settings = Settings { idle_close: Duration::from_millis(50), ..settings() };
     let Some(scene) = Scene::of(Setup::default(), KeyPair::ed25519("deploy"), settings) else { return };
     scene.run("true").await;
-    scene.sshd.wait_for_log("Disconnected from user");
+    scene.sshd.logged("Disconnected from user").await;
     assert_eq!(scene.run("echo x").await.0, "x\n");
     assert_eq!(scene.sshd.logins(), 2);
 }
