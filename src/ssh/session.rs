@@ -104,23 +104,21 @@ impl Session {
         if let Some(channel) = self.take_spare() {
             return Ok((channel, true, InUse::one_more(self).serve()));
         }
-        let deadline = Instant::now() + limit;
+        let deadline = Instant::now() + limit; // for waiting; the server has `limit` for each of its answers
         let mut count = self.in_use.subscribe();
         let mut refusal = ChannelOpenFailure::ResourceShortage;
         loop {
             if let Some(in_use) = InUse::within_limit(self) {
-                match self.open_new(deadline).await {
+                match self.open_new(limit).await {
                     Ok(channel) => return Ok((channel, false, in_use.serve())),
-                    Err(NoChannel::Refused(reason, 0)) => {
-                        self.wait_for_late_release(reason).await?;
-                        continue;
-                    }
+                    Err(NoChannel::Refused(reason, 0)) => self.wait_for_late_release(reason).await?,
                     Err(NoChannel::Refused(reason, _)) => refusal = reason,
                     Err(other) => return Err(other),
                 }
             }
             let free = |n: &usize| *n < self.limit.load(Ordering::Relaxed);
-            if timeout_at(deadline, count.wait_for(free)).await.is_err() {
+            let freed = timeout_at(deadline, count.wait_for(free)).await.is_ok();
+            if !freed || Instant::now() >= deadline {
                 return Err(NoChannel::Refused(refusal, *self.in_use.borrow()));
             }
         }
@@ -132,9 +130,8 @@ impl Session {
             return;
         }
         let Some(_in_use) = InUse::within_limit(self) else { return };
-        let deadline = Instant::now() + limit;
         loop {
-            match self.open_new(deadline).await {
+            match self.open_new(limit).await {
                 Ok(channel) => return self.keep_or_close(channel),
                 Err(NoChannel::Refused(reason, 0)) if self.wait_for_late_release(reason.clone()).await.is_ok() => {}
                 Err(NoChannel::TimedOut) => return self.retire(),
@@ -196,11 +193,11 @@ impl Session {
     }
 
     /// Opens a channel in a task of its own: a caller that gives up in the middle must not leave an open channel behind.
-    async fn open_new(self: &Arc<Self>, deadline: Instant) -> Result<OpenChannel, NoChannel> {
+    async fn open_new(self: &Arc<Self>, limit: Duration) -> Result<OpenChannel, NoChannel> {
         let (answer, answered) = oneshot::channel();
         let session = Arc::clone(self);
         self.tracker.spawn(async move {
-            let opened = timeout_at(deadline, session.confirmed_channel()).await.unwrap_or(Err(NoChannel::TimedOut));
+            let opened = timeout(limit, session.confirmed_channel()).await.unwrap_or(Err(NoChannel::TimedOut));
             if let Err(Ok(channel)) = answer.send(opened) {
                 session.keep_or_close(channel);
             }

@@ -7,6 +7,13 @@
 //! let keyring = TestKeyring::with([&key]);
 //! ```
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails"
+)]
 #![allow(dead_code, unreachable_pub, reason = "a tool box: each test file uses a part of it")]
 
 use std::collections::BTreeMap;
