@@ -14,17 +14,17 @@ async fn main() -> anyhow::Result<()> {
     let (here, there) = (place.instance("here")?, place.instance("there")?);
 
     here.save(FILE, "{\n  \"title\": \"Orders\"\n}\n")?;
-    let at_here = here.start().await?;
-    until_in_sync(&at_here, "the app is in Git", || true).await?;
+    let first = here.start().await?;
+    until_in_sync(&first, "the app is in Git", || true).await?;
 
-    let at_there = there.start().await?;
-    until_in_sync(&at_there, "the app is there", || there.read(FILE).contains("Orders")).await?;
+    let second = there.start().await?;
+    until_in_sync(&second, "the app is there", || there.read(FILE).contains("Orders")).await?;
 
     there.save(FILE, "{\n  \"title\": \"Purchase orders\"\n}\n")?;
-    until_in_sync(&at_here, "the change came back", || here.read(FILE).contains("Purchase")).await?;
+    until_in_sync(&first, "the change came back", || here.read(FILE).contains("Purchase")).await?;
 
-    at_here.stop().await?;
-    at_there.stop().await?;
+    first.stop().await?;
+    second.stop().await?;
     println!("the branch, newest first:");
     for subject in place.subjects()? {
         println!("     {subject}");

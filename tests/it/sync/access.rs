@@ -112,7 +112,7 @@ fn a_key_revoked_while_the_worker_runs_blocks_it_visibly() {
 #[test]
 fn a_read_only_key_pulls_and_is_told_that_it_may_not_push() {
     let Some(world) = World::new() else { return };
-    let mut dev = world.stranger("dev");
+    let dev = world.stranger("dev");
     let wrapper = world.sshd.folder().join("read-only.sh");
     write(
         &wrapper,
@@ -123,9 +123,9 @@ fn a_read_only_key_pulls_and_is_told_that_it_may_not_push() {
     fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).expect("make it executable");
     let options = format!("restrict,command=\"{}\"", wrapper.display());
     world.sshd.authorize_with_options(&dev.generate_key(KEY), &options);
-    let theirs = "Other/screens/Screen 2/meta.json";
-    world.repo.somebody_commits("Go on", |tree| set(&tree.join("App").join(theirs), "title", "New"));
-    dev.wait(PATIENCE, "changes still arrive", || value(&dev.apps.join(theirs), "title") == Some("New".into()));
+    let other_screen = "Other/screens/Screen 2/meta.json";
+    world.repo.somebody_commits("Go on", |tree| set(&tree.join("App").join(other_screen), "title", "New"));
+    dev.wait(PATIENCE, "changes still arrive", || value(&dev.apps.join(other_screen), "title") == Some("New".into()));
     assert_eq!(value(&dev.apps.join(SCREEN), "color"), Some("green".into()), "our save is still here");
 }
 
