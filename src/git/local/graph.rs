@@ -1,8 +1,9 @@
 //! Walks over commits and trees.
 
 use std::collections::HashSet;
+use std::path::Path;
 
-use git2::{ErrorCode, ObjectType, Odb};
+use git2::{ObjectType, Odb};
 
 use super::State;
 use super::{commits, objects, trees};
@@ -38,6 +39,8 @@ pub(super) fn descends_from(state: &State, descendant: ObjectId, ancestor: Objec
 /// Collects everything that is reachable from some objects.
 pub(super) struct Walk<'a> {
     pub(super) odb: Odb<'a>,
+    /// `…/objects`.
+    pub(super) folder: &'a Path,
     /// What was found so far; nothing below these is looked at again.
     pub(super) found: HashSet<ObjectId>,
 }
@@ -63,11 +66,11 @@ impl Walk<'_> {
                 visit(id, &name)?;
                 continue;
             }
-            match self.odb.read(objects::oid(id)?) {
-                Ok(object) => below(id, object.kind(), object.data(), &mut next)?,
-                Err(error) if !whole && error.code() == ErrorCode::NotFound => continue,
-                Err(error) => return Err(objects::unreadable(id, &error)),
+            if !whole && !self.odb.exists(objects::oid(id)?) {
+                continue;
             }
+            let (kind, data) = objects::read_stored(&self.odb, self.folder, id)?;
+            below(id, kind, &data, &mut next)?;
             self.found.insert(id);
             visit(id, &name)?;
         }

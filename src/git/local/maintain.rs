@@ -15,7 +15,7 @@ use git2::PackBuilder;
 
 use super::graph::Walk;
 use super::packs::{self, Loose, Pack};
-use super::{LocalRepo, State, durable, index, objects, open, pack};
+use super::{LocalRepo, State, durable, index, loose, objects, open, pack};
 use crate::domain::{Failure, ObjectId};
 
 const MAX_LOOSE: usize = 2_000;
@@ -30,18 +30,22 @@ const LOOSE_WEIGHT: u64 = 1_024;
 /// Does it if there is much to do, and answers whether it did.
 pub(super) fn run(repo: &LocalRepo) -> Result<bool, Failure> {
     let folder = repo.packs_folder();
-    let loose = packs::loose(&repo.path.join("objects"))?;
-    if loose.len() <= MAX_LOOSE && packs::names(&folder)?.len() <= MAX_PACKS {
+    let objects_folder = repo.path.join("objects");
+    let found = packs::loose(&objects_folder)?;
+    if found.len() <= MAX_LOOSE && packs::names(&folder)?.len() <= MAX_PACKS {
         return Ok(false);
     }
-    let (melted, whole) = choose(packs::melting(&folder)?, loose.len());
-    if melted.len() < 2 && loose.len() <= MAX_LOOSE {
+    let (melted, whole) = choose(packs::melting(&folder)?, found.len());
+    if melted.len() < 2 && found.len() <= MAX_LOOSE {
         return Ok(false); // the rest is marked with `.keep`
     }
-    let old = Old::read(melted, loose)?;
+    for object in &found {
+        loose::read(&objects_folder, object.id)?; // libgit2 must not see a damaged one
+    }
+    let old = Old::read(melted, found)?;
     let git = open::handle(&repo.path)?;
     let odb = git.odb().map_err(|e| objects::failure("the object store cannot be opened", &e))?;
-    let mut walk = Walk { odb, found: HashSet::new() };
+    let mut walk = Walk { odb, folder: &objects_folder, found: HashSet::new() };
     let mut builder = git.packbuilder().map_err(|e| objects::failure("no pack can be begun", &e))?;
     builder.set_threads(1); // the rest of the machine belongs to others
     let mut settled = HashSet::new();

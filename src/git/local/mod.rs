@@ -8,6 +8,7 @@ mod commits;
 mod durable;
 mod graph;
 mod index;
+mod loose;
 mod maintain;
 mod objects;
 mod open;
@@ -58,6 +59,7 @@ impl LocalRepo {
     pub fn open_or_create(path: &Path) -> Result<Self, Failure> {
         open::create_if_absent(path)?;
         open::clear_leftovers(path)?;
+        loose::set_damaged_aside(&path.join("objects"))?;
         Self::open(path)
     }
 

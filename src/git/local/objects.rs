@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use git2::{ErrorClass, ErrorCode, ObjectType, OdbLookupFlags, Oid};
+use git2::{ErrorClass, ErrorCode, ObjectType, Odb, OdbLookupFlags, Oid};
 
 use super::State;
 use super::buffer::{Kind, MAX_BYTES};
-use super::{durable, pack, packs};
+use super::{durable, loose, pack, packs};
 use crate::domain::{Failure, FailureClass, ObjectId};
 
 impl State {
@@ -16,8 +16,8 @@ impl State {
             return if pending.kind == kind { Ok(pending.bytes.to_vec()) } else { Err(wrong_kind(id, kind)) };
         }
         let odb = self.git.odb().map_err(|e| failure("the object store cannot be opened", &e))?;
-        let object = odb.read(oid(id)?).map_err(|e| unreadable(id, &e))?;
-        if object.kind() == kind.git() { Ok(object.data().to_vec()) } else { Err(wrong_kind(id, kind)) }
+        let (found, bytes) = read_stored(&odb, &self.git.path().join("objects"), id)?;
+        if found == kind.git() { Ok(bytes) } else { Err(wrong_kind(id, kind)) }
     }
 
     /// Whether the object is here; it is counted as in use.
@@ -91,6 +91,15 @@ impl State {
         let odb = self.git.odb().map_err(|e| failure("the object store cannot be opened", &e))?;
         odb.refresh().map_err(|e| failure("the object store cannot be read again", &e))
     }
+}
+
+/// Kind and content of an object on disk.
+pub(super) fn read_stored(odb: &Odb<'_>, folder: &Path, id: ObjectId) -> Result<(ObjectType, Vec<u8>), Failure> {
+    if let Some(object) = loose::read(folder, id)? {
+        return Ok(object);
+    }
+    let object = odb.read(oid(id)?).map_err(|e| unreadable(id, &e))?;
+    Ok((object.kind(), object.data().to_vec()))
 }
 
 /// The same name in libgit2's type.
