@@ -46,11 +46,7 @@ impl CheckParts for RealParts {
         Ok(Arc::new(keys))
     }
 
-    async fn remote(
-        &self,
-        sync: &SyncConfig,
-        keyring: Option<Arc<dyn Keyring>>,
-    ) -> Result<Arc<dyn Remote>, Failure> {
+    async fn remote(&self, sync: &SyncConfig, keyring: Option<Arc<dyn Keyring>>) -> Result<Arc<dyn Remote>, Failure> {
         let config =
             self.config.as_ref().ok_or_else(|| Failure::internal("a check of the remote needs a configuration"))?;
         let sessions = Arc::new(open_sessions(config, sync, keyring.unwrap_or_else(|| Arc::new(NoKeys))));
@@ -80,7 +76,11 @@ struct NoKeys;
 #[async_trait]
 impl Keyring for NoKeys {
     async fn resolve(&self, name: &KeyName) -> Result<ResolvedKey, Failure> {
-        Err(Failure::new(FailureClass::Key, format!("the key {name} cannot be read: the store is not open"), "mend the store first"))
+        Err(Failure::new(
+            FailureClass::Key,
+            format!("the key {name} cannot be read: the store is not open"),
+            "mend the store first",
+        ))
     }
 
     async fn record_use(&self, _name: &KeyName, _used: KeyUse) {}

@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use appferry::domain::{AppName, EntryKind, Failure, FailureClass, ObjectId, TreeEntry};
-use appferry::ports::{Hint, AppOnDisk, Commit, FolderOnDisk, Installed, LocalRepository, RefEdit, Workspace};
+use appferry::ports::{AppOnDisk, Commit, FolderOnDisk, Hint, Installed, LocalRepository, RefEdit, Workspace};
 use appferry::watch::{Hints, WatchMode, Watcher};
 use appferry::workspace::{AppsFolder, Settings};
 use proptest::prelude::*;
