@@ -123,9 +123,22 @@ fn a_read_only_key_pulls_and_is_told_that_it_may_not_push() {
     fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).expect("make it executable");
     let options = format!("restrict,command=\"{}\"", wrapper.display());
     world.sshd.authorize_with_options(&dev.generate_key(KEY), &options);
-    let theirs = "Other/screens/Screen 2/meta.json";
-    world.repo.somebody_commits("Go on", |tree| set(&tree.join("App").join(theirs), "title", "New"));
-    dev.wait(PATIENCE, "changes still arrive", || value(&dev.apps.join(theirs), "title") == Some("New".into()));
+    world.repo.somebody_commits("Start", |tree| {
+        write_app(&tree.join("App"), "PO App");
+        write_app(&tree.join("App"), "Other");
+    });
+    dev.start();
+    dev.wait_until("both apps", |repository| repository.apps.len() == 2);
+    dev.wait_until_in_sync();
+
+    set(&dev.apps.join(SCREEN), "color", "green");
+    let (class, words) = error_of(&dev.wait_until("a refusal", |repository| repository.last_error.is_some()));
+    assert_eq!(class, FailureClass::Refused, "{words}");
+    assert!(words.contains("this deploy key is read-only"), "the server's own words: {words}");
+
+    let other_screen = "Other/screens/Screen 2/meta.json";
+    world.repo.somebody_commits("Go on", |tree| set(&tree.join("App").join(other_screen), "title", "New"));
+    dev.wait(PATIENCE, "changes still arrive", || value(&dev.apps.join(other_screen), "title") == Some("New".into()));
     assert_eq!(value(&dev.apps.join(SCREEN), "color"), Some("green".into()), "our save is still here");
 }
 
