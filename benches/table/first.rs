@@ -21,10 +21,9 @@ pub(crate) fn start_with_equal_sides(place: &Place, size: Size, table: &mut Tabl
         let name = format!("large_{round}");
         peer::write_apps(&place.path(&format!("{name}_apps")), size.large_apps, FILES);
         run(&mut std::process::Command::new("sync"));
-        let begun = Instant::now();
         let mut instance = Instance::start(place, &name, &bare, place.port, "10s");
         instance.wait_until_in_sync();
-        ours.push(begun.elapsed());
+        ours.push(instance.started.elapsed());
         if round + 1 == ROUNDS {
             report(&instance, size, files, table);
         }

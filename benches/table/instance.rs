@@ -8,7 +8,7 @@ use crate::place::{Place, run};
 
 /// Every save waits this long; it is taken off again.
 pub(crate) const DEBOUNCE: Duration = Duration::from_millis(50);
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// One `appferry run`, ended with it.
 pub(crate) struct Instance {
@@ -16,6 +16,8 @@ pub(crate) struct Instance {
     settings: Vec<(&'static str, String)>,
     pub(crate) apps: PathBuf,
     bare: PathBuf,
+    /// When the worker was started; its key was made before.
+    pub(crate) started: Instant,
 }
 
 impl Instance {
@@ -29,8 +31,9 @@ impl Instance {
         place.authorize(public.trim());
         let log = std::fs::File::create(place.path(&format!("{name}.log"))).unwrap();
         let mut worker = program(&settings);
+        let started = Instant::now();
         let child = worker.arg("run").stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
-        Self { child, settings, apps, bare: bare.to_owned() }
+        Self { child, settings, apps, bare: bare.to_owned(), started }
     }
 
     /// Waits until it says that both sides are equal.
@@ -39,7 +42,7 @@ impl Instance {
         while !self.is_in_sync() {
             assert!(self.child.try_wait().unwrap().is_none(), "the program ended");
             assert!(begun.elapsed() < PATIENCE, "the sides do not become equal: {}", self.status());
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(Duration::from_millis(50));
         }
     }
 

@@ -29,7 +29,7 @@ impl Place {
         let port = free_port();
         let sshd = start_sshd(root, port);
         let user = run(Command::new("id").arg("-un")).trim().to_owned();
-        Self { sshd, port, user, folder }
+        Self { folder, sshd, port, user }
     }
 
     /// A path below the folder.
