@@ -88,7 +88,7 @@ pub(super) enum SyncAction {
         app: AppName,
         /// The side to take: what is on this disk (ours) or what is in Git (theirs).
         #[arg(long, value_name = "SIDE")]
-        take: Take,
+        take: Side,
     },
     /// Commit and push local changes.
     Push {
@@ -111,6 +111,22 @@ pub(super) enum SyncAction {
         #[command(subcommand)]
         action: Option<BackupsAction>,
     },
+}
+
+/// [`Take`], as an argument.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(super) enum Side {
+    Ours,
+    Theirs,
+}
+
+impl From<Side> for Take {
+    fn from(side: Side) -> Self {
+        match side {
+            Side::Ours => Self::Ours,
+            Side::Theirs => Self::Theirs,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

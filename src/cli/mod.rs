@@ -75,6 +75,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
 fn base() -> Result<BaseConfig, ConfigErrors> {
     let base = Config::for_keys()?;
     logs::init(base.log_format);
+    warn(&base.warnings);
     Ok(base)
 }
 

@@ -9,10 +9,10 @@ use tokio::sync::Mutex;
 use super::check::CheckParts;
 use crate::config::{BaseConfig, Config, SyncConfig};
 use crate::daemon::{open_remote, open_sessions};
-use crate::domain::Failure;
+use crate::domain::{Failure, FailureClass, KeyName};
 use crate::git::local::LocalRepo;
 use crate::keys::KeyService;
-use crate::ports::{Keyring, LocalRepository, Remote};
+use crate::ports::{KeyUse, Keyring, LocalRepository, Remote, ResolvedKey};
 use crate::ssh::Sessions;
 
 /// Opens the real key store and the real remote. A worker may run beside it: its repository is not touched.
@@ -46,10 +46,10 @@ impl CheckParts for RealParts {
         Ok(Arc::new(keys))
     }
 
-    async fn remote(&self, sync: &SyncConfig, keyring: Arc<dyn Keyring>) -> Result<Arc<dyn Remote>, Failure> {
+    async fn remote(&self, sync: &SyncConfig, keyring: Option<Arc<dyn Keyring>>) -> Result<Arc<dyn Remote>, Failure> {
         let config =
             self.config.as_ref().ok_or_else(|| Failure::internal("a check of the remote needs a configuration"))?;
-        let sessions = Arc::new(open_sessions(config, sync, keyring));
+        let sessions = Arc::new(open_sessions(config, sync, keyring.unwrap_or_else(|| Arc::new(NoKeys))));
         self.opened.lock().await.sessions = Some(Arc::clone(&sessions));
         let path = self.scratch.clone();
         let opened = tokio::task::spawn_blocking(move || LocalRepo::open_or_create(&path)).await;
@@ -68,4 +68,20 @@ impl CheckParts for RealParts {
         // Made by `remote`, if it came to that.
         let _absent = tokio::fs::remove_dir_all(&self.scratch).await;
     }
+}
+
+/// For a remote that needs no key: HTTPS, or a path.
+struct NoKeys;
+
+#[async_trait]
+impl Keyring for NoKeys {
+    async fn resolve(&self, name: &KeyName) -> Result<ResolvedKey, Failure> {
+        Err(Failure::new(
+            FailureClass::Key,
+            format!("the key {name} cannot be read: the store is not open"),
+            "mend the store first",
+        ))
+    }
+
+    async fn record_use(&self, _name: &KeyName, _used: KeyUse) {}
 }

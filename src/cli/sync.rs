@@ -13,7 +13,7 @@ pub(super) async fn run(action: SyncAction, client: &Client) -> anyhow::Result<E
         SyncAction::Confirm { apps, all } => {
             client.confirm(&if all { Selection::All } else { Selection::Apps(apps) }).await?
         }
-        SyncAction::Resolve { app, take } => client.resolve(app, take).await?,
+        SyncAction::Resolve { app, take } => client.resolve(app, take.into()).await?,
         SyncAction::Push { apps } => {
             client.push(&if apps.is_empty() { Selection::All } else { Selection::Apps(apps) }).await?
         }

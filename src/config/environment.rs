@@ -156,22 +156,16 @@ fn listen(setting: &Setting, findings: &mut Findings) -> SocketAddr {
     let default = SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT));
     let Some(text) = findings.text(setting) else { return default };
     let numeric = text.strip_prefix("localhost:").map_or_else(|| text.clone(), |port| format!("127.0.0.1:{port}"));
-    match numeric.parse::<SocketAddr>() {
-        Ok(address) => {
-            if !address.ip().is_loopback() {
-                let warning = format!("{} is {address}: other machines reach the API, which has no TLS", setting.name);
-                findings.warnings.push(warning);
-            }
-            address
-        }
-        Err(_) => {
-            findings.error(
-                setting.name,
-                format!("{text:?} is not an address with a port; write one such as `127.0.0.1:{DEFAULT_PORT}`"),
-            );
-            default
-        }
+    let Ok(address) = numeric.parse::<SocketAddr>() else {
+        let problem = format!("{text:?} is not an address with a port; write one such as `127.0.0.1:{DEFAULT_PORT}`");
+        findings.error(setting.name, problem);
+        return default;
+    };
+    if !address.ip().is_loopback() {
+        let warning = format!("{} is {address}: other machines reach the API, which has no TLS", setting.name);
+        findings.warnings.push(warning);
     }
+    address
 }
 
 fn known_hosts(setting: &Setting, files: &dyn Files, findings: &mut Findings) -> Option<PathBuf> {

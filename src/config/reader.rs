@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use secrecy::SecretString;
+use zeroize::Zeroizing;
 
 use super::error::ConfigError;
 use super::variables::Setting;
@@ -124,7 +125,7 @@ impl Findings {
             return Some(Secret { value: value.to_owned().into(), file: None });
         }
         let path = self.path(file)?;
-        match files.read(&path) {
+        match files.read(&path).map(Zeroizing::new) {
             Ok(content) => {
                 let value = without_newline(&content);
                 if value.is_empty() {

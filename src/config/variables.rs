@@ -1,5 +1,7 @@
 //! Every environment variable there is: one table that the reader, the hints and the documentation share.
 
+use std::fmt::Write as _;
+
 /// One environment variable.
 #[derive(Clone, Copy, Debug)]
 pub struct Variable {
@@ -99,7 +101,7 @@ pub fn own_variables_table() -> String {
         VARIABLES.iter().filter(|variable| variable.name.starts_with("APPFERRY_"))
     {
         let default = if default.is_empty() { "–" } else { default };
-        table.push_str(&format!("| `{name}` | {meaning} | {default} |\n"));
+        let _infallible = writeln!(table, "| `{name}` | {meaning} | {default} |");
     }
     table
 }

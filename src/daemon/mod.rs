@@ -63,17 +63,14 @@ impl Daemon {
             sync_enabled: config.sync.is_some(),
             repositories: Vec::new(),
         };
-        let (sessions, handle) = match &config.sync {
-            Some(sync) => {
-                let (sessions, worker, handle) = start_sync(&config, sync, &home, &keys, &tasks).await?;
-                tasks.spawn(run_worker(worker, stop.clone()));
-                empty.repositories.push(handle.status().borrow().clone());
-                (Some(sessions), Some(handle))
-            }
-            None => {
-                tracing::info!("Git Sync is off (GIT_SYNC_IS_GLOBAL is not true): nothing to do but to answer");
-                (None, None)
-            }
+        let (sessions, handle) = if let Some(sync) = &config.sync {
+            let (sessions, worker, handle) = start_sync(&config, sync, &home, &keys, &tasks).await?;
+            tasks.spawn(run_worker(worker, stop.clone()));
+            empty.repositories.push(handle.status().borrow().clone());
+            (Some(sessions), Some(handle))
+        } else {
+            tracing::info!("Git Sync is off (GIT_SYNC_IS_GLOBAL is not true): nothing to do but to answer");
+            (None, None)
         };
         let status = follow_status(empty, handle.as_ref().map(Handle::status), &tasks, &stop);
         let control = Arc::new(Control::new(status.clone(), handle, stop.clone()));

@@ -148,7 +148,7 @@ fn common_kind(fates: &Fates) -> Option<PathChangeKind> {
 }
 
 /// The things that the file at `path` belongs to, with the folder whose being there decides what happened to each.
-/// The layout of an export is described in the README.
+/// The layout is that of the builder's exports; what is not known is told by its path.
 fn things_of(path: &str) -> Vec<(Thing<'_>, Option<String>)> {
     let parts: Vec<&str> = path.split('/').collect();
     match parts.as_slice() {

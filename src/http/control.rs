@@ -68,7 +68,7 @@ pub enum Selection {
 }
 
 /// The side that ends a conflict.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Take {
     /// What is on this instance's disk.

@@ -14,7 +14,7 @@ use crate::domain::Failure;
 
 const ADDRESS_FILE: &str = "api.addr";
 const TOKEN_FILE: &str = "api.token";
-const TOKEN_BYTES: usize = 32;
+const TOKEN_DIGITS: usize = 64;
 
 /// The token of the API: the one in `data_dir`, or a new one (256 random bits, in a file only its owner can read).
 ///
@@ -27,8 +27,7 @@ pub fn api_token(data_dir: &Path) -> Result<SecretString, Failure> {
         fs::set_permissions(&path, Permissions::from_mode(0o600)).map_err(|error| failed(&error))?;
         return Ok(token);
     }
-    let random: [u8; TOKEN_BYTES] = rand::random();
-    let token = SecretString::from(random.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+    let token = SecretString::from(format!("{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>()));
     replace(&path, token.expose_secret()).map_err(|error| failed(&error))?;
     Ok(token)
 }
@@ -40,7 +39,7 @@ pub fn api_token(data_dir: &Path) -> Result<SecretString, Failure> {
 pub fn read_token(data_dir: &Path) -> io::Result<SecretString> {
     let text = fs::read_to_string(data_dir.join(TOKEN_FILE))?;
     let token = text.trim();
-    let whole = token.len() == TOKEN_BYTES * 2 && token.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let whole = token.len() == TOKEN_DIGITS && token.bytes().all(|byte| byte.is_ascii_hexdigit());
     if whole { Ok(token.to_owned().into()) } else { Err(io::Error::other("it does not hold a token")) }
 }
 

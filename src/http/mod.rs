@@ -38,7 +38,7 @@ pub async fn serve(
     token: SecretString,
     stop: CancellationToken,
 ) -> Result<(), Failure> {
-    let router = routes::router(control, token);
+    let router = routes::router(control, &token);
     let listener = listener::Guarded::new(listener);
     let serving = axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned()).into_future();
     let drained = async {

@@ -6,6 +6,7 @@ use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_LENGTH;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
@@ -27,7 +28,7 @@ type Control = State<Arc<dyn SyncControl>>;
 type Body = Result<Bytes, BytesRejection>;
 type Report = Result<Json<ActionReport>, ApiError>;
 
-pub(super) fn router(control: Arc<dyn SyncControl>, token: SecretString) -> Router {
+pub(super) fn router(control: Arc<dyn SyncControl>, token: &SecretString) -> Router {
     let api = Router::new()
         .route("/status", get(status))
         .route("/sync/confirm", post(confirm))
@@ -36,7 +37,7 @@ pub(super) fn router(control: Arc<dyn SyncControl>, token: SecretString) -> Rout
         .route("/sync/add", post(add))
         .route("/sync/backups", get(backups))
         .route("/sync/backups/restore", post(restore))
-        .layer(from_fn_with_state(TokenDigest::of(&token), only_with_token));
+        .layer(from_fn_with_state(TokenDigest::of(token), only_with_token));
     Router::new()
         .route("/healthz", get(async || "alive\n"))
         .route("/readyz", get(ready))
@@ -44,6 +45,7 @@ pub(super) fn router(control: Arc<dyn SyncControl>, token: SecretString) -> Rout
         .fallback(absent)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(from_fn(small_enough))
         .layer(from_fn(in_time))
         .layer(from_fn(only_by_address))
         .with_state(control)
@@ -72,7 +74,7 @@ async fn resolve(State(control): Control, body: Body) -> Report {
 
 /// Without a body, or with an empty object, it is about every app: a push never takes anything away.
 async fn push(State(control): Control, body: Body) -> Report {
-    let bytes = body.map_err(unread)?;
+    let bytes = body.map_err(|rejection| unread(&rejection))?;
     let apps = if matches!(bytes.trim_ascii(), b"" | b"{}") { Selection::All } else { read(Ok(bytes))? };
     report("push", control.push(apps).await)
 }
@@ -103,14 +105,24 @@ fn report(action: &str, outcome: Result<ActionReport, Failure>) -> Report {
 }
 
 fn read<T: DeserializeOwned>(body: Body) -> Result<T, ApiError> {
-    let bytes = body.map_err(unread)?;
+    let bytes = body.map_err(|rejection| unread(&rejection))?;
     serde_json::from_slice(&bytes)
         .map_err(|error| ApiError::request(format!("the body is not what this call takes: {error}")))
 }
 
-fn unread(rejection: BytesRejection) -> ApiError {
+fn unread(rejection: &BytesRejection) -> ApiError {
     let remedy = "send less, or in several requests";
     ApiError::new(rejection.status(), "request", format!("the body cannot be read: {}", rejection.body_text()), remedy)
+}
+
+/// The limit on reading counts what has come; what is announced as too large need not come at all.
+async fn small_enough(request: Request, next: Next) -> Result<Response, ApiError> {
+    let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if length.is_some_and(|length| length > BODY_LIMIT) {
+        let message = format!("the body is larger than {BODY_LIMIT} bytes");
+        return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "request", message, "send it in several requests"));
+    }
+    Ok(next.run(request).await)
 }
 
 async fn in_time(request: Request, next: Next) -> Result<Response, ApiError> {

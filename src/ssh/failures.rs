@@ -162,3 +162,41 @@ pub(super) fn tame(text: &str) -> Option<String> {
     let line: String = words.join(" ").chars().filter(|c| !c.is_control()).take(300).collect();
     (!line.is_empty()).then_some(line)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::KeyName;
+
+    fn target(host: &str) -> SshTarget {
+        SshTarget { host: host.into(), port: 22, user: "git".into(), key: KeyName::new("deploy").unwrap() }
+    }
+
+    #[test]
+    fn what_fails_at_bitbucket_org_names_the_new_host() {
+        let lost = || session_lost(&target("x"));
+        assert!(with_hint(&target("Bitbucket.org"), lost()).remedy.contains("git@ssh.bitbucket.org"));
+        assert_eq!(with_hint(&target("ssh.bitbucket.org"), lost()), lost());
+    }
+
+    #[test]
+    fn a_refused_key_names_the_page_of_its_provider() {
+        for (host, page) in [
+            ("GitHub.com", "Deploy keys"),
+            ("gitlab.com", "Deploy keys"),
+            ("bitbucket.org", "Personal settings"),
+            ("ssh.dev.azure.com", "SSH public keys"),
+            ("git-codecommit.eu-west-1.amazonaws.com", "AWS IAM"),
+            ("git.example.com", "~git/.ssh/authorized_keys"),
+        ] {
+            assert!(where_to_add(&target(host)).contains(page), "{host}");
+        }
+    }
+
+    #[test]
+    fn text_from_outside_is_one_short_line_without_control_characters() {
+        assert_eq!(tame("a\r\n  b\u{1b}[31m\tc"), Some("a b[31m c".to_owned()));
+        assert_eq!(tame(" \n "), None);
+        assert_eq!(tame(&"x".repeat(1000)).map(|line| line.len()), Some(300));
+    }
+}

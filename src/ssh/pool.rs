@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use tokio::sync::watch;
-use tokio::time::timeout_at;
+use tokio::time::{timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -78,11 +78,8 @@ impl SshSessions for Sessions {
         let mut tried_again = false;
         loop {
             let (session, warm) = pool.session(&slot).await?;
-            let problem = match session.open(pool.settings.channel_open_timeout).await {
-                Ok(opened) => match process::start(opened, command, env, &pool.tracker, pool.stop.clone()).await {
-                    Ok(process) => return Ok(process),
-                    Err(_) => NoChannel::Lost,
-                },
+            let problem = match pool.start(&session, command, env).await {
+                Ok(process) => return Ok(process),
                 Err(problem) => problem,
             };
             let (failure, try_again) = match problem {
@@ -110,6 +107,23 @@ impl SshSessions for Sessions {
 }
 
 impl Pool {
+    async fn start(
+        &self,
+        session: &Arc<Session>,
+        command: &str,
+        env: &[(&str, &str)],
+    ) -> Result<RemoteProcess, NoChannel> {
+        let limit = self.settings.channel_open_timeout;
+        let opened = session.open(limit).await?;
+        let starting = process::start(opened, command, env, &self.tracker, self.stop.clone());
+        // A connection that another channel's reader holds up does not take the command either.
+        match timeout(limit, starting).await {
+            Ok(Ok(process)) => Ok(process),
+            Ok(Err(_)) => Err(NoChannel::Lost),
+            Err(_) => Err(NoChannel::TimedOut),
+        }
+    }
+
     /// The session of the slot, and whether it was warm. Opens one, or joins the attempt that is under way.
     async fn session(self: &Arc<Self>, slot: &SlotKey) -> Result<(Arc<Session>, bool), Failure> {
         if let Some(session) = self.warm(slot)

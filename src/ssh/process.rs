@@ -1,6 +1,5 @@
 //! A command on a channel: one task moves its input, output and end.
 
-use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -48,16 +47,18 @@ pub(super) async fn start(
     let (report, ended) = oneshot::channel();
     let unfed = CancellationToken::new();
     let guard = unfed.clone().drop_guard();
-    let pump = Pump { read, output: Some(output), report, unfed, end: ProcessEnd::default() };
+    let complete = CancellationToken::new();
+    let pump =
+        Pump { read, output: Some(output), complete: complete.clone(), report, unfed, end: ProcessEnd::default() };
     tracker.spawn(async move {
         tokio::select! {
-            () = pump.run(write, input, &in_use) => {}
+            () = pump.run(write, input, in_use) => {}
             () = stop.cancelled() => {}
         }
     });
     Ok(RemoteProcess {
         stdin: Box::pin(Stdin::new(stdin, guard)),
-        stdout: Box::pin(Stdout::new(stdout)),
+        stdout: Box::pin(Stdout::new(stdout, complete)),
         ended: Box::pin(async { ended.await.unwrap_or_else(|_| lost(ProcessEnd::default())) }),
         preopened,
         window,
@@ -71,7 +72,9 @@ fn lost(end: ProcessEnd) -> ProcessEnd {
 struct Pump {
     read: ChannelReadHalf,
     /// `None` after the end of the output.
-    output: Option<mpsc::Sender<io::Result<Bytes>>>,
+    output: Option<mpsc::Sender<Bytes>>,
+    /// Cancelled when the peer has said that there is no more output.
+    complete: CancellationToken,
     report: oneshot::Sender<ProcessEnd>,
     /// Cancelled when nobody holds the standard input any more.
     unfed: CancellationToken,
@@ -92,21 +95,24 @@ enum Ending {
 }
 
 impl Pump {
-    async fn run(mut self, write: ChannelWriteHalf<Msg>, input: mpsc::Receiver<Bytes>, in_use: &InUse) {
+    async fn run(mut self, write: ChannelWriteHalf<Msg>, input: mpsc::Receiver<Bytes>, in_use: InUse) {
         let halt = CancellationToken::new();
         let reading = async {
-            let ending = self.collect(in_use).await;
+            let ending = self.collect(&in_use).await;
             halt.cancel();
             ending
         };
         let (ending, eof_sent) = tokio::join!(reading, feed(&write, input, &halt));
-        if ending == Ending::Lost {
-            self.end.connection_lost = true;
-            self.put_out(Err(io::ErrorKind::ConnectionReset.into())).await;
+        match ending {
+            Ending::Lost => self.end.connection_lost = true,
+            Ending::Closed | Ending::Refused => self.complete.cancel(),
+            Ending::Abandoned => {}
         }
-        drop(self.output); // before the end is told, so that whoever waits for both sees both
+        // The channel is given back before its end is told: who is told may ask for the next one at once.
+        let still_open = matches!(ending, Ending::Refused | Ending::Abandoned).then_some(in_use);
+        drop(self.output);
         let _ = self.report.send(self.end);
-        if matches!(ending, Ending::Refused | Ending::Abandoned) {
+        if let Some(in_use) = still_open {
             tokio::select! {
                 () = wind_up(self.read, write, eof_sent) => {}
                 () = in_use.lost() => {}
@@ -122,8 +128,11 @@ impl Pump {
                 () = abandoned(self.output.as_ref(), &mut self.report, &self.unfed) => return Ending::Abandoned,
             };
             match message {
-                Some(ChannelMsg::Data { data }) => self.put_out(Ok(data)).await,
-                Some(ChannelMsg::Eof) => self.output = None,
+                Some(ChannelMsg::Data { data }) => self.put_out(data).await,
+                Some(ChannelMsg::Eof) => {
+                    self.complete.cancel();
+                    self.output = None;
+                }
                 Some(ChannelMsg::ExtendedData { data, ext: STREAM_STDERR }) => {
                     let room = STDERR_BYTES.saturating_sub(self.end.stderr.len());
                     self.end.stderr.extend_from_slice(data.get(..room).unwrap_or(&data));
@@ -144,7 +153,7 @@ impl Pump {
         }
     }
 
-    async fn put_out(&self, piece: io::Result<Bytes>) {
+    async fn put_out(&self, piece: Bytes) {
         if let Some(output) = &self.output {
             // An error means that nobody reads: what comes is dropped, but the end is waited for.
             let _ = output.send(piece).await;
@@ -153,7 +162,7 @@ impl Pump {
 }
 
 async fn abandoned(
-    output: Option<&mpsc::Sender<io::Result<Bytes>>>,
+    output: Option<&mpsc::Sender<Bytes>>,
     report: &mut oneshot::Sender<ProcessEnd>,
     unfed: &CancellationToken,
 ) {

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::mpsc;
-use tokio_util::sync::{DropGuard, PollSender};
+use tokio_util::sync::{CancellationToken, DropGuard, PollSender};
 
 /// The most that one write takes, in bytes: a packet's worth.
 const MAX_WRITE_BYTES: usize = 32 << 10;
@@ -23,6 +23,10 @@ impl Stdin {
     pub(super) fn new(sender: mpsc::Sender<Bytes>, dropped: DropGuard) -> Self {
         Self { sender: PollSender::new(sender), _dropped: dropped }
     }
+}
+
+fn cut_off() -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionReset, "the connection was lost before the end of the output")
 }
 
 fn broken_pipe<T>(_: T) -> io::Error {
@@ -50,13 +54,15 @@ impl AsyncWrite for Stdin {
 
 /// Standard output: an error instead of end-of-file when the connection was lost before the end.
 pub(super) struct Stdout {
-    receiver: mpsc::Receiver<io::Result<Bytes>>,
+    receiver: mpsc::Receiver<Bytes>,
     current: Bytes,
+    /// Cancelled once the peer has said that there is no more.
+    complete: CancellationToken,
 }
 
 impl Stdout {
-    pub(super) fn new(receiver: mpsc::Receiver<io::Result<Bytes>>) -> Self {
-        Self { receiver, current: Bytes::new() }
+    pub(super) fn new(receiver: mpsc::Receiver<Bytes>, complete: CancellationToken) -> Self {
+        Self { receiver, current: Bytes::new(), complete }
     }
 }
 
@@ -65,8 +71,9 @@ impl AsyncRead for Stdout {
         let this = self.get_mut();
         while this.current.is_empty() {
             match ready!(this.receiver.poll_recv(cx)) {
-                Some(bytes) => this.current = bytes?,
-                None => return Poll::Ready(Ok(())),
+                Some(bytes) => this.current = bytes,
+                None if this.complete.is_cancelled() => return Poll::Ready(Ok(())),
+                None => return Poll::Ready(Err(cut_off())),
             }
         }
         let taken = this.current.split_to(this.current.len().min(buf.remaining()));

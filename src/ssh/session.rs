@@ -17,6 +17,9 @@ use super::link::Link;
 /// How long the other side has for its last words when a session is closed.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// How long after the end of a command its channel may still count for the server.
+const LATE_RELEASE: Duration = Duration::from_secs(1);
+
 /// A session that is logged in.
 pub(super) struct Session {
     link: Link,
@@ -54,7 +57,11 @@ pub(super) enum NoChannel {
 }
 
 /// Counts a channel as in use until it is dropped.
-pub(super) struct InUse(Arc<Session>);
+pub(super) struct InUse {
+    session: Arc<Session>,
+    /// There was a channel, not just the attempt to open one.
+    served: bool,
+}
 
 impl Session {
     pub(super) fn new(link: Link, key: (u32, String), tracker: TaskTracker) -> Self {
@@ -95,21 +102,23 @@ impl Session {
     /// until one is given back.
     pub(super) async fn open(self: &Arc<Self>, limit: Duration) -> Result<(OpenChannel, bool, InUse), NoChannel> {
         if let Some(channel) = self.take_spare() {
-            return Ok((channel, true, InUse::one_more(self)));
+            return Ok((channel, true, InUse::one_more(self).serve()));
         }
-        let deadline = Instant::now() + limit;
+        let deadline = Instant::now() + limit; // for waiting; the server has `limit` for each of its answers
         let mut count = self.in_use.subscribe();
         let mut refusal = ChannelOpenFailure::ResourceShortage;
         loop {
             if let Some(in_use) = InUse::within_limit(self) {
-                match self.open_new(deadline).await {
-                    Ok(channel) => return Ok((channel, false, in_use)),
-                    Err(NoChannel::Refused(reason, others)) => refusal = reason_if_alone(reason, others)?,
+                match self.open_new(limit).await {
+                    Ok(channel) => return Ok((channel, false, in_use.serve())),
+                    Err(NoChannel::Refused(reason, 0)) => self.wait_for_late_release(reason).await?,
+                    Err(NoChannel::Refused(reason, _)) => refusal = reason,
                     Err(other) => return Err(other),
                 }
             }
             let free = |n: &usize| *n < self.limit.load(Ordering::Relaxed);
-            if timeout_at(deadline, count.wait_for(free)).await.is_err() {
+            let freed = timeout_at(deadline, count.wait_for(free)).await.is_ok();
+            if !freed || Instant::now() >= deadline {
                 return Err(NoChannel::Refused(refusal, *self.in_use.borrow()));
             }
         }
@@ -121,10 +130,13 @@ impl Session {
             return;
         }
         let Some(_in_use) = InUse::within_limit(self) else { return };
-        match self.open_new(Instant::now() + limit).await {
-            Ok(channel) => self.keep_or_close(channel),
-            Err(NoChannel::TimedOut) => self.retire(),
-            Err(NoChannel::Lost | NoChannel::Refused(..)) => {}
+        loop {
+            match self.open_new(limit).await {
+                Ok(channel) => return self.keep_or_close(channel),
+                Err(NoChannel::Refused(reason, 0)) if self.wait_for_late_release(reason.clone()).await.is_ok() => {}
+                Err(NoChannel::TimedOut) => return self.retire(),
+                Err(NoChannel::Lost | NoChannel::Refused(..)) => return,
+            }
         }
     }
 
@@ -181,11 +193,11 @@ impl Session {
     }
 
     /// Opens a channel in a task of its own: a caller that gives up in the middle must not leave an open channel behind.
-    async fn open_new(self: &Arc<Self>, deadline: Instant) -> Result<OpenChannel, NoChannel> {
+    async fn open_new(self: &Arc<Self>, limit: Duration) -> Result<OpenChannel, NoChannel> {
         let (answer, answered) = oneshot::channel();
         let session = Arc::clone(self);
         self.tracker.spawn(async move {
-            let opened = timeout_at(deadline, session.confirmed_channel()).await.unwrap_or(Err(NoChannel::TimedOut));
+            let opened = timeout(limit, session.confirmed_channel()).await.unwrap_or(Err(NoChannel::TimedOut));
             if let Err(Ok(channel)) = answer.send(opened) {
                 session.keep_or_close(channel);
             }
@@ -222,6 +234,16 @@ impl Session {
         Ok(OpenChannel { read, write, window })
     }
 
+    /// After a refusal although none of ours is open: OpenSSH may close a channel a moment before it has reaped the command
+    /// and takes the channel off its count, and nothing tells when it has.
+    async fn wait_for_late_release(&self, reason: ChannelOpenFailure) -> Result<(), NoChannel> {
+        if locked(&self.last_used).elapsed() > LATE_RELEASE {
+            return Err(NoChannel::Refused(reason, 0));
+        }
+        tokio::time::sleep(LATE_RELEASE / 50).await;
+        Ok(())
+    }
+
     fn keep_or_close(self: &Arc<Self>, channel: OpenChannel) {
         let surplus = {
             let mut spare = locked(&self.spare);
@@ -239,11 +261,6 @@ impl Session {
     }
 }
 
-/// With no other channel open, waiting would be in vain.
-fn reason_if_alone(reason: ChannelOpenFailure, others: usize) -> Result<ChannelOpenFailure, NoChannel> {
-    if others == 0 { Err(NoChannel::Refused(reason, 0)) } else { Ok(reason) }
-}
-
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -251,7 +268,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl InUse {
     fn one_more(session: &Arc<Session>) -> Self {
         session.in_use.send_modify(|n| *n += 1);
-        Self(Arc::clone(session))
+        Self { session: Arc::clone(session), served: false }
     }
 
     fn within_limit(session: &Arc<Session>) -> Option<Self> {
@@ -261,18 +278,25 @@ impl InUse {
             *n += usize::from(free);
             free
         };
-        session.in_use.send_if_modified(add).then(|| Self(Arc::clone(session)))
+        session.in_use.send_if_modified(add).then(|| Self { session: Arc::clone(session), served: false })
     }
 
     /// Resolves when the connection is gone.
     pub(super) async fn lost(&self) {
-        self.0.link.ended.cancelled().await;
+        self.session.link.ended.cancelled().await;
+    }
+
+    fn serve(mut self) -> Self {
+        self.served = true;
+        self
     }
 }
 
 impl Drop for InUse {
     fn drop(&mut self) {
-        *locked(&self.0.last_used) = Instant::now();
-        self.0.in_use.send_modify(|n| *n = n.saturating_sub(1));
+        if self.served {
+            *locked(&self.session.last_used) = Instant::now();
+        }
+        self.session.in_use.send_modify(|n| *n = n.saturating_sub(1));
     }
 }

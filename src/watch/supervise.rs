@@ -61,7 +61,11 @@ impl Supervisor {
                 watching = self.watch_anew(found.is_some());
                 self.pending.everything();
             }
-            self.heed_events(&mut overflow_told);
+            if self.is_broken() {
+                watching = None;
+                tried = Instant::now();
+            }
+            self.heed_overflow(&mut overflow_told);
             match stopped.recv_timeout(CHECK) {
                 Err(RecvTimeoutError::Timeout) => {}
                 Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
@@ -93,12 +97,18 @@ impl Supervisor {
         Ok(watcher)
     }
 
-    fn heed_events(&self, overflow_told: &mut Option<Instant>) {
+    /// Whether the event thread met a limit: then some folders are not watched, and none may be relied on.
+    fn is_broken(&self) -> bool {
         let broken = self.events.broken.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let is_broken = broken.is_some();
         if let Some(reason) = broken {
             self.tell(WatchMode::Polling { reason, every: POLL });
             self.pending.everything();
         }
+        is_broken
+    }
+
+    fn heed_overflow(&self, overflow_told: &mut Option<Instant>) {
         if overflow_told.is_none_or(|told| told.elapsed() >= OVERFLOW_PAUSE) {
             let mut overflowed = self.events.overflowed.lock().unwrap_or_else(PoisonError::into_inner);
             if std::mem::take(&mut *overflowed) {

@@ -5,7 +5,6 @@
 //! comes out is compared with what the plan was made from, and is swapped back if it is something else.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
 
 use rustix::io::Errno;
 
@@ -14,15 +13,16 @@ use crate::ports::LocalRepository;
 
 use super::changes::{self, Change, Content};
 use super::content::{self, Reading};
-use super::dir::{Dir, adopt_file, stat_fd};
+use super::dir::Dir;
 use super::journal::{Journals, Pending};
 use super::leftovers;
 use super::renames::{At, Renames, Swapped, rename};
 use super::scan::Own;
+use super::shape::remove_empty;
 use super::stamp::{Stamp, Stat};
 
 /// Above this many files one flush of the file system is cheaper than a flush of each.
-const FEW: usize = 16;
+pub(super) const FEW: usize = 16;
 
 /// Where and how files are installed.
 pub(super) struct Site<'a> {
@@ -84,15 +84,17 @@ pub(super) fn run(
 
 pub(super) struct Run<'a> {
     pub(super) site: &'a Site<'a>,
-    app: &'a AppName,
+    pub(super) app: &'a AppName,
     pub(super) key: String,
     pub(super) changes: Vec<Change>,
     manner: Manner,
-    staged: BTreeMap<usize, Stamp>,
+    pub(super) staged: BTreeMap<usize, Stamp>,
     /// What was swapped out and found to be what was expected, at this state.
     pub(super) out: BTreeMap<usize, Stamp>,
     /// Folders in which names changed, relative to the app.
-    touched: BTreeSet<String>,
+    pub(super) touched: BTreeSet<String>,
+    /// The app's own folder is new.
+    pub(super) made_app: bool,
     pub(super) outcome: Outcome,
 }
 
@@ -117,6 +119,7 @@ impl<'a> Run<'a> {
             staged: BTreeMap::new(),
             out: BTreeMap::new(),
             touched: BTreeSet::new(),
+            made_app: false,
             outcome: Outcome::default(),
         }
     }
@@ -138,6 +141,9 @@ impl<'a> Run<'a> {
                     }
                 }
             }
+        }
+        if due.is_empty() && pending.to.is_some() && self.manner == Manner::Install {
+            return Ok(());
         }
         self.stage_all(&due)?;
         if self.manner == Manner::Install {
@@ -192,79 +198,6 @@ impl<'a> Run<'a> {
     /// A folder of the app; the empty path is the app's own.
     pub(super) fn folder(&self, path: &str) -> rustix::io::Result<Dir> {
         self.site.root.child(self.app.as_str())?.descend(path)
-    }
-
-    // ------------------------------------------------------------ staging
-
-    fn stage_all(&mut self, due: &BTreeMap<usize, Option<Stat>>) -> Result<(), Failure> {
-        let writes = |index: &usize| self.changes.get(*index).is_some_and(|change| change.new.is_some());
-        let count = due.keys().filter(|index| writes(index)).count();
-        for (index, live) in due {
-            if let Some(Change { path, new: Some(new), .. }) = self.changes.get(*index) {
-                let stamp = self
-                    .stage(*index, path, *new, live.as_ref(), count <= FEW)?
-                    .map_err(|error| self.failed("staging", path, &error))?;
-                self.staged.insert(*index, stamp);
-            }
-        }
-        let synced = match count {
-            0 => Ok(()),
-            1..=FEW => self.site.staging.sync(),
-            _ => self.site.staging.sync_file_system(),
-        };
-        synced.map_err(|errno| self.failed("flushing", "", &errno.into()))
-    }
-
-    fn stage(
-        &self,
-        index: usize,
-        path: &str,
-        new: Content,
-        live: Option<&Stat>,
-        sync: bool,
-    ) -> Result<std::io::Result<Stamp>, Failure> {
-        let bytes = self.site.repo.blob(new.id)?;
-        Ok(self.write_staged(index, path, new, live, sync, &bytes))
-    }
-
-    /// The name without `.part` exists only with the whole content in it.
-    fn write_staged(
-        &self,
-        index: usize,
-        path: &str,
-        new: Content,
-        live: Option<&Stat>,
-        sync: bool,
-        bytes: &[u8],
-    ) -> std::io::Result<Stamp> {
-        let Site { staging, file_mode, .. } = self.site;
-        let part = leftovers::part_name(&self.key, index);
-        let mut file = staging.create(&part)?;
-        file.write_all(bytes)?;
-        let mode = live.map_or(*file_mode, |stat| stat.stamp.mode & 0o777);
-        let owner = match live {
-            Some(stat) => stat.owner,
-            None => self.heir_of(path)?,
-        };
-        adopt_file(&file, with_execution(mode, new.kind), owner)?;
-        if sync {
-            file.sync_all()?;
-        }
-        rename(At(staging, &part), At(staging, &leftovers::name(&self.key, index)))?;
-        Ok(stat_fd(&file)?.stamp)
-    }
-
-    /// The owner of the nearest folder that is there: what is new belongs to whom the folder belongs.
-    fn heir_of(&self, path: &str) -> rustix::io::Result<(u32, u32)> {
-        let mut path = path;
-        while let Some((outer, _)) = path.rsplit_once('/') {
-            if let Ok(dir) = self.folder(outer) {
-                return Ok(dir.stat()?.owner);
-            }
-            path = outer;
-        }
-        let dir = self.folder("").or_else(|_| self.site.root.child("."))?;
-        Ok(dir.stat()?.owner)
     }
 
     // ------------------------------------------------------------ applying
@@ -363,114 +296,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    // ------------------------------------------------------------ folders
-
-    /// Opens a folder of the app, making what is missing on the way.
-    fn make_folder(&mut self, path: &str) -> rustix::io::Result<Dir> {
-        let mut dir = match self.site.root.child(self.app.as_str()) {
-            Err(Errno::NOENT) => self.make_in(self.site.root, self.app.as_str())?,
-            other => other?,
-        };
-        let mut walked = String::new();
-        for component in path.split('/').filter(|part| !part.is_empty()) {
-            dir = match dir.child(component) {
-                Err(Errno::NOENT) => {
-                    self.touched.insert(walked.clone());
-                    self.make_in(&dir, component)?
-                }
-                other => other?,
-            };
-            walked = if walked.is_empty() { component.to_owned() } else { format!("{walked}/{component}") };
-        }
-        Ok(dir)
-    }
-
-    /// A new folder has our mode, and owner and set-group-id of the one around it.
-    fn make_in(&self, outer: &Dir, name: &str) -> rustix::io::Result<Dir> {
-        match outer.make_dir(name, self.site.dir_mode) {
-            Ok(()) => {}
-            Err(Errno::EXIST) => return outer.child(name),
-            Err(errno) => return Err(errno),
-        }
-        let (dir, around) = (outer.child(name)?, outer.stat()?);
-        dir.adopt(self.site.dir_mode | (around.stamp.mode & 0o2000), around.owner)?;
-        Ok(dir)
-    }
-
-    /// Removes folders that our deletions left empty; all of the app's empty ones if the app itself goes.
-    fn prune(&mut self, whole_app: bool) -> Result<(), Failure> {
-        if whole_app {
-            self.touched.insert(String::new());
-            remove_empty(self.site.root, self.app.as_str());
-            return self.site.root.sync().map_err(|errno| self.failed("flushing", "", &errno.into()));
-        }
-        let deleted = self.changes.iter().filter(|change| change.new.is_none());
-        let folders: BTreeSet<String> = deleted.flat_map(|change| ancestors(&change.path)).collect();
-        for folder in folders.iter().rev() {
-            let (outer, name) = folder.rsplit_once('/').unwrap_or(("", folder));
-            if let Ok(dir) = self.folder(outer)
-                && dir.remove_dir(name).is_ok()
-            {
-                self.touched.insert(outer.to_owned());
-            }
-        }
-        Ok(())
-    }
-
-    fn sync_folders(&self) -> Result<(), Failure> {
-        let synced = if self.touched.is_empty() {
-            Ok(())
-        } else if self.touched.len() > FEW {
-            self.site.root.sync_file_system()
-        } else {
-            let mut folders = self.touched.iter().filter_map(|path| self.folder(path).ok());
-            folders.try_for_each(|dir| dir.sync()).and_then(|()| self.site.root.sync())
-        };
-        synced.map_err(|errno| self.failed("flushing", "", &errno.into()))
-    }
-
     pub(super) fn failed(&self, doing: &str, path: &str, error: &std::io::Error) -> Failure {
         Failure::disk(format!("{doing} {path:?} of the app {:?}", self.app.as_str()), error)
-    }
-}
-
-/// All folders that a path lies in, without the app's own.
-fn ancestors(path: &str) -> impl Iterator<Item = String> + '_ {
-    path.match_indices('/').filter_map(|(at, _)| path.get(..at).map(str::to_owned))
-}
-
-/// Removes a folder that holds nothing but empty folders; one that holds a file keeps it.
-fn remove_empty(outer: &Dir, name: &str) {
-    if let Ok(dir) = outer.child(name) {
-        for entry in dir.list().unwrap_or_default() {
-            match std::str::from_utf8(&entry.name) {
-                Ok(inner) if entry.file_type == rustix::fs::FileType::Directory => remove_empty(&dir, inner),
-                _ => return,
-            }
-        }
-        let _ = outer.remove_dir(name);
-    }
-}
-
-/// The execution bits follow Git's kind: where reading is allowed, or nowhere.
-fn with_execution(mode: u32, kind: EntryKind) -> u32 {
-    if kind == EntryKind::Executable { mode | (mode & 0o444) >> 2 } else { mode & !0o111 }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn execution_is_allowed_where_reading_is() {
-        assert_eq!(with_execution(0o640, EntryKind::Executable), 0o750);
-        assert_eq!(with_execution(0o755, EntryKind::File), 0o644);
-        assert_eq!(with_execution(0o600, EntryKind::File), 0o600);
-    }
-
-    #[test]
-    fn the_ancestors_of_a_path_are_its_folders() {
-        assert_eq!(ancestors("a/b/c").collect::<Vec<_>>(), ["a", "a/b"]);
-        assert_eq!(ancestors("a").count(), 0);
     }
 }

@@ -38,7 +38,7 @@ impl Journals {
             let path = entry.map_err(failed)?.path();
             let found = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice::<Pending>(&text).ok());
             match found {
-                Some(found) if path.file_stem().is_some_and(|stem| *stem == *key(&found.app)) => {
+                Some(found) if path.file_name().is_some_and(|name| *name == *file_name(&found.app)) => {
                     pending.insert(found.app.clone(), found);
                 }
                 _ => {
@@ -89,11 +89,15 @@ impl Journals {
     }
 
     fn path(&self, app: &AppName) -> PathBuf {
-        self.folder.join(key(app)).with_extension("json")
+        self.folder.join(file_name(app))
     }
 }
 
-/// A file name for an app: its own may be too long, or mean something to a file system.
+fn file_name(app: &AppName) -> String {
+    format!("{}.json", key(app))
+}
+
+/// A short text for an app: its own name may be too long, or mean something to a file system.
 pub(super) fn key(app: &AppName) -> String {
     let digest: [u8; 20] = Sha1::digest(app.as_str()).into();
     ObjectId::from_bytes(digest).to_string()

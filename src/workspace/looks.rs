@@ -63,7 +63,8 @@ impl AppsFolder {
             }
             Err(errno) => return Ok(unopened(errno)),
         };
-        match self.look_through(&dir, nature, app) {
+        let device = root.stat().map_err(|errno| Failure::disk("asking for the apps folder", &errno.into()))?.device;
+        match self.look_through(&dir, lens(nature, device, None), nature, app) {
             Ok(seen) => Ok(seen),
             Err(Stop::Moved) => Ok(AppOnDisk::Busy(self.pause())),
             Err(Stop::Unreadable { path, reason }) => Ok(AppOnDisk::Unreadable { path, reason }),
@@ -71,9 +72,8 @@ impl AppsFolder {
         }
     }
 
-    fn look_through(&mut self, dir: &Dir, nature: Nature, app: &AppName) -> Result<AppOnDisk, Stop> {
+    fn look_through(&mut self, dir: &Dir, lens: Lens<'_>, nature: Nature, app: &AppName) -> Result<AppOnDisk, Stop> {
         let known = self.known(app).map_err(Stop::Failed)?;
-        let lens = lens(nature, None);
         let mut swept = sweep(dir, known, lens)?;
         let nothing_new = swept.fresh.is_nothing();
         if nothing_new && (swept.root.tree != ObjectId::ZERO || swept.root.is_empty()) {
@@ -113,7 +113,8 @@ impl AppsFolder {
             self.changed |= self.apps.remove(app).is_some();
             return Ok(to.is_none_or(|to| self.is_empty_tree(to)));
         };
-        let lens = lens(nature, Some(own));
+        let device = root.stat().map_err(|errno| Failure::disk("asking for the apps folder", &errno.into()))?.device;
+        let lens = lens(nature, device, Some(own));
         let known = self.known(app)?;
         let mut swept = match sweep(&dir, known, lens) {
             Ok(swept) => swept,
@@ -167,9 +168,9 @@ impl AppsFolder {
     }
 }
 
-fn lens(nature: Nature, own: Option<&Own>) -> Lens<'_> {
+fn lens(nature: Nature, device: (u32, u32), own: Option<&Own>) -> Lens<'_> {
     let own_racy_ns = if nature.network { COARSE_NS } else { TICKS_NS };
-    Lens { trusts_mode: nature.trusts_mode, own, own_racy_ns }
+    Lens { device, trusts_mode: nature.trusts_mode, own, own_racy_ns }
 }
 
 fn settled(root: &DirRecord) -> AppOnDisk {

@@ -1,8 +1,8 @@
 //! The apps folder on disk: from folders to trees, and from trees to folders.
 //!
-//! Looking is a sweep of stamps ([`scan`]) against what is remembered ([`cache`]); only what is new is read, and only when
-//! it is quiet ([`quiet`]). Installing ([`install`]) stages, journals and swaps. Everything is reached through open folders
-//! ([`dir`]), one component at a time and without following links.
+//! Looking is a sweep of stamps (`scan`) against what is remembered (`cache`); only what is new is read, and only when
+//! it is quiet (`quiet`). Installing (`install`) stages, journals and swaps. Everything is reached through open folders
+//! (`dir`), one component at a time and without following links.
 
 mod cache;
 mod changes;
@@ -19,6 +19,8 @@ mod quiet;
 mod record;
 mod renames;
 mod scan;
+mod shape;
+mod stage;
 mod stamp;
 
 pub use folder::{AppsFolder, Settings};

@@ -57,3 +57,14 @@ impl DirRecord {
         self.dirs.get(found).map(|(_, dir)| dir)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hundred_thousand_files_are_remembered_in_a_few_megabytes() {
+        assert!(size_of::<FileRecord>() <= 80, "{}", size_of::<FileRecord>());
+        assert!(size_of::<DirRecord>() <= 112, "{}", size_of::<DirRecord>());
+    }
+}

@@ -48,6 +48,8 @@ pub(super) struct Swept {
 /// How to look at a folder.
 #[derive(Clone, Copy)]
 pub(super) struct Lens<'a> {
+    /// The apps folder's: files can only be swapped within one file system.
+    pub(super) device: (u32, u32),
     /// Whether the file system keeps the executable bit.
     pub(super) trusts_mode: bool,
     /// What this service has just written.
@@ -58,15 +60,13 @@ pub(super) struct Lens<'a> {
 
 /// Asks for the stamps of everything in an app's folder; contents that `known` has at the same stamps are taken from it.
 pub(super) fn sweep(dir: &Dir, known: Option<&DirRecord>, lens: Lens<'_>) -> Result<Swept, Stop> {
-    let device = dir.stat().map_err(|error| stopped("", error))?.device;
-    let mut sweeper = Sweeper { lens, device, fresh: Fresh::default(), files: 0, path: String::new() };
+    let mut sweeper = Sweeper { lens, fresh: Fresh::default(), files: 0, path: String::new() };
     let (root, _) = sweeper.folder(dir, known, 0)?;
     Ok(Swept { root, fresh: sweeper.fresh })
 }
 
 struct Sweeper<'a> {
     lens: Lens<'a>,
-    device: (u32, u32),
     fresh: Fresh,
     files: usize,
     path: String,
@@ -76,8 +76,11 @@ impl Sweeper<'_> {
     /// Answers the folder and whether it is wholly as it was known.
     fn folder(&mut self, dir: &Dir, known: Option<&DirRecord>, depth: usize) -> Result<(DirRecord, bool), Stop> {
         let stat = dir.stat().map_err(|error| stopped(&self.path, error))?;
-        if stat.device != self.device {
-            return Err(unreadable(&self.path, "another file system is mounted here; an app lives on one"));
+        if stat.device != self.lens.device {
+            return Err(unreadable(
+                &self.path,
+                "another file system is mounted here; keep apps on the file system of the apps folder",
+            ));
         }
         if depth > DEEPEST {
             return Err(unreadable(&self.path, format!("folders are nested more than {DEEPEST} deep; flatten them")));

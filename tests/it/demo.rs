@@ -8,6 +8,8 @@ use russh::keys::ssh_key::LineEnding;
 use russh::keys::{Algorithm, PrivateKey};
 use tokio::process::Command;
 
+use crate::support::{PATIENCE, wait_for};
+
 /// A server for one empty repository, `apps.git`, with a client that has an accepted key.
 struct Scene {
     folder: tempfile::TempDir,
@@ -54,7 +56,7 @@ impl Scene {
     }
 
     async fn run(&self, key: &str, arguments: &[&str]) -> (bool, String) {
-        let output = tokio::time::timeout(Duration::from_secs(60), self.git(key, arguments).output());
+        let output = tokio::time::timeout(Duration::from_mins(1), self.git(key, arguments).output());
         let output = output.await.unwrap().unwrap();
         let text = [output.stdout, output.stderr].concat();
         (output.status.success(), String::from_utf8_lossy(&text).into_owned())
@@ -136,4 +138,39 @@ async fn shutdown_does_not_wait_for_a_client_that_stays() {
     scene.server.shutdown().await;
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
     client.wait().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_carries_the_sample_apps_and_an_edit_across_and_ends_on_ctrl_c() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("demo");
+    let log = std::fs::File::create(folder.path().join("log")).unwrap();
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_appferry"))
+        .args(["demo", "--for", "120", "--folder"])
+        .arg(&root)
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let told = || std::fs::read_to_string(folder.path().join("log")).unwrap_or_default();
+    let wait = |what: &str| {
+        let seen = || told().lines().any(|line| what.split('…').all(|part| line.contains(part))).then_some(());
+        tokio::task::block_in_place(|| wait_for(PATIENCE, told, seen));
+    };
+    wait("production…PO App…installed");
+    wait("production…Visitor Book…installed");
+    let file = "PO App/screens/Screen 1/controls/main_control/text1/meta.json";
+    std::fs::write(root.join("development/apps").join(file), "{\"label\": \"edited\"}\n").unwrap();
+    wait("'text1' control modified in 'Screen 1' screen.");
+    tokio::task::block_in_place(|| {
+        wait_for(PATIENCE, told, || {
+            let arrived = std::fs::read_to_string(root.join("production/apps").join(file)).ok()?;
+            arrived.contains("edited").then_some(())
+        });
+    });
+    let interrupt = Command::new("kill").args(["-INT", &demo.id().unwrap().to_string()]).status().await.unwrap();
+    assert!(interrupt.success());
+    assert!(tokio::time::timeout(PATIENCE, demo.wait()).await.unwrap().unwrap().success(), "{}", told());
+    assert!(told().contains("The folders stay in"), "{}", told());
 }

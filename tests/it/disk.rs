@@ -1,7 +1,16 @@
 //! The apps folder on a real disk: looks, installs, crashes and other people's saves.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "the helpers of tests may fail loudly too"
+)]
+
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,9 +19,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use appferry::domain::{AppName, EntryKind, Failure, FailureClass, ObjectId, TreeEntry};
-use appferry::ports::{AppOnDisk, Commit, FolderOnDisk, Installed, LocalRepository, RefEdit, Workspace};
-use appferry::watch::{Hint, Hints, WatchMode, Watcher};
+use appferry::ports::{AppOnDisk, Commit, FolderOnDisk, Hint, Installed, LocalRepository, RefEdit, Workspace};
+use appferry::watch::{Hints, WatchMode, Watcher};
 use appferry::workspace::{AppsFolder, Settings};
+use proptest::prelude::*;
 use sha1::{Digest, Sha1};
 use tempfile::TempDir;
 
@@ -106,13 +116,12 @@ impl Memory {
         let mut entries = Vec::new();
         let mut folders: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
         for (path, text) in files {
-            match path.split_once('/') {
-                Some((folder, rest)) => folders.entry(folder).or_default().push((rest, text)),
-                None => {
-                    let kind = if path.ends_with('*') { EntryKind::Executable } else { EntryKind::File };
-                    let id = self.write_blob(text.as_bytes()).unwrap();
-                    entries.push(entry(path.trim_end_matches('*'), kind, id));
-                }
+            if let Some((folder, rest)) = path.split_once('/') {
+                folders.entry(folder).or_default().push((rest, text));
+            } else {
+                let kind = if path.ends_with('*') { EntryKind::Executable } else { EntryKind::File };
+                let id = self.write_blob(text.as_bytes()).unwrap();
+                entries.push(entry(path.trim_end_matches('*'), kind, id));
             }
         }
         for (folder, inner) in folders {
@@ -139,6 +148,13 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
+        fs::create_dir(home.path().join("apps")).unwrap();
+        Self::at(home, DEBOUNCE)
+    }
+
+    /// On a file system in memory, if there is one: for many installs.
+    fn quick() -> Self {
+        let home = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
         fs::create_dir(home.path().join("apps")).unwrap();
         Self::at(home, DEBOUNCE)
     }
@@ -294,7 +310,6 @@ fn what_cannot_be_part_of_an_app_is_named_with_its_reason() {
     let pipe = bench.apps().join("pipe/p");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     fs::create_dir(bench.apps().join("bytes")).unwrap();
-    use std::os::unix::ffi::OsStrExt;
     fs::write(bench.apps().join("bytes").join(std::ffi::OsStr::from_bytes(b"\xff")), "").unwrap();
     symlink(bench.apps().join("pipe"), bench.apps().join("linked app")).unwrap();
     fs::create_dir(bench.apps().join("back\\slash")).unwrap();
@@ -560,15 +575,10 @@ fn a_saver_that_never_rests_loses_no_save_and_readers_see_whole_files() {
         let (path, stop) = (path.clone(), Arc::clone(&stop));
         move || {
             let mut last = 0;
-            for save in 100_000..104_000 {
-                let text = format!("{{\"version\":{save:06}}}").repeat(200);
-                if save % 2 == 0 {
-                    let temporary = path.with_file_name("..saving");
-                    fs::write(&temporary, text).unwrap();
-                    fs::rename(&temporary, &path).unwrap();
-                } else {
-                    continue;
-                }
+            for save in 100_000..102_000 {
+                let temporary = path.with_file_name("..saving");
+                fs::write(&temporary, format!("{{\"version\":{save:06}}}").repeat(200)).unwrap();
+                fs::rename(&temporary, &path).unwrap();
                 last = save;
                 std::thread::sleep(Duration::from_micros(300));
             }
@@ -672,4 +682,305 @@ async fn a_folder_that_is_missing_or_made_anew_is_watched_once_it_is_there() {
         modes.wait_for(|mode| matches!(mode, WatchMode::Polling { .. })).await.unwrap();
         while next(&mut hints).await != Hint::Everything {}
     }
+}
+
+const FEW_WATCHES: &str = "APPFERRY_TEST_FEW_WATCHES";
+
+/// Not a test by itself: it runs in a user namespace whose limit is 20 watches.
+#[tokio::test(flavor = "multi_thread")]
+async fn child_that_may_watch_only_a_few_folders() {
+    if std::env::var_os(FEW_WATCHES).is_none() {
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    for folder in 0..40 {
+        fs::create_dir(home.path().join(format!("app {folder}"))).unwrap();
+    }
+    let (watcher, mut hints) = Watcher::start(home.path().to_owned()).unwrap();
+    assert_eq!(next(&mut hints).await, Hint::Everything);
+    let mode = watcher.mode();
+    assert!(matches!(&mode, WatchMode::Polling { reason, .. } if reason.contains("max_user_watches")), "{mode:?}");
+    let begun = std::time::Instant::now();
+    assert_eq!(next(&mut hints).await, Hint::Everything);
+    assert!(begun.elapsed() < Duration::from_secs(8));
+}
+
+#[test]
+fn more_folders_than_watches_are_scanned_and_the_limit_is_named() {
+    let limited = Command::new("unshare")
+        .args(["-Ur", "sh", "-c", "echo 20 > /proc/sys/user/max_inotify_watches || exit 77; exec \"$0\" \"$@\""])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "disk::child_that_may_watch_only_a_few_folders"])
+        .env(FEW_WATCHES, "1")
+        .output();
+    match limited {
+        Ok(output) if output.status.success() => {}
+        Ok(output)
+            if String::from_utf8_lossy(&output.stdout).contains("panicked") || output.status.code() == Some(101) =>
+        {
+            panic!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+        }
+        _ => {
+            assert!(std::env::var_os("CI").is_none(), "user namespaces must work where all tests must run");
+            eprintln!("skipped: this user may not make a user namespace");
+        }
+    }
+}
+
+// ---------------------------------------------------------------- crashes
+
+const CRASH_HOME: &str = "APPFERRY_TEST_CRASH_HOME";
+const BEFORE: [(&str, &str); 5] = [("a", "1"), ("b/c", "1"), ("gone/d", "1"), ("turns", "1"), ("z", "1")];
+const AFTER: [(&str, &str); 5] = [("a", "2"), ("b/c", "2"), ("new/e", "2"), ("turns/f", "2"), ("z", "1")];
+
+/// Not a test by itself: the process that the crash tests start and kill.
+#[test]
+fn child_that_installs_and_may_be_killed() {
+    let Some(home) = std::env::var_os(CRASH_HOME).map(PathBuf::from) else { return };
+    let repo = Arc::new(Memory::default());
+    let (before, after) = (repo.plant(&BEFORE), repo.plant(&AFTER));
+    let outcome = open(&home, DEBOUNCE, &repo).install(&app("x"), Some(before), Some(after));
+    fs::write(home.join("outcome"), format!("{outcome:?}")).unwrap();
+}
+
+/// Runs that child under strace, which does something to it at the system calls named.
+fn child(home: &Path, inject: &str) -> Option<std::process::Child> {
+    let started = Command::new("strace")
+        .args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("inject={inject}")])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "disk::child_that_installs_and_may_be_killed"])
+        .env(CRASH_HOME, home)
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn();
+    if started.is_err() {
+        assert!(std::env::var_os("CI").is_none(), "strace must be there where all tests must run");
+        eprintln!("skipped: strace is not installed");
+    }
+    started.ok()
+}
+
+fn before_the_crash() -> Bench {
+    let mut bench = Bench::new();
+    let before = bench.repo.plant(&BEFORE);
+    bench.repo.plant(&AFTER);
+    bench.install("x", None, Some(before));
+    bench
+}
+
+#[test]
+fn killed_at_any_step_an_install_is_rolled_forward_and_no_save_is_lost() {
+    let mut kills = 0;
+    for call in ["rename", "renameat", "renameat2", "unlinkat", "fsync", "mkdirat", "unlink", "fchmod"] {
+        for nth in 1.. {
+            let mut bench = before_the_crash();
+            let (before, after) = (bench.repo.plant(&BEFORE), bench.repo.plant(&AFTER));
+            let Some(mut child) = child(bench.home.path(), &format!("{call}:signal=KILL:when={nth}")) else { return };
+            if child.wait().unwrap().success() {
+                break;
+            }
+            kills += 1;
+            for (path, _) in BEFORE.iter().chain(&AFTER) {
+                let found = fs::read_to_string(bench.apps().join("x").join(path)).unwrap_or_default();
+                assert!(["", "1", "2"].contains(&found.as_str()), "half a file {path} after {call} {nth}");
+            }
+            let saved = nth % 2 == 0;
+            if saved {
+                bench.write("x/z", "mine");
+            }
+            bench.restart();
+            let begun = bench.journals() == 1;
+            let touched = bench.disk.recover().unwrap();
+            assert_eq!(touched.len(), usize::from(begun));
+            let wanted = if !begun {
+                if saved { None } else { Some(vec![before, after]) }
+            } else if saved {
+                let mut files = AFTER;
+                files[4].1 = "mine";
+                Some(vec![bench.repo.plant(&files)])
+            } else {
+                Some(vec![after])
+            };
+            let tree = bench.tree_of("x");
+            assert!(wanted.is_none_or(|wanted| wanted.contains(&tree)), "half an app after {call} {nth}");
+            assert!(!saved || bench.read("x/z") == "mine");
+            assert_eq!((bench.staged(), bench.journals()), (vec![], 0), "after {call} {nth}");
+        }
+    }
+    eprintln!("{kills} kills survived");
+    assert!(kills > 20);
+}
+
+#[test]
+fn a_save_that_was_swapped_out_when_the_crash_came_is_put_back() {
+    let mut bench = before_the_crash();
+    let Some(mut child) = child(bench.home.path(), "renameat2:signal=KILL:when=1") else { return };
+    assert!(!child.wait().unwrap().success());
+    // As after the exchange: what somebody saved is in the staging folder, and ours is live.
+    let staging = bench.apps().join(".appferry/staging");
+    let staged = bench.staged().into_iter().find(|name| name.ends_with("-0")).expect("a is the first change");
+    fs::write(staging.join(staged), "mine").unwrap();
+    bench.write("x/a", "2");
+    bench.restart();
+    bench.disk.recover().unwrap();
+    assert_eq!((bench.read("x/a"), bench.read("x/b/c")), ("mine".to_owned(), "2".to_owned()));
+    assert_eq!((bench.staged(), bench.journals()), (vec![], 0));
+}
+
+#[test]
+fn a_save_in_the_moment_before_the_swap_is_swapped_back() {
+    for how in ["renamed over", "written in place", "deleted"] {
+        let bench = before_the_crash();
+        let Some(mut child) = child(bench.home.path(), "renameat2:delay_enter=700000:when=2") else { return };
+        while bench.journals() == 0 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        // turns is deleted first (it becomes a folder); then a is swapped (1), then b/c (2): it waits there.
+        while bench.read("x/a") == "1" {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        match how {
+            "renamed over" => {
+                bench.write("saving", "mine");
+                fs::rename(bench.apps().join("saving"), bench.apps().join("x/b/c")).unwrap();
+            }
+            "written in place" => bench.write("x/b/c", "mine"),
+            _ => fs::remove_file(bench.apps().join("x/b/c")).unwrap(),
+        }
+        assert!(child.wait().unwrap().success());
+        assert_eq!(fs::read_to_string(bench.home.path().join("outcome")).unwrap(), "Ok(Disturbed)", "{how}");
+        if how == "deleted" {
+            assert!(!bench.exists("x/b/c"));
+        } else {
+            assert_eq!(bench.read("x/b/c"), "mine", "{how}");
+        }
+        assert_eq!((bench.staged(), bench.journals()), (vec![], 0));
+    }
+}
+
+// ---------------------------------------------------------------- any trees at all
+
+type Files = BTreeMap<String, String>;
+
+/// Few names, so that files turn into folders and back, and few contents, so that files stay the same.
+fn any_files() -> impl Strategy<Value = Files> {
+    let path = proptest::collection::vec(prop_oneof!["a", "b", "c"], 1..4).prop_map(|parts| parts.join("/"));
+    proptest::collection::btree_map(path, "[12]", 1..7).prop_map(|files| without_clashes(&files))
+}
+
+/// A path cannot be a file and a folder.
+fn without_clashes(files: &Files) -> Files {
+    let inside = |path: &str| files.keys().any(|other| other.starts_with(&format!("{path}/")));
+    files.iter().filter(|(path, _)| !inside(path)).map(|(path, text)| (path.clone(), text.clone())).collect()
+}
+
+fn planted(repo: &Memory, files: &Files) -> ObjectId {
+    repo.plant(&files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect::<Vec<_>>())
+}
+
+fn on_disk(root: &Path) -> Files {
+    let mut files = Files::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+                files.insert(name, fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    files
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_tree_becomes_any_other_and_any_save_in_between_stays(
+        from in any_files(),
+        to in any_files(),
+        saved in proptest::option::of((0_usize..8, prop_oneof!["mine", ""])),
+        exchange in any::<bool>(),
+    ) {
+        let mut bench = Bench::quick();
+        if !exchange {
+            bench.disk = open(bench.home.path(), DEBOUNCE, &bench.repo).without_exchange();
+        }
+        let (old, new) = (planted(&bench.repo, &from), planted(&bench.repo, &to));
+        prop_assert_eq!(bench.install("x", None, Some(old)), Installed::Done);
+        let saved = saved.and_then(|(which, text)| Some((from.keys().nth(which)?.clone(), text)));
+        if let Some((path, text)) = &saved {
+            bench.write(&format!("x/{path}"), text);
+        }
+        let outcome = bench.install("x", Some(old), Some(new));
+        let found = on_disk(&bench.apps().join("x"));
+        match &saved {
+            None => prop_assert_eq!(&outcome, &Installed::Done),
+            Some((path, text)) => prop_assert_eq!(found.get(path), Some(text)),
+        }
+        if outcome == Installed::Done {
+            prop_assert_eq!(found, to);
+            prop_assert_eq!(bench.disk.look_at(&app("x")).unwrap(), AppOnDisk::Settled(new));
+        }
+        prop_assert_eq!((bench.staged(), bench.journals()), (vec![], 0));
+    }
+}
+
+// ---------------------------------------------------------------- size
+
+#[test]
+#[ignore = "a measurement: an app of 690 files"]
+fn the_largest_app_seen() {
+    let mut bench = Bench::new();
+    let files: Vec<(String, String)> =
+        (0..690).map(|file| (format!("d{}/f{file}", file / 4), format!("{{\"f\":{file}}}"))).collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let to = bench.repo.plant(&files);
+    let begun = std::time::Instant::now();
+    assert_eq!(bench.install("large", None, Some(to)), Installed::Done);
+    eprintln!("install an app of 690 files in 173 folders: {:.1} ms", begun.elapsed().as_secs_f64() * 1000.0);
+}
+
+/// Prints; run it in release mode for numbers that mean something.
+#[test]
+#[ignore = "a measurement: 100,000 files"]
+fn a_hundred_thousand_files_in_a_thousand_apps() {
+    let mut bench = Bench::new();
+    for app in 0..1000 {
+        let folder = bench.apps().join(format!("App {app}"));
+        fs::create_dir(&folder).unwrap();
+        for file in 0..100 {
+            fs::write(folder.join(format!("control-{file}.json")), format!("{{\"app\":{app},\"file\":{file}}}"))
+                .unwrap();
+        }
+    }
+    std::thread::sleep(Duration::from_secs(3));
+    let timed = |what: &str, work: &mut dyn FnMut()| {
+        let begun = std::time::Instant::now();
+        work();
+        eprintln!("{what}: {:.1} ms", begun.elapsed().as_secs_f64() * 1000.0);
+    };
+    timed("cold look at all", &mut || drop(bench.disk.look_at_all().unwrap()));
+    timed("warm look at all", &mut || drop(bench.disk.look_at_all().unwrap()));
+    timed("look at one", &mut || drop(bench.disk.look_at(&app("App 7")).unwrap()));
+    timed("save the cache", &mut || bench.disk.save_cache().unwrap());
+    timed("save it unchanged", &mut || bench.disk.save_cache().unwrap());
+    let size = fs::metadata(bench.home.path().join("data/stat-cache")).unwrap().len();
+    eprintln!("cache file: {} bytes a file", size / 100_000);
+    timed("read the cache", &mut || bench.restart());
+    timed("look at all after a restart", &mut || drop(bench.disk.look_at_all().unwrap()));
+    let AppOnDisk::Settled(from) = bench.disk.look_at(&app("App 7")).unwrap() else { panic!("it is quiet") };
+    let mut entries = bench.repo.tree(from).unwrap();
+    entries[0].id = bench.repo.write_blob(b"{}").unwrap();
+    let to = bench.repo.write_tree(&entries).unwrap();
+    timed("install one file of one app", &mut || {
+        assert_eq!(bench.install("App 7", Some(from), Some(to)), Installed::Done);
+    });
+    let files: Vec<(String, String)> = (0..690).map(|file| (format!("f{file}"), format!("{{\"f\":{file}}}"))).collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let to = bench.repo.plant(&files);
+    timed("install an app of 690 files", &mut || assert_eq!(bench.install("large", None, Some(to)), Installed::Done));
 }

@@ -1,5 +1,13 @@
 //! The program's face: the API through its client, and the real program's arguments and exit codes.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests"
+)]
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Output};

@@ -121,7 +121,7 @@ fn many_objects_are_written_out_before_they_fill_the_memory() {
     let (_folder, repo) = fresh();
     let ids: Vec<_> = (0..20_001).map(|n| repo.write_blob(format!("file {n}").as_bytes()).unwrap()).collect();
     assert_eq!(packs(repo.path()).len(), 1);
-    let large: Vec<u8> = (0..17_u32 << 20).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let large: Vec<u8> = (0..17_u32 << 20).map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()[2]).collect();
     let large_id = repo.write_blob(&large).unwrap();
     assert_eq!(packs(repo.path()).len(), 2);
     repo.flush().unwrap();
@@ -305,7 +305,9 @@ fn what_nothing_needs_goes_and_what_is_young_or_in_use_stays() {
     repo.flush().unwrap();
     let used = write_commit(&repo, "used", vec![]);
     repo.flush().unwrap();
-    packs(repo.path()).iter().for_each(|pack| make_old(pack));
+    for pack in &packs(repo.path()) {
+        make_old(pack);
+    }
     let path = repo.path().to_owned();
     drop(repo);
 

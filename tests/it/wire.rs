@@ -1,5 +1,7 @@
 //! Remotes against real Git: over a stand-in for SSH that runs the server's command here, over HTTP, and over a path.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests, too")]
+
 mod double;
 mod http;
 

@@ -2,6 +2,7 @@
 
 mod apps_folder;
 mod network;
+mod probe;
 mod report;
 
 use std::process::ExitCode;
@@ -31,11 +32,11 @@ pub trait CheckParts: Send + Sync {
     /// Class key or disk.
     async fn keyring(&self) -> Result<Arc<dyn Keyring>, Failure>;
 
-    /// Makes the remote, without connecting to it.
+    /// Makes the remote, without connecting to it. The key store is always there for a repository that needs a key.
     ///
     /// # Errors
     /// A [`Failure`] with its class.
-    async fn remote(&self, sync: &SyncConfig, keyring: Arc<dyn Keyring>) -> Result<Arc<dyn Remote>, Failure>;
+    async fn remote(&self, sync: &SyncConfig, keyring: Option<Arc<dyn Keyring>>) -> Result<Arc<dyn Remote>, Failure>;
 
     /// Ends what was opened.
     async fn close(&self);
@@ -63,17 +64,17 @@ pub async fn check(config: Result<&Config, &ConfigErrors>, parts: Option<&dyn Ch
         Some(parts) => parts.keyring().await.map_err(Some),
         None => Err(None),
     };
-    report.steps.push(match &keyring {
+    report.steps.push(match keyring.as_ref() {
         Ok(_) => Step::ok("store", "opened"),
         Err(Some(failure)) => Step::fail("store", failure),
         Err(None) => Step::skip("store", "the data folder is not known"),
     });
     let sync = config.map(|config| config.sync.as_ref());
-    match (sync, keyring, parts) {
-        (Ok(Some(sync)), Ok(keyring), Some(parts)) => with_store(&mut report, sync, keyring, parts).await,
-        (Ok(Some(_)), _, _) => report.skip_all(&BEFORE_THE_FOLDER, "it needs the store"),
-        (Ok(None), _, _) => report.skip_all(&BEFORE_THE_FOLDER, "Git Sync is off"),
-        (Err(_), _, _) => report.skip_all(&BEFORE_THE_FOLDER, "it needs the environment"),
+    match (sync, parts) {
+        (Ok(Some(sync)), Some(parts)) => way_to_the_branch(&mut report, sync, keyring.ok(), parts).await,
+        (Ok(Some(_)), None) => report.skip_all(&BEFORE_THE_FOLDER, "it needs the store"),
+        (Ok(None), _) => report.skip_all(&BEFORE_THE_FOLDER, "Git Sync is off"),
+        (Err(_), _) => report.skip_all(&BEFORE_THE_FOLDER, "it needs the environment"),
     }
     report.steps.push(match sync {
         Ok(Some(sync)) => apps_folder::check(&sync.apps_dir).await,
@@ -105,12 +106,20 @@ fn environment(config: Result<&Config, &ConfigErrors>) -> Step {
     }
 }
 
-async fn with_store(report: &mut Report, sync: &SyncConfig, keyring: Arc<dyn Keyring>, parts: &dyn CheckParts) {
-    let key = credential(sync, keyring.as_ref()).await;
-    let usable = !matches!(key.outcome, Outcome::Fail { .. });
+/// From the key to the branch. Without a key, the way to the host is still looked at.
+async fn way_to_the_branch(
+    report: &mut Report,
+    sync: &SyncConfig,
+    keyring: Option<Arc<dyn Keyring>>,
+    parts: &dyn CheckParts,
+) {
+    let key = credential(sync, keyring.as_deref()).await;
+    let needs_key = matches!(sync.credential, Credential::Key { .. });
+    let usable = !needs_key || matches!(key.outcome, Outcome::Ok(_));
     report.steps.push(key);
     if !usable {
-        return report.skip_all(&network::STEPS, "it needs the key");
+        report.steps.extend(probe::steps(&sync.url).await);
+        return;
     }
     match parts.remote(sync, keyring).await {
         Ok(remote) => {
@@ -119,30 +128,30 @@ async fn with_store(report: &mut Report, sync: &SyncConfig, keyring: Arc<dyn Key
                 Ok(_) => Some(in_time(remote.check_write()).await),
                 Err(_) => None,
             };
-            let steps = network::steps(sync, tip.as_ref(), write.as_ref());
             if let Err(failure) = &tip
                 && failure.class == FailureClass::Key
                 && let Some(key) = report.steps.last_mut()
             {
                 *key = Step::fail("key", failure); // found by its name, but it does not open
             }
-            report.steps.extend(steps);
+            report.steps.extend(network::steps(sync, tip.as_ref(), write.as_ref()));
         }
         Err(failure) => report.steps.extend(network::steps(sync, Err(&failure), None)),
     }
 }
 
-async fn credential(sync: &SyncConfig, keyring: &dyn Keyring) -> Step {
-    match &sync.credential {
-        Credential::Key { name, .. } => match keyring.resolve(name).await {
+async fn credential(sync: &SyncConfig, keyring: Option<&dyn Keyring>) -> Step {
+    match (&sync.credential, keyring) {
+        (Credential::Key { name, .. }, Some(keyring)) => match keyring.resolve(name).await {
             Ok(ResolvedKey { name, fingerprint, .. }) => Step::ok("key", format!("{name}  {fingerprint}")),
             Err(failure) => Step::fail("key", &failure),
         },
-        Credential::Token(TokenSource::Value(_)) => Step::ok("key", "an access token, from its variable"),
-        Credential::Token(TokenSource::File(path)) => {
+        (Credential::Key { .. }, None) => Step::skip("key", "it needs the store"),
+        (Credential::Token(TokenSource::Value(_)), _) => Step::ok("key", "an access token, from its variable"),
+        (Credential::Token(TokenSource::File(path)), _) => {
             Step::ok("key", format!("an access token, from {}", path.display()))
         }
-        Credential::None => Step::skip("key", network::PATH_NEEDS_NONE),
+        (Credential::None, _) => Step::skip("key", network::PATH_NEEDS_NONE),
     }
 }
 

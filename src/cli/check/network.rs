@@ -6,7 +6,6 @@ use crate::config::{Credential, SyncConfig};
 use crate::domain::{Failure, FailureClass, RepoUrl};
 use crate::ports::RemoteTip;
 
-pub(super) const STEPS: [&str; 7] = ["name lookup", "connect", "host key", "login", "read", "write", "branch"];
 pub(super) const PATH_NEEDS_NONE: &str = "not needed: the repository is a path";
 
 /// How far the way was gone.

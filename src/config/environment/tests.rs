@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use proptest::prelude::*;
 use secrecy::ExposeSecret;
 
 use super::*;
@@ -320,4 +321,19 @@ fn keys_need_nothing_of_git_sync() {
     let base = BaseConfig::from_environment(&environment, &files).expect("valid");
     assert_eq!(base.data_dir, Path::new("/data"));
     assert!(base.master_keys.credential.is_some());
+}
+
+proptest! {
+    #[test]
+    fn no_value_makes_it_panic_and_every_error_names_a_variable(
+        values in proptest::collection::vec((0..crate::config::VARIABLES.len(), r"[ -~\t'é]{0,20}|true|on|git@h:p|https://h/p"), 0..12)
+    ) {
+        let pairs = values.into_iter().map(|(index, value)| (crate::config::VARIABLES[index].name, value));
+        let pairs: HashMap<_, _> = pairs.chain([("GIT_SYNC", "true".to_owned())]).collect();
+        if let Err(ConfigErrors(errors)) = Config::from_environment(&Environment::of(pairs), &FakeFiles::default()) {
+            for error in errors {
+                prop_assert!(error.variable.contains("GIT_") || error.variable.contains("APPFERRY_"), "{error}");
+            }
+        }
+    }
 }

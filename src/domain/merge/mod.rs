@@ -88,7 +88,7 @@ pub fn merge_file(path: &str, base: Option<&[u8]>, ours: &[u8], theirs: &[u8], v
     }
 }
 
-/// What is wrong with `bytes` as JSON, with its place: `line 3, column 7: a comma or `}` should be here`. `None` if they
+/// What is wrong with `bytes` as JSON, with its place: `line 3, column 7: a colon should be here`. `None` if they
 /// parse; a byte order mark is allowed, an empty file is a problem.
 ///
 /// What nests deeper than 128 levels is not judged: it may be sound, and holding an app for ever would help nobody.

@@ -181,7 +181,7 @@ mod tests {
     #[tokio::test]
     async fn all_versions_are_told_apart() {
         let lines = [format!("{ID} refs/heads/main\0ofs-delta agent=git/2\n"), format!("{ID} refs/tags/v1^{{}}\n")];
-        let v0 = read(&lines.each_ref().map(|line| line.as_str())).await.expect("version 0");
+        let v0 = read(&lines.each_ref().map(String::as_str)).await.expect("version 0");
         assert_eq!((v0.version, v0.refs.len(), v0.capabilities.has("agent")), (Version::V0, 1, true));
         assert_eq!(v0.find("refs/heads/main"), ObjectId::from_hex(ID));
         let v1 = read(&["version 1\n", &format!("{ID} refs/heads/main\0ofs-delta\n")]).await.expect("version 1");

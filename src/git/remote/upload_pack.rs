@@ -68,6 +68,8 @@ fn chosen(offered: &Capabilities) -> Result<String, WireError> {
         return Err(WireError::Unexpected("a server without the capability side-band".to_owned()));
     };
     let mut words = vec![band.to_owned()];
+    // Some servers (Azure DevOps) refuse clients that do not name it; its many `ACK` lines are skipped like one.
+    words.extend(["multi_ack_detailed", "multi_ack"].into_iter().find(|name| offered.has(name)).map(str::to_owned));
     words.extend(
         ["ofs-delta", "thin-pack", "no-progress"].into_iter().filter(|name| offered.has(name)).map(str::to_owned),
     );

@@ -512,7 +512,9 @@ proptest! {
     fn replicas_converge_and_lose_nothing(story in steps()) {
         let mut all = world(&[EDITING, EDITING, EDITING]);
         let mut settled: Vec<u32> = Vec::new();
-        all.iter_mut().for_each(|instance| instance.pass(true, quiet)); // offline from the very first, nothing can be committed
+        for instance in &mut all {
+            instance.pass(true, quiet); // offline from the very first, nothing can be committed
+        }
         for step in story {
             match step {
                 Step::Save { who, app, key, value } => save_key(&all[who], app, key, value),
@@ -566,8 +568,8 @@ fn watched_pass(instance: &mut Instance, online: bool, save: Option<(usize, usiz
         status.state == AppState::InSync || status.reason.as_deref().is_some_and(|why| why.starts_with("committed"))
     });
     let apps = instance.apps();
-    let safe = said.filter_map(|status| apps.get(&AppName::new(status.name).unwrap()).cloned());
-    let texts: Vec<String> = safe.flat_map(BTreeMap::into_values).collect();
+    let untouched = said.filter_map(|status| apps.get(&AppName::new(status.name).unwrap()).cloned());
+    let texts: Vec<String> = untouched.flat_map(BTreeMap::into_values).collect();
     let looked = save.is_none().then(|| texts.iter().flat_map(|text| values_in(text))).into_iter().flatten();
     taken_off.chain(looked).collect()
 }

@@ -72,7 +72,16 @@ pub fn value(path: &Path, key: &str) -> Option<Value> {
     json.get(key).cloned()
 }
 
-/// All files below `folder`: path and content, sorted.
+/// The names of the apps that lie in the folder, sorted.
+pub fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).expect("the apps folder").flatten();
+    let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.retain(|name| name != ".appferry");
+    names.sort();
+    names
+}
+
+/// All files below `folder`: path and content, sorted; without our own `.appferry` (what is staged, and the volume's id).
 pub fn snapshot(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
     collect(folder, folder, &mut found);
@@ -83,6 +92,9 @@ pub fn snapshot(folder: &Path) -> Vec<(String, Vec<u8>)> {
 fn collect(root: &Path, folder: &Path, found: &mut Vec<(String, Vec<u8>)>) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
+        if folder == root && entry.file_name() == ".appferry" {
+            continue;
+        }
         if path.is_dir() && !path.is_symlink() {
             collect(root, &path, found);
         } else {

@@ -7,6 +7,13 @@
 //! let keyring = TestKeyring::with([&key]);
 //! ```
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails"
+)]
 #![allow(dead_code, unreachable_pub, reason = "a tool box: each test file uses a part of it")]
 
 use std::collections::BTreeMap;
@@ -203,9 +210,16 @@ impl Sshd {
         self.log().matches("Accepted publickey for").count()
     }
 
-    /// Waits until the log holds `needle`.
+    /// Waits until the log holds `needle`. Blocks; use [`logged`](Self::logged) in async tests.
     pub fn wait_for_log(&self, needle: &str) {
         assert!(self.log.wait_for(needle, 0, PATIENCE), "{needle:?} never came into the log:\n{}", self.log());
+    }
+
+    /// Waits until the log holds `needle`, while the test's other tasks go on.
+    pub async fn logged(&self, needle: &'static str) {
+        let log = Arc::clone(&self.log);
+        let found = tokio::task::spawn_blocking(move || log.wait_for(needle, 0, PATIENCE)).await;
+        assert!(found.expect("the waiting thread"), "{needle:?} never came into the log:\n{}", self.log());
     }
 
     fn launch(&mut self) -> bool {

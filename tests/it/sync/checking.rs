@@ -24,8 +24,17 @@ const STEPS: [&str; 11] = [
 
 fn check(instance: &Instance) -> (bool, String) {
     let output = instance.cli(&["check"]);
-    let said = [output.stdout, output.stderr].concat();
-    (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+    (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Asserts that this step is the first that fails, and that it says what to do.
+fn failed(instance: &Instance, step: &str) -> String {
+    let (good, said) = check(instance);
+    assert!(!good, "{step} should fail:\n{said}");
+    let first = said.lines().find(|line| line.starts_with("FAIL")).unwrap_or_default();
+    assert!(first.trim_start_matches("FAIL").trim_start().starts_with(step), "{step} should fail:\n{said}");
+    assert!(said.contains("fix: "), "it says what to do:\n{said}");
+    said
 }
 
 #[test]
@@ -34,8 +43,14 @@ fn check_shows_each_step_and_changes_nothing() {
     let dev = world.instance("dev");
     let (good, said) = check(&dev);
     assert!(good, "an unborn branch and an empty folder are no fault:\n{said}");
-    for step in STEPS {
-        assert!(said.to_lowercase().contains(step), "{step} has a line of its own:\n{said}");
+    let steps: Vec<&str> = said.lines().filter(|line| !line.starts_with(' ')).collect();
+    assert_eq!(steps.len(), STEPS.len(), "each step has a line of its own:\n{said}");
+    for (line, step) in steps.iter().zip(STEPS) {
+        assert_eq!(
+            line.strip_prefix("ok").map(str::trim_start).map(|rest| rest.starts_with(step)),
+            Some(true),
+            "{line}"
+        );
     }
     assert_eq!(world.repo.branches(), Vec::<String>::new());
     assert_eq!(snapshot(&dev.apps), []);
@@ -60,27 +75,25 @@ fn check_names_the_step_that_fails_and_what_to_do() {
     let Some(mut world) = World::new() else { return };
     let mut dev = world.stranger("dev");
 
-    let (good, said) = check(&dev);
-    assert!(!good && said.contains(KEY), "no key yet: {said}");
+    let said = failed(&dev, "key");
+    assert!(said.contains(KEY), "no key yet: {said}");
 
     dev.generate_key(KEY);
-    let (good, said) = check(&dev);
-    assert!(!good && said.to_lowercase().contains("login"), "not authorised: {said}");
+    failed(&dev, "login");
 
     world.sshd.authorize(&dev.cli_text(&["keys", "public", KEY]));
     dev.set("GIT_SYNC_BRANCH_NAME", "mian");
     world.repo.somebody_commits("Start", |tree| write(&tree.join("App/A/A.json"), "{}\n"));
-    let (good, said) = check(&dev);
-    assert!(!good && said.contains("main"), "no such branch, but these: {said}");
+    let said = failed(&dev, "branch");
+    assert!(said.contains("mian") && said.contains("main"), "no such branch, but this one: {said}");
 
     let missing = dev.apps.join("not there").display().to_string();
     dev.set("GIT_SYNC_BRANCH_NAME", "main").set("APPFERRY_APPS_DIR", missing);
-    let (good, said) = check(&dev);
-    assert!(!good && said.contains("not there"), "no apps folder: {said}");
+    let said = failed(&dev, "apps folder");
+    assert!(said.contains("not there"), "no apps folder: {said}");
 
     world.sshd.stop();
-    let (good, said) = check(&dev);
-    assert!(!good && said.to_lowercase().contains("connect"), "no server: {said}");
+    failed(&dev, "connect");
 }
 
 #[test]

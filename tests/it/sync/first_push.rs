@@ -1,6 +1,6 @@
 //! From a folder of apps and an empty repository to a branch.
 
-use crate::support::apps::{snapshot, write, write_app, write_old_app};
+use crate::support::apps::{names, snapshot, write, write_app, write_old_app};
 use crate::support::world::World;
 
 #[test]
@@ -28,9 +28,10 @@ fn no_git_folder_and_no_temporary_file_is_left_among_the_apps() {
     dev.start();
     dev.wait_until_in_sync();
     dev.stop();
-    let entries: Vec<_> = std::fs::read_dir(&dev.apps).expect("the apps").flatten().map(|e| e.file_name()).collect();
-    assert_eq!(entries, ["PO App"], "nothing of ours stays in the builder's folder");
+    assert_eq!(names(&dev.apps), ["PO App"]);
     assert_eq!(snapshot(&dev.apps), before);
+    let ours: Vec<String> = snapshot(&dev.apps.join(".appferry")).into_iter().map(|(path, _)| path).collect();
+    assert_eq!(ours, ["volume-id"], "nothing staged is left");
 }
 
 #[test]

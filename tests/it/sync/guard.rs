@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use appferry::domain::status::{AppState, RepositoryState};
 
-use crate::support::apps::{set, value, write, write_app, write_old_app};
+use crate::support::apps::{names, set, value, write, write_app, write_old_app};
 use crate::support::instance::Instance;
 use crate::support::world::World;
 use crate::support::{DELETION, PATIENCE};
@@ -72,7 +72,7 @@ fn an_emptied_apps_folder_is_no_mass_deletion_until_a_person_confirms_it() {
     assert!(reasons.contains("appferry sync confirm"), "it says what to do: {reasons}");
     std::thread::sleep(Duration::from_secs(7)); // longer than a single deletion has to stand
     assert_eq!(world.repo.tip("main"), tip, "nothing was deleted");
-    assert_eq!(fs::read_dir(&dev.apps).expect("the apps").count(), 0, "and nothing was put back by itself");
+    assert_eq!(names(&dev.apps), Vec::<String>::new(), "and nothing was put back by itself");
 
     dev.cli_text(&["sync", "confirm", "--all"]);
     dev.wait(limit, "the deletions in Git", || world.repo.snapshot("main").is_empty());
@@ -120,9 +120,9 @@ fn a_mass_deletion_by_somebody_else_is_held_too() {
     world.repo.somebody_commits("Remove all", |tree| fs::remove_dir_all(tree.join("App")).expect("remove all"));
     dev.wait_for_state(RepositoryState::HeldDeletions);
     std::thread::sleep(Duration::from_secs(2));
-    assert_eq!(fs::read_dir(&dev.apps).expect("the apps").count(), 5, "nothing was deleted here");
+    assert_eq!(names(&dev.apps).len(), 5, "nothing was deleted here");
     dev.cli_text(&["sync", "confirm", "--all"]);
-    dev.wait(PATIENCE, "the deletions here", || fs::read_dir(&dev.apps).is_ok_and(|entries| entries.count() == 0));
+    dev.wait(PATIENCE, "the deletions here", || names(&dev.apps).is_empty());
     assert!(dev.still_has("old"), "what was deleted can be restored");
 }
 

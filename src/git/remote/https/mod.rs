@@ -2,6 +2,7 @@
 
 mod client;
 mod push;
+mod refusal;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,7 +13,7 @@ use self::client::{Answer, Client};
 use super::advertisement::{Advertisement, Capabilities, RemoteRef, Version, tip};
 use super::error::{Asking, WireError, explain};
 use super::{Access, Settings, TimeLimits, blocking, ls_refs, upload_pack, within_poll_limit};
-use crate::domain::{BranchName, Failure, ObjectId};
+use crate::domain::{BranchName, Failure, FailureClass, ObjectId};
 use crate::ports::{LocalRepository, ProcessEnd, PushError, RefOutcome, RefUpdate, Remote, RemoteTip};
 
 /// See the module.
@@ -67,11 +68,13 @@ impl HttpsRemote {
         if let Some(capabilities) = known {
             match self.ls_refs(prefix, capabilities).await {
                 Ok(listed) => return Ok(listed),
-                // The server may have been replaced: look again from the start.
-                Err(failure) if failure.class == crate::domain::FailureClass::Protocol => {
+                Err(failure) => {
                     self.memory().version_2 = None;
+                    // The server may have been replaced, or the repository have moved: look again from the start.
+                    if !matches!(failure.class, FailureClass::Protocol | FailureClass::RepositoryAbsent) {
+                        return Err(failure);
+                    }
                 }
-                Err(failure) => return Err(failure),
             }
         }
         let mut answer = self.client.advertisement(Asking::Read).await?;

@@ -14,7 +14,7 @@ use super::super::error::{Asking, stalled};
 use super::super::outcome::{Verdict, before_sending, verdict};
 use super::super::pack::{self, Pieces, Plan};
 use super::super::receive_pack::{Chosen, Report, commands, read_report};
-use super::client::not_sent;
+use super::refusal::not_sent;
 use super::{HttpsRemote, failure};
 use crate::domain::{Failure, ObjectId};
 use crate::ports::{PushError, RefOutcome, RefUpdate};
