@@ -1,0 +1,62 @@
+//! Fills in the table of speeds: the release program against `git`, over one real sshd on loopback, in one run.
+//!
+//! `./bench` runs it; `./bench --quick` does it with few rounds and few files; `./bench save pull` does only those
+//! parts (`save`, `far`, `pull`, `idle`, `commit`, `first`).
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a measurement that cannot be made ends the program, and says where"
+)]
+
+mod cases;
+mod commit;
+mod first;
+mod instance;
+mod peer;
+mod place;
+mod relay;
+mod table;
+
+use place::Place;
+use table::Table;
+
+/// How much is measured.
+#[derive(Clone, Copy)]
+struct Size {
+    rounds: usize,
+    /// Apps of 100 files in the large repository.
+    large_apps: usize,
+}
+
+fn main() {
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    let quick = words.iter().any(|word| word == "--quick");
+    let parts: Vec<&str> = words.iter().map(String::as_str).filter(|word| !word.starts_with("--")).collect();
+    let wanted = |part: &str| parts.is_empty() || parts.contains(&part);
+    let size = if quick { Size { rounds: 5, large_apps: 50 } } else { Size { rounds: 25, large_apps: 1_000 } };
+
+    let place = Place::new();
+    let mut table = Table::default();
+    if wanted("save") {
+        cases::save_to_remote(&place, size, &mut table);
+    }
+    if wanted("far") {
+        cases::save_to_far_remote(&place, size, &mut table);
+    }
+    if wanted("pull") {
+        cases::pull_after_poll(&place, size, &mut table);
+    }
+    if wanted("idle") {
+        cases::idle(&place, size, &mut table);
+    }
+    if wanted("commit") {
+        commit::one_change_among_many(&place, size, &mut table);
+    }
+    if wanted("first") {
+        first::start_with_equal_sides(&place, size, &mut table);
+    }
+    println!("\n{table}");
+}
