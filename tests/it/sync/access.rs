@@ -112,7 +112,7 @@ fn a_key_revoked_while_the_worker_runs_blocks_it_visibly() {
 #[test]
 fn a_read_only_key_pulls_and_is_told_that_it_may_not_push() {
     let Some(world) = World::new() else { return };
-    let dev = world.stranger("dev");
+    let mut dev = world.stranger("dev");
     let wrapper = world.sshd.folder().join("read-only.sh");
     write(
         &wrapper,
