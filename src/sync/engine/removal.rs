@@ -1,6 +1,6 @@
 //! Removals: which of them happen by themselves, and which wait for a person (rule 6).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::status::AppState;
 use crate::domain::{AppName, ObjectId};
@@ -8,43 +8,65 @@ use crate::domain::{AppName, ObjectId};
 use super::finding::{Finding, Sides};
 use super::{Engine, Now};
 
+/// A removed app is compared with so many added ones, at most, to see whether it was renamed.
+const MOST_COMPARED: usize = 20;
 /// Deletions are counted over this time.
 const WINDOW_SECONDS: i64 = 600;
 
 impl Engine {
     /// Holds removals that are too many at once, on either side, and new apps while a rename may be under way.
     pub(super) fn hold_removals(&mut self, now: Now) {
-        let renamed: Vec<AppName> = self.renames().into_values().collect();
-        let here: Vec<AppName> = (self.findings_of(|f| matches!(f, Finding::Push(sides) if sides.local.is_none())))
-            .into_iter()
-            .filter(|app| !renamed.contains(app))
-            .collect();
-        let remote = self.findings_of(|f| match f {
-            Finding::Pull(sides) | Finding::Replace(sides) => sides.remote.is_none(),
-            _ => false,
-        });
         forget_old(&mut self.state.notes.deletions_here, now);
         forget_old(&mut self.state.notes.deletions_remote, now);
-        let lately_here = self.state.notes.deletions_here.len();
-        let lately_remote = self.state.notes.deletions_remote.len();
-        self.hold_if_many(&here, lately_here, "are gone from the apps folder");
-        self.hold_if_many(&remote, lately_remote, "were deleted in Git");
+        self.hold_removals_here();
+        self.hold_removals_of_remote();
         self.hold_new_apps_during_a_rename();
     }
 
-    fn hold_if_many(&mut self, removed: &[AppName], lately: usize, words: &str) {
+    fn hold_removals_here(&mut self) {
+        let renamed: BTreeSet<AppName> = self.renames().into_values().collect();
+        let mut removed = self.findings_of(|f| matches!(f, Finding::Push(sides) if sides.local.is_none()));
+        removed.retain(|app| !renamed.contains(app));
+        // Folders that vanish at once are not noticed at once: those whose time is not over yet count as well.
+        let going = self.findings_of(|finding| *finding == Finding::Gone).len();
+        let notes = &self.state.notes;
+        let lately = notes.deletions_here.len() + notes.pending.values().filter(|snapshot| snapshot.is_none()).count();
+        self.hold_if_many(&removed, going, lately, "are gone from the apps folder");
+    }
+
+    fn hold_removals_of_remote(&mut self) {
+        let pulls = |wanted: fn(&Sides) -> Option<ObjectId>| -> Vec<(&AppName, ObjectId)> {
+            let found = self.findings.iter().filter_map(|(app, finding)| match finding {
+                Finding::Pull(sides) | Finding::Replace(sides) => Some((app, wanted(sides)?)),
+                _ => None,
+            });
+            found.collect()
+        };
+        let removed = pulls(|sides| sides.base.filter(|_| sides.remote.is_none()));
+        let added: Vec<ObjectId> =
+            pulls(|sides| sides.remote.filter(|_| sides.base.is_none())).into_iter().map(|(_, tree)| tree).collect();
+        let is_renamed = |tree: ObjectId| {
+            added.contains(&tree) || added.iter().take(MOST_COMPARED).any(|other| self.is_similar(tree, *other))
+        };
+        let removed: Vec<AppName> =
+            removed.into_iter().filter(|(_, tree)| !is_renamed(*tree)).map(|(app, _)| app.clone()).collect();
+        let lately = self.state.notes.deletions_remote.len();
+        self.hold_if_many(&removed, 0, lately, "were deleted in Git");
+    }
+
+    /// Holds `removed` if they, with those that are `going` and those that went `lately`, are too many.
+    fn hold_if_many(&mut self, removed: &[AppName], going: usize, lately: usize, words: &str) {
         let unconfirmed: Vec<&AppName> =
             removed.iter().filter(|app| !self.state.notes.confirmed.contains(*app)).collect();
-        let followed = self.state.bases.len() + lately;
-        let count = unconfirmed.len() + lately;
-        let all = unconfirmed.len() == self.state.bases.len();
-        if unconfirmed.is_empty() || !(all || count > 3.max(followed / 4)) {
+        let followed = self.state.bases.len();
+        let all = unconfirmed.len() + going >= followed;
+        let many = unconfirmed.len() + going + lately > 3.max((followed + lately) / 4);
+        if unconfirmed.is_empty() || !(all || many) {
             return;
         }
         let reason = format!(
-            "{} of {} apps {words} at once; nothing is deleted until a person confirms it with `appferry sync confirm`",
+            "{} of {followed} apps {words} at once; nothing is deleted until a person confirms it with `appferry sync confirm`",
             unconfirmed.len(),
-            self.state.bases.len(),
         );
         for app in unconfirmed {
             self.findings.insert(app.clone(), Finding::HeldRemoval(reason.clone()));
