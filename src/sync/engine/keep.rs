@@ -1,5 +1,7 @@
 //! Nothing is lost (promise 1): what would be overwritten and is not in Git's history is first kept as a commit under a ref of its own.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{AppName, Failure, FailureClass, ObjectId};
@@ -11,6 +13,10 @@ use crate::sync::trees::{app_trees, with_apps};
 
 /// Where the refs are.
 const KEPT: &str = "refs/appferry/kept/";
+/// Where the tips of histories are that the remote rewrote.
+const HISTORIES: &str = "refs/appferry/histories/";
+/// After a rewriting, so many apps can be restored one by one; the old history holds them all.
+const MOST_BY_APP: usize = 200;
 /// So many of an app's newest are compared with what is to be kept.
 const REMEMBERED: usize = 20;
 const SECONDS_A_DAY: i64 = 86_400;
@@ -61,6 +67,24 @@ impl Engine {
         let name = if at_once == 0 { format!("{folder}{time}") } else { format!("{folder}{time}-{}", at_once + 1) };
         tracing::info!(%app, commit = %commit.short(), reason, "kept the state on disk aside");
         self.repo.edit_refs(&[RefEdit { name, to: Some(commit) }])
+    }
+
+    /// The branch does not contain its old tip any more: what only that held is kept, whole and by app (rule 8).
+    pub(super) fn keep_history(
+        &mut self,
+        old_tip: ObjectId,
+        old_apps: &BTreeMap<AppName, ObjectId>,
+        now: Now,
+    ) -> Result<(), Failure> {
+        tracing::warn!(old_tip = %old_tip.short(), "the branch was rewritten at the remote; its old history is kept here");
+        let name = format!("{HISTORIES}{}", time_component(now.unix_seconds));
+        self.repo.edit_refs(&[RefEdit { name, to: Some(old_tip) }])?;
+        let changed: Vec<(&AppName, &ObjectId)> =
+            old_apps.iter().filter(|(app, tree)| self.remote.apps.get(*app) != Some(*tree)).collect();
+        for (app, tree) in changed.into_iter().take(MOST_BY_APP) {
+            self.keep_aside(app, Some(*tree), "taken away by a rewritten history", now)?;
+        }
+        Ok(())
     }
 
     /// Everything that is kept aside, newest first.
@@ -121,7 +145,8 @@ impl Engine {
             let time = name.rsplit('/').next().and_then(parse_time_component);
             time.is_some_and(|time| time < oldest)
         };
-        let edits: Vec<RefEdit> = (self.repo.list_refs(KEPT)?.into_iter())
+        let histories = self.repo.list_refs(HISTORIES)?;
+        let edits: Vec<RefEdit> = (self.repo.list_refs(KEPT)?.into_iter().chain(histories))
             .filter(|(name, _)| expired(name))
             .map(|(name, _)| RefEdit { name, to: None })
             .collect();

@@ -71,6 +71,11 @@ impl Engine {
             Some(head) if !unpushed.is_empty() => self.repo.descends_from(id, head)?,
             _ => false,
         };
+        if let Some(old_tip) = old_tip
+            && !self.repo.descends_from(id, old_tip)?
+        {
+            self.keep_history(old_tip, &old_apps, now)?;
+        }
         self.state.notes.tip = Some(id);
         self.state.notes.head = Some(id);
         self.state.notes.branch_seen = true;
