@@ -28,7 +28,11 @@ use home::Home;
 pub use parts::{open_remote, open_sessions};
 
 /// How long the end may take: a push under way is finished.
-const DRAIN_LIMIT: Duration = Duration::from_secs(30);
+///
+/// Docker kills after 10 s by default, and what was cut off is taken up at the next start.
+const DRAIN_LIMIT: Duration = Duration::from_secs(7);
+/// How long the rest may take once its connections are closed.
+const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 
 /// A running service.
 pub struct Daemon {
@@ -72,7 +76,7 @@ impl Daemon {
             tracing::info!("Git Sync is off (GIT_SYNC_IS_GLOBAL is not true): nothing to do but to answer");
             (None, None)
         };
-        let status = follow_status(empty, handle.as_ref().map(Handle::status), &tasks, &stop);
+        let status = follow_status(empty, handle.as_ref().map(Handle::status), keys.clone(), &tasks, &stop);
         let control = Arc::new(Control::new(status.clone(), handle, stop.clone()));
         let token = http::api_token(&config.data_dir)?;
         http::announce(&config.data_dir, address)?;
@@ -109,26 +113,28 @@ impl Daemon {
         self.stop.cancelled().await;
     }
 
-    /// Ends everything; a push under way is finished first.
+    /// Ends everything. A push under way is finished first, if the other side answers in time; if not, the next start finds out
+    /// what became of it.
     ///
     /// # Errors
-    /// That something did not end in time.
+    /// That something did not end although its connections were closed.
     pub async fn stop(self) -> anyhow::Result<()> {
         self.stop.cancel();
         self.tasks.close();
         http::withdraw(&self.data_dir);
-        let drained = tokio::time::timeout(DRAIN_LIMIT, self.tasks.wait()).await;
+        if tokio::time::timeout(DRAIN_LIMIT, self.tasks.wait()).await.is_err() {
+            let limit_s = DRAIN_LIMIT.as_secs();
+            tracing::warn!(
+                limit_s,
+                "the remote did not finish in time; its connections are closed, the next start goes on"
+            );
+        }
         if let Some(sessions) = self.sessions {
             sessions.shutdown().await;
         }
+        let closed = tokio::time::timeout(CLOSE_LIMIT, self.tasks.wait()).await;
         self.keys.close().await;
-        drained.map_err(|_| {
-            anyhow::anyhow!(
-                "{} tasks did not end within {} s; ended all the same",
-                self.tasks.len(),
-                DRAIN_LIMIT.as_secs()
-            )
-        })
+        closed.map_err(|_| anyhow::anyhow!("{} tasks did not end; left all the same", self.tasks.len()))
     }
 }
 
@@ -140,9 +146,6 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    for warning in &config.warnings {
-        tracing::warn!("{warning}");
-    }
     let daemon = Daemon::start(config).await?;
     tokio::select! {
         _ = terminate.recv() => tracing::info!("SIGTERM: ending"),
@@ -175,7 +178,7 @@ async fn start_sync(
 ) -> anyhow::Result<(Arc<Sessions>, Worker, Handle)> {
     parts::mark_used(keys, sync).await;
     let sessions = Arc::new(open_sessions(config, sync, Arc::new(keys.clone())));
-    let (worker, handle) = parts::worker(sync, home, keys, &sessions, tasks).await?;
+    let (worker, handle) = parts::worker(sync, home, &sessions, tasks).await?;
     Ok((sessions, worker, handle))
 }
 
@@ -183,6 +186,7 @@ async fn start_sync(
 fn follow_status(
     mut whole: Status,
     repository: Option<watch::Receiver<RepositoryStatus>>,
+    keys: KeyService,
     tasks: &TaskTracker,
     stop: &CancellationToken,
 ) -> watch::Receiver<Status> {
@@ -191,7 +195,11 @@ fn follow_status(
     let stop = stop.clone();
     tasks.spawn(async move {
         while let Some(Ok(())) = stop.run_until_cancelled(repository.changed()).await {
-            whole.repositories = vec![repository.borrow_and_update().clone()];
+            let mut shown = repository.borrow_and_update().clone();
+            if let Some(key) = &mut shown.key {
+                parts::describe_key(key, &keys).await;
+            }
+            whole.repositories = vec![shown];
             sender.send_replace(whole.clone());
         }
     });

@@ -69,7 +69,6 @@ pub fn open_sessions(config: &Config, sync: &SyncConfig, keyring: Arc<dyn Keyrin
 pub(super) async fn worker(
     sync: &SyncConfig,
     home: &Home,
-    keys: &KeyService,
     sessions: &Arc<Sessions>,
     tasks: &TaskTracker,
 ) -> anyhow::Result<(Worker, Handle)> {
@@ -87,7 +86,7 @@ pub(super) async fn worker(
         apps_dir: sync.apps_dir.display().to_string(),
         prefix: sync.prefix.clone(),
         locked: sync.locked,
-        key: key_status(sync, keys).await,
+        key: key_name(sync).map(|name| KeyStatus { name: name.to_string(), fingerprint: None, source: None }),
     };
     let pace = Pace { poll_interval: sync.poll_interval, debounce: sync.debounce };
     Ok(Worker::new(engine, remote, Box::new(FolderHints { watcher, hints }), face, pace))
@@ -173,17 +172,13 @@ fn access(sync: &SyncConfig) -> Access {
     }
 }
 
-/// What the status says of the key. A key that is made after the start is used all the same.
-async fn key_status(sync: &SyncConfig, keys: &KeyService) -> Option<KeyStatus> {
-    let name = key_name(sync)?;
-    let (fingerprint, source) = match keys.resolve(name).await {
-        Ok(key) => (Some(key.fingerprint), Some(key.source.to_owned())),
-        Err(failure) => {
-            tracing::warn!(%failure, "the key cannot be used yet");
-            (None, None)
-        }
-    };
-    Some(KeyStatus { name: name.to_string(), fingerprint, source })
+/// Adds to the status what the store knows of the key now: it may be made, or rotated, at any time.
+pub(super) async fn describe_key(key: &mut KeyStatus, keys: &KeyService) {
+    let Ok(name) = KeyName::new(key.name.as_str()) else { return };
+    if let Ok(found) = keys.resolve(&name).await {
+        key.fingerprint = Some(found.fingerprint);
+        key.source = Some(found.source.to_owned());
+    }
 }
 
 /// The watcher of the apps folder, as the worker wants it.
