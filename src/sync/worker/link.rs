@@ -1,6 +1,6 @@
 //! Whether the remote can be talked to, and when that is tried again.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::domain::status::ErrorStatus;
 use crate::domain::{Backoff, Failure, FailureClass};
@@ -14,17 +14,18 @@ const PERMANENT: Duration = Duration::from_secs(15);
 /// A key that is not in the store may be put there at any moment, and looking costs nothing (rule 21).
 const LOOK_FOR_KEY: Duration = Duration::from_secs(1);
 
-/// The line to the remote.
+/// The line to the remote, for one kind of talk: reading, or pushing. A key may be allowed the one and not the other.
 #[derive(Debug)]
 pub(super) struct Link {
     backoff: Backoff,
     failure: Option<ErrorStatus>,
+    retry_at: Option<Instant>,
     last_success: Option<jiff::Timestamp>,
 }
 
 impl Default for Link {
     fn default() -> Self {
-        Self { backoff: Backoff::new(FIRST, LONGEST), failure: None, last_success: None }
+        Self { backoff: Backoff::new(FIRST, LONGEST), failure: None, retry_at: None, last_success: None }
     }
 }
 
@@ -32,6 +33,16 @@ impl Link {
     /// Whether the last talk went well, or none was tried yet.
     pub(super) fn is_up(&self) -> bool {
         self.failure.is_none()
+    }
+
+    /// Whether the next talk need not wait.
+    pub(super) fn may_try(&self) -> bool {
+        self.retry_at.is_none_or(|at| at <= Instant::now())
+    }
+
+    /// Somebody asks for it now.
+    pub(super) fn try_at_once(&mut self) {
+        self.retry_at = None;
     }
 
     pub(super) fn failure(&self) -> Option<&ErrorStatus> {
@@ -47,6 +58,7 @@ impl Link {
             tracing::info!(class = failure.failure.class.words(), "the remote can be reached again");
         }
         self.backoff.reset();
+        self.retry_at = None;
         self.last_success = Some(jiff::Timestamp::now());
     }
 
@@ -66,6 +78,7 @@ impl Link {
         let since = known.map_or_else(|| now.to_string(), |known| known.since.clone());
         let next_try = now.checked_add(wait).ok().map(|time| time.to_string());
         self.failure = Some(ErrorStatus { failure, since, next_try });
+        self.retry_at = Some(Instant::now() + wait);
         wait
     }
 }

@@ -62,6 +62,8 @@ pub struct Worker {
     face: Face,
     schedule: Schedule,
     link: Link,
+    /// The same for pushing.
+    push_link: Link,
     /// What is wrong on our side of the line.
     trouble: Option<Failure>,
     races_lost: u32,
@@ -81,7 +83,6 @@ impl Worker {
         let (sender, commands) = mpsc::channel(16);
         let (status, receiver) = watch::channel(view::first(&face));
         let schedule = Schedule::new(pace, hints.rescan_every());
-        let link = Link::default();
         let worker = Self {
             engine: Some(engine),
             remote,
@@ -90,7 +91,8 @@ impl Worker {
             status,
             face,
             schedule,
-            link,
+            link: Link::default(),
+            push_link: Link::default(),
             trouble: None,
             races_lost: 0,
             started: false,
@@ -124,6 +126,9 @@ impl Worker {
             Some(command) => self.obey(command).await?,
             None => None,
         };
+        if answer.is_some() {
+            self.push_link.try_at_once();
+        }
         if wake.poll || !self.link.is_up() && answer.is_some() {
             self.poll().await?;
         }
@@ -150,7 +155,7 @@ impl Worker {
     /// Plans and works until nothing moves.
     async fn settle(&mut self, stop: &CancellationToken) -> Result<(), Failure> {
         for _ in 0..MOST_ROUNDS {
-            let can_push = self.link.is_up() && !stop.is_cancelled();
+            let can_push = self.link.is_up() && self.push_link.may_try() && !stop.is_cancelled();
             match self.on_engine(move |engine| engine.advance(can_push, Now::read())).await? {
                 Ok(Progress::Push) => self.push().await?,
                 Ok(Progress::Moved) if !stop.is_cancelled() => {}
@@ -218,10 +223,16 @@ impl Worker {
         };
         match self.remote.push(&outgoing.updates).await {
             Ok(outcomes) => {
-                self.link.succeeded();
+                self.push_link.succeeded();
                 let effect =
                     self.on_engine(move |engine| engine.take_outcomes(&outgoing, &outcomes, Now::read())).await?;
                 self.after_push(effect).await
+            }
+            // Reading goes on: this key may only be allowed that.
+            Err(PushError::NotSent(failure)) if failure.class == FailureClass::Refused => {
+                let wait = self.push_link.failed(failure);
+                self.schedule.poll_within(wait);
+                Ok(())
             }
             Err(PushError::NotSent(failure) | PushError::Unknown(failure)) => {
                 self.lost(failure);
@@ -265,8 +276,10 @@ impl Worker {
     fn publish(&mut self, report: super::engine::Report) {
         let notice = self.hints.notice();
         let trouble = self.trouble.as_ref();
-        let status = view::repository(&self.face, report, &self.link, trouble, notice, self.started);
+        let links = [&self.link, &self.push_link];
+        let mut status = view::repository(&self.face, report, links, trouble, notice, self.started);
         self.status.send_if_modified(|old| {
+            view::keep_since(&mut status, old);
             let changed = *old != status;
             if changed && (old.state, &old.summary) != (status.state, &status.summary) {
                 tracing::info!(state = ?status.state, summary = status.summary, "state");

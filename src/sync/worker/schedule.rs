@@ -17,6 +17,9 @@ const TIDY_EVERY: Duration = Duration::from_mins(10);
 const FIRST_TIDY: Duration = Duration::from_secs(30);
 /// After trouble with the disk, everything is looked at again this soon.
 const AFTER_TROUBLE: Duration = Duration::from_secs(2);
+/// Apps whose looks are due so close to each other are looked at together.
+const TOGETHER: Duration = Duration::from_millis(30);
+const LONGEST_TOGETHER: Duration = Duration::from_millis(200);
 /// More apps than this at once are looked at in one walk of the folder.
 const MOST_APPS: usize = 500;
 
@@ -61,7 +64,18 @@ impl Schedule {
 
     fn alarm(&self) -> Instant {
         let first = self.poll_at.min(self.rescan_at).min(self.tidy_at);
-        self.look_at.values().copied().fold(first, Instant::min)
+        self.next_look().map_or(first, |look| first.min(look))
+    }
+
+    /// When to look next. Apps that were saved together are looked at together, so that they are pushed together: a look waits
+    /// for those that follow within a moment, but not for ever.
+    fn next_look(&self) -> Option<Instant> {
+        let mut times: Vec<Instant> = self.look_at.values().copied().collect();
+        times.sort_unstable();
+        let first = *times.first()?;
+        let together = |at: &Instant, next: &Instant| *next <= *at + TOGETHER && *next <= first + LONGEST_TOGETHER;
+        Some(times.windows(2).take_while(|pair| matches!(pair, [at, next] if together(at, next))).count())
+            .and_then(|followers| times.get(followers).copied())
     }
 
     fn take_hint(&mut self, hint: Hint) {
@@ -102,6 +116,11 @@ impl Schedule {
 
     pub(super) fn poll_after(&mut self, wait: Duration) {
         self.poll_at = Instant::now() + wait;
+    }
+
+    /// Polls after at most `wait`.
+    pub(super) fn poll_within(&mut self, wait: Duration) {
+        self.poll_at = self.poll_at.min(Instant::now() + wait);
     }
 
     pub(super) fn look_again(&mut self, waits: Vec<(AppName, Duration)>) {

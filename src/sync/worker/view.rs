@@ -8,19 +8,19 @@ use crate::sync::engine::Report;
 
 /// Before the first pass has ended.
 pub(super) fn first(face: &Face) -> RepositoryStatus {
-    repository(face, Report::default(), &Link::default(), None, None, false)
+    repository(face, Report::default(), [&Link::default(), &Link::default()], None, None, false)
 }
 
 /// The whole status.
 pub(super) fn repository(
     face: &Face,
     report: Report,
-    link: &Link,
+    links: [&Link; 2],
     trouble: Option<&Failure>,
     notice: Option<String>,
     started: bool,
 ) -> RepositoryStatus {
-    let standing = standing_error(face, &report, link, trouble);
+    let standing = standing_error(face, &report, links, trouble);
     let state = state(&report, standing.as_ref(), started);
     let summary = summary(state, &report, standing.as_ref());
     let mut notices = report.notices;
@@ -37,7 +37,7 @@ pub(super) fn repository(
         local_tip: report.local_tip,
         remote_tip: report.remote_tip,
         unpushed: report.unpushed,
-        last_sync: link.last_success().map(|time| time.to_string()),
+        last_sync: links.iter().filter_map(|link| link.last_success()).max().map(|time| time.to_string()),
         last_error: standing,
         notices,
         apps: report.apps,
@@ -45,7 +45,7 @@ pub(super) fn repository(
 }
 
 /// What is wrong now; of several things the one nearest to the root of it.
-fn standing_error(face: &Face, report: &Report, link: &Link, trouble: Option<&Failure>) -> Option<ErrorStatus> {
+fn standing_error(face: &Face, report: &Report, links: [&Link; 2], trouble: Option<&Failure>) -> Option<ErrorStatus> {
     if let Some(reason) = &report.not_mounted {
         let failure =
             Failure::new(FailureClass::Disk, reason.clone(), "mount it; until then nothing counts as deleted");
@@ -54,7 +54,7 @@ fn standing_error(face: &Face, report: &Report, link: &Link, trouble: Option<&Fa
     if let Some(trouble) = trouble {
         return Some(now(trouble.clone()));
     }
-    if let Some(failure) = link.failure() {
+    if let Some(failure) = links.into_iter().find_map(Link::failure) {
         return Some(failure.clone());
     }
     if let Some(others) = &report.branch_absent {
@@ -82,7 +82,16 @@ fn branch_absent(branch: &str, others: &[String]) -> Failure {
 }
 
 fn now(failure: Failure) -> ErrorStatus {
-    ErrorStatus { failure, since: String::new(), next_try: None }
+    ErrorStatus { failure, since: jiff::Timestamp::now().to_string(), next_try: None }
+}
+
+/// An error that stood before stands since then.
+pub(super) fn keep_since(status: &mut RepositoryStatus, before: &RepositoryStatus) {
+    if let (Some(error), Some(known)) = (&mut status.last_error, &before.last_error)
+        && error.failure.class == known.failure.class
+    {
+        error.since.clone_from(&known.since);
+    }
 }
 
 fn state(report: &Report, standing: Option<&ErrorStatus>, started: bool) -> RepositoryState {
