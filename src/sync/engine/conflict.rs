@@ -37,7 +37,7 @@ impl Engine {
         clashes: Vec<String>,
         now: Now,
     ) -> Result<(), Failure> {
-        let known = self.state.notes.conflicts.remove(app);
+        let known = self.state.notes.conflicts.get(app).cloned();
         let mut note = match known {
             Some(known) if known.ours == sides.local => known,
             Some(known) => {

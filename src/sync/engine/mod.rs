@@ -101,7 +101,7 @@ pub struct Engine {
 }
 
 /// What is known of the branch.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct RemoteView {
     knowledge: Knowledge,
     /// The apps at the tip.

@@ -1,6 +1,7 @@
 //! The engine against a world in memory: instances, a builder that saves at any moment, and a remote that compares and swaps.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,8 @@ struct Objects {
 struct MemoryRepository {
     objects: Arc<Mutex<Objects>>,
     refs: Arc<Mutex<BTreeMap<String, ObjectId>>>,
+    /// Writes until one fails, as on a full disk; 0: none fails.
+    writes_to_failure: Arc<AtomicU32>,
 }
 
 fn id_of(content: &impl std::fmt::Debug) -> ObjectId {
@@ -38,7 +41,19 @@ impl MemoryRepository {
     }
 
     fn beside(&self) -> Self {
-        Self { objects: Arc::clone(&self.objects), refs: Arc::default() }
+        Self { objects: Arc::clone(&self.objects), ..Self::default() }
+    }
+
+    /// The same repository, in which no write fails.
+    fn reliable(&self) -> Self {
+        Self { writes_to_failure: Arc::default(), ..self.clone() }
+    }
+
+    fn may_write(&self) -> Result<(), Failure> {
+        let left = self.writes_to_failure.load(Ordering::Relaxed);
+        self.writes_to_failure.store(left.saturating_sub(1), Ordering::Relaxed);
+        let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        if left == 1 { Err(Failure::disk("writing", &full)) } else { Ok(()) }
     }
 
     fn ancestors(&self, of: ObjectId) -> Vec<ObjectId> {
@@ -71,11 +86,13 @@ impl LocalRepository for MemoryRepository {
         Ok(objects.trees.contains_key(&id) || objects.blobs.contains_key(&id) || objects.commits.contains_key(&id))
     }
     fn write_blob(&self, bytes: &[u8]) -> Result<ObjectId, Failure> {
+        self.may_write()?;
         let id = id_of(&("blob", bytes));
         self.objects().blobs.insert(id, bytes.to_vec());
         Ok(id)
     }
     fn write_tree(&self, entries: &[TreeEntry]) -> Result<ObjectId, Failure> {
+        self.may_write()?;
         let mut entries = entries.to_vec();
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         assert!(entries.windows(2).all(|pair| pair[0].name != pair[1].name), "a name is given twice");
@@ -84,6 +101,7 @@ impl LocalRepository for MemoryRepository {
         Ok(id)
     }
     fn write_commit(&self, commit: &Commit) -> Result<ObjectId, Failure> {
+        self.may_write()?;
         let id = id_of(commit);
         self.objects().commits.insert(id, commit.clone());
         Ok(id)
@@ -99,6 +117,7 @@ impl LocalRepository for MemoryRepository {
         Ok(refs.iter().filter(|(name, _)| name.starts_with(prefix)).map(|(n, id)| (n.clone(), *id)).collect())
     }
     fn edit_refs(&self, edits: &[RefEdit]) -> Result<(), Failure> {
+        self.may_write()?;
         let mut refs = self.refs.lock().unwrap();
         for RefEdit { name, to } in edits {
             match to {
@@ -190,7 +209,7 @@ struct Instance {
 impl Instance {
     fn new(name: &str, world: &MemoryRepository, remote: &RemoteRefs, mode: Mode) -> Self {
         let repo = world.beside();
-        let folder = MemoryFolder { repo: repo.clone(), apps: Arc::default() };
+        let folder = MemoryFolder { repo: repo.reliable(), apps: Arc::default() };
         let settings = Settings {
             mode,
             branch: BranchName::new("main").unwrap(),
@@ -247,11 +266,24 @@ impl Instance {
         let tip = self.remote.lock().unwrap().get("refs/heads/main").copied();
         let tip = tip.map_or(RemoteTip::Unborn, RemoteTip::At);
         let now = self.now;
-        self.engine().take_tip(&tip, now).unwrap();
+        self.may_fail(|engine| engine.take_tip(&tip, now).map(|_| ()));
+    }
+
+    /// A failure of the disk is all that may happen; the next pass tries again.
+    fn may_fail(&mut self, work: impl FnOnce(&mut Engine) -> Result<(), Failure>) -> bool {
+        match work(self.engine()) {
+            Ok(()) => true,
+            Err(failure) => {
+                assert_eq!(failure.class, crate::domain::FailureClass::Disk, "{failure}");
+                false
+            }
+        }
     }
 
     /// A whole pass; `moment` is called before each step, as the world does not wait.
-    fn pass(&mut self, online: bool, mut moment: impl FnMut(&Self)) {
+    ///
+    /// Answers whether all of it could be saved.
+    fn pass(&mut self, online: bool, mut moment: impl FnMut(&Self)) -> bool {
         self.now.instant += Duration::from_secs(10);
         self.now.unix_seconds += 10;
         let now = self.now;
@@ -261,16 +293,16 @@ impl Instance {
         self.engine().look(&Look::All, now).unwrap();
         for _ in 0..100 {
             moment(self);
-            match self.engine().advance(online, now).unwrap() {
-                Progress::Rest => break,
-                Progress::Moved => {}
-                Progress::Push => {
+            match self.engine().advance(online, now) {
+                Ok(Progress::Rest) | Err(_) => break,
+                Ok(Progress::Moved) => {}
+                Ok(Progress::Push) => {
                     moment(self);
                     self.push();
                 }
             }
         }
-        self.engine().save(now).unwrap();
+        self.may_fail(|engine| engine.save(now))
     }
 
     fn push(&mut self) {
@@ -278,8 +310,10 @@ impl Instance {
         let outgoing = self.engine().outgoing(now);
         self.engine().prove_fast_forward(&outgoing).unwrap();
         let outcomes: Vec<RefOutcome> = outgoing.updates.iter().map(|update| self.answer(update)).collect();
-        if self.engine().take_outcomes(&outgoing, &outcomes, now).unwrap() == PushEffect::FetchFirst {
-            self.fetch();
+        match self.engine().take_outcomes(&outgoing, &outcomes, now) {
+            Ok(PushEffect::FetchFirst) => self.fetch(),
+            Ok(_) => {}
+            Err(failure) => assert_eq!(failure.class, crate::domain::FailureClass::Disk, "{failure}"),
         }
     }
 
@@ -478,6 +512,7 @@ enum Step {
     Pass { who: usize, online: bool },
     SaveDuringPass { who: usize, app: usize, key: usize, value: u32 },
     Restart { who: usize },
+    DiskFillsUp { who: usize, after: u32 },
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -489,7 +524,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (who.clone(), any::<bool>()).prop_map(|(who, online)| Step::Pass { who, online }),
         2 => (who.clone(), 0..4_usize, 0..3_usize, any::<u32>())
             .prop_map(|(who, app, key, value)| Step::SaveDuringPass { who, app, key, value }),
-        1 => who.prop_map(|who| Step::Restart { who }),
+        1 => who.clone().prop_map(|who| Step::Restart { who }),
+        2 => (who, 1..25_u32).prop_map(|(who, after)| Step::DiskFillsUp { who, after }),
     ];
     proptest::collection::vec(step, 1..40)
 }
@@ -520,11 +556,15 @@ proptest! {
                 Step::Save { who, app, key, value } => save_key(&all[who], app, key, value),
                 Step::Delete { who, app } => all[who].delete(&format!("A{app}")),
                 Step::Restart { who } => all[who].start(),
+                Step::DiskFillsUp { who, after } => all[who].repo.writes_to_failure.store(after, Ordering::Relaxed),
                 Step::Pass { who, online } => settled.extend(watched_pass(&mut all[who], online, None)),
                 Step::SaveDuringPass { who, app, key, value } => {
                     settled.extend(watched_pass(&mut all[who], true, Some((app, key, value))));
                 }
             }
+        }
+        for instance in &all {
+            instance.repo.writes_to_failure.store(0, Ordering::Relaxed);
         }
         for _ in 0..4 {
             for instance in &mut all {
@@ -555,7 +595,7 @@ fn watched_pass(instance: &mut Instance, online: bool, save: Option<(usize, usiz
     let before = values(instance);
     let mut saved_over = Vec::new();
     let mut countdown = 2;
-    instance.pass(online, |instance| {
+    let saved = instance.pass(online, |instance| {
         countdown -= 1;
         if let Some((app, key, value)) = save.filter(|_| countdown == 0) {
             saved_over = values(instance);
@@ -570,7 +610,7 @@ fn watched_pass(instance: &mut Instance, online: bool, save: Option<(usize, usiz
     let apps = instance.apps();
     let untouched = said.filter_map(|status| apps.get(&AppName::new(status.name).unwrap()).cloned());
     let texts: Vec<String> = untouched.flat_map(BTreeMap::into_values).collect();
-    let looked = save.is_none().then(|| texts.iter().flat_map(|text| values_in(text))).into_iter().flatten();
+    let looked = (saved && save.is_none()).then(|| texts.iter().flat_map(|text| values_in(text))).into_iter().flatten();
     taken_off.chain(looked).collect()
 }
 

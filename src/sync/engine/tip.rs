@@ -62,15 +62,31 @@ impl Engine {
     }
 
     fn move_to(&mut self, id: ObjectId, now: Now) -> Result<(), Failure> {
+        self.all_or_nothing(|engine| engine.rebase_onto(id, now))?;
+        self.refused.clear();
+        self.one_by_one = false;
+        tracing::info!(tip = %id.short(), apps = self.remote.apps.len(), "the branch moved");
+        self.save(now)
+    }
+
+    /// Undoes what `work` did to the view and the memory if it fails half-way: a view without its apps would read as if they had
+    /// been deleted.
+    fn all_or_nothing(&mut self, work: impl FnOnce(&mut Self) -> Result<(), Failure>) -> Result<(), Failure> {
+        let before = (self.state.clone(), self.remote.clone(), self.ahead.clone());
+        let done = work(self);
+        if done.is_err() {
+            (self.state, self.remote, self.ahead) = before;
+        }
+        done
+    }
+
+    fn rebase_onto(&mut self, id: ObjectId, now: Now) -> Result<(), Failure> {
         let old_tip = self.state.notes.tip;
-        let old_apps = std::mem::take(&mut self.remote.apps);
         let unpushed = self.unpushed_since(old_tip)?;
-        let old_head = self.state.notes.head;
+        let old_apps = std::mem::take(&mut self.remote.apps);
+        let old_head = self.state.notes.head.filter(|_| !unpushed.is_empty());
         self.view_tip(id)?;
-        let landed = match old_head {
-            Some(head) if !unpushed.is_empty() => self.repo.descends_from(id, head)?,
-            _ => false,
-        };
+        let landed = old_head.map_or(Ok(false), |head| self.repo.descends_from(id, head))?;
         if let Some(old_tip) = old_tip
             && !self.repo.descends_from(id, old_tip)?
         {
@@ -86,10 +102,7 @@ impl Engine {
         } else if !unpushed.is_empty() {
             self.rebuild(unpushed, &old_apps, now)?;
         }
-        self.refused.clear();
-        self.one_by_one = false;
-        tracing::info!(tip = %id.short(), apps = self.remote.apps.len(), "the branch moved");
-        self.save(now)
+        Ok(())
     }
 
     /// Reads the apps at `tip`, and refuses those that may not be written.
@@ -159,6 +172,10 @@ impl Engine {
 
     /// Takes the unpushed commits of these apps back; their state on disk is planned anew.
     pub(super) fn drop_unpushed(&mut self, apps: &[AppName], now: Now) -> Result<(), Failure> {
+        self.all_or_nothing(|engine| engine.replay_without(apps, now))
+    }
+
+    fn replay_without(&mut self, apps: &[AppName], now: Now) -> Result<(), Failure> {
         let unpushed = self.unpushed_since(self.state.notes.tip)?;
         self.state.notes.head = self.state.notes.tip;
         self.ahead.clear();
