@@ -1,6 +1,6 @@
 //! The bare repository in the data folder.
 //!
-//! What is written waits in memory ([`buffer`]) and goes to disk as one pack ([`pack`]): a pack of ten objects costs
+//! What is written waits in memory (`buffer`) and goes to disk as one pack (`pack`): a pack of ten objects costs
 //! three fsyncs, ten loose objects cost twenty. [`maintain`](LocalRepository::maintain) melts small packs together.
 
 mod buffer;
