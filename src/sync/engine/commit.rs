@@ -70,6 +70,11 @@ impl Engine {
                 self.drop_unpushed(&[app], now)?;
                 Ok(None)
             }
+            TreeMerge::Conflict(_) if self.is_in_history(&app, sides)? => {
+                // Pushed or installed by us before a crash that lost the note of it: nothing here is new.
+                self.set_base(&app, sides.local);
+                Ok(None)
+            }
             TreeMerge::Conflict(clashes) => {
                 self.note_conflict(&app, sides, clashes, now)?;
                 self.findings.insert(app.clone(), Finding::Wait(AppState::Conflict, self.conflict_reason(&app)));

@@ -1,6 +1,6 @@
 //! Planning: one finding an app.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::plan::{Hold, Mode, SyncPlan, plan};
 use crate::domain::status::AppState;
@@ -8,7 +8,7 @@ use crate::domain::{AppName, Failure, ObjectId};
 
 use super::disk::Local;
 use super::{Engine, Now};
-use crate::sync::bases::find_bases;
+use crate::sync::bases::{Wanted, find_bases};
 use crate::sync::compare::half_written;
 
 /// What planning found for one app.
@@ -49,7 +49,7 @@ impl Engine {
     /// Plans every app anew.
     pub(super) fn find_all(&mut self, now: Now) -> Result<(), Failure> {
         self.find_missing_bases()?;
-        let mut findings = std::collections::BTreeMap::new();
+        let mut findings = BTreeMap::new();
         for app in self.known_apps() {
             let finding = self.find(&app, now)?;
             if self.is_nowhere(&app, &finding) {
@@ -139,11 +139,19 @@ impl Engine {
         Ok(finding)
     }
 
+    /// Whether the branch had the disk's state of an app, as a whole, after the base. (A state from before the base is somebody's
+    /// deliberate step back.)
+    pub(super) fn is_in_history(&self, app: &AppName, sides: Sides) -> Result<bool, Failure> {
+        let (Some(tip), Some(local)) = (self.state.notes.tip, sides.local) else { return Ok(false) };
+        let wanted = BTreeMap::from([(app.clone(), Wanted { tree: local, not_before: sides.base })]);
+        Ok(sides.base != sides.local && !find_bases(&*self.repo, tip, &self.settings.prefix, wanted)?.is_empty())
+    }
+
     /// Rule 2: an app that is on both sides, differs, and has no base gets the newest commit that holds the disk's state as its
     /// base, if there is one. Each pair of snapshot and tip is searched for once.
     fn find_missing_bases(&mut self) -> Result<(), Failure> {
         let Some(tip) = self.state.notes.tip else { return Ok(()) };
-        let mut wanted = std::collections::BTreeMap::new();
+        let mut wanted = BTreeMap::new();
         for app in self.remote.apps.keys() {
             if self.state.bases.contains_key(app) || self.state.notes.pending.contains_key(app) {
                 continue;
@@ -151,13 +159,13 @@ impl Engine {
             let Some(local) = self.disk.settled(app) else { continue };
             let searched = self.searched.get(app) == Some(&(local, tip));
             if !searched && self.remote.apps.get(app) != Some(&local) {
-                wanted.insert(app.clone(), local);
+                wanted.insert(app.clone(), Wanted { tree: local, not_before: None });
             }
         }
         if wanted.is_empty() {
             return Ok(());
         }
-        self.searched.extend(wanted.iter().map(|(app, local)| (app.clone(), (*local, tip))));
+        self.searched.extend(wanted.iter().map(|(app, state)| (app.clone(), (state.tree, tip))));
         for (app, base) in find_bases(&*self.repo, tip, &self.settings.prefix, wanted)? {
             tracing::info!(%app, base = %base.short(), "found the state on disk in the history of the branch");
             self.set_base(&app, Some(base));

@@ -504,6 +504,41 @@ fn a_lost_data_folder_finds_its_bases_in_the_history() {
     assert!(all[1].engine().kept().unwrap().is_empty());
 }
 
+#[test]
+fn a_push_whose_note_was_lost_in_a_crash_is_no_conflict_with_what_others_made_of_it() {
+    let mut all = world(&[EDITING, EDITING]);
+    all[0].save("A", "x.json", "{\"n\":1}");
+    all[0].pass(true, quiet);
+    all[1].pass(true, quiet);
+    let before: BTreeMap<_, _> = all[0].repo.refs.lock().unwrap().clone();
+    all[0].save("A", "x.json", "{\"n\":2}");
+    all[0].pass(true, quiet);
+    *all[0].repo.refs.lock().unwrap() = before;
+    all[1].pass(true, quiet);
+    all[1].save("A", "x.json", "{\"n\":3}");
+    all[1].pass(true, quiet);
+    all[0].start();
+    all[0].pass(true, quiet);
+    assert_eq!(all[0].state("A").0, AppState::InSync);
+    assert_eq!(all[0].text("A", "x.json").as_deref(), Some("{\"n\":3}"));
+}
+
+#[test]
+fn a_deliberate_step_back_against_an_edit_of_others_is_a_conflict_and_not_overwritten() {
+    let mut all = world(&[EDITING, EDITING]);
+    for n in 1..3 {
+        all[0].save("A", "x.json", &format!("{{\"n\":{n}}}"));
+        all[0].pass(true, quiet);
+    }
+    all[1].pass(true, quiet);
+    all[1].save("A", "x.json", "{\"n\":3}");
+    all[1].pass(true, quiet);
+    all[0].save("A", "x.json", "{\"n\":1}");
+    all[0].pass(true, quiet);
+    assert_eq!(all[0].state("A").0, AppState::Conflict);
+    assert_eq!(all[0].text("A", "x.json").as_deref(), Some("{\"n\":1}"));
+}
+
 /// One step of a random story.
 #[derive(Clone, Debug)]
 enum Step {
