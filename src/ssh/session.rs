@@ -42,8 +42,6 @@ pub(super) struct Session {
 pub(super) struct OpenChannel {
     pub(super) read: ChannelReadHalf,
     pub(super) write: ChannelWriteHalf<Msg>,
-    /// The window that came with the confirmation, in bytes.
-    pub(super) window: u32,
 }
 
 /// Why there is no channel.
@@ -216,22 +214,14 @@ impl Session {
             opened = self.link.handle.channel_open_session() => opened,
             () = self.link.ended.cancelled() => return Err(NoChannel::Lost),
         };
-        let (read, write) = match opened {
-            Ok(channel) => channel.split(),
-            Err(Error::ChannelOpenFailure(reason)) => return Err(NoChannel::Refused(reason, 0)),
-            Err(_) => return Err(NoChannel::Lost),
-        };
-        let mut windows = self.link.windows.subscribe();
-        let id = write.id();
-        // The connection's task notes the window right after it has handed out the channel.
-        let window = tokio::select! {
-            noted = windows.wait_for(|windows| windows.contains_key(&id)) => {
-                noted.ok().and_then(|windows| windows.get(&id).copied()).unwrap_or(0)
+        match opened {
+            Ok(channel) => {
+                let (read, write) = channel.split();
+                Ok(OpenChannel { read, write })
             }
-            () = self.link.ended.cancelled() => return Err(NoChannel::Lost),
-        };
-        self.link.windows.send_if_modified(|windows| windows.remove(&id).is_some());
-        Ok(OpenChannel { read, write, window })
+            Err(Error::ChannelOpenFailure(reason)) => Err(NoChannel::Refused(reason, 0)),
+            Err(_) => Err(NoChannel::Lost),
+        }
     }
 
     /// After a refusal although none of ours is open: OpenSSH may close a channel a moment before it has reaped the command

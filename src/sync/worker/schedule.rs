@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{Command, Pace};
 use crate::domain::AppName;
-use crate::ports::{ChangeHints, Hint};
+use crate::ports::{ChangeHints, Hint, Remote};
 use crate::sync::engine::Look;
 
 /// How often there is time for tidying up.
@@ -17,6 +17,8 @@ const TIDY_EVERY: Duration = Duration::from_mins(10);
 const FIRST_TIDY: Duration = Duration::from_secs(30);
 /// After trouble with the disk, everything is looked at again this soon.
 const AFTER_TROUBLE: Duration = Duration::from_secs(2);
+/// How long after an install the hints that it caused may come.
+const ECHO: Duration = Duration::from_millis(300);
 /// More apps than this at once are looked at in one walk of the folder.
 const MOST_APPS: usize = 500;
 
@@ -39,21 +41,41 @@ pub(super) struct Schedule {
     tidy_at: Instant,
     /// Apps to look at, and when.
     look_at: BTreeMap<AppName, Instant>,
+    /// Until then changes are taken for our own.
+    echo_until: Instant,
 }
 
 impl Schedule {
     pub(super) fn new(pace: Pace, rescan_every: Duration) -> Self {
         let now = Instant::now();
-        Self { pace, rescan_every, poll_at: now, rescan_at: now, tidy_at: now + FIRST_TIDY, look_at: BTreeMap::new() }
+        Self {
+            pace,
+            rescan_every,
+            poll_at: now,
+            rescan_at: now,
+            tidy_at: now + FIRST_TIDY,
+            look_at: BTreeMap::new(),
+            echo_until: now,
+        }
     }
 
-    /// Waits for the next thing to do.
-    pub(super) async fn next(&mut self, hints: &mut dyn ChangeHints, commands: &mut mpsc::Receiver<Command>) -> Wake {
+    /// Waits for the next thing to do. When that will likely be a push, `pushes_to` may get ready for it meanwhile.
+    pub(super) async fn next(
+        &mut self,
+        hints: &mut dyn ChangeHints,
+        commands: &mut mpsc::Receiver<Command>,
+        pushes_to: Option<&dyn Remote>,
+    ) -> Wake {
         loop {
             let alarm = self.alarm();
             tokio::select! {
                 Some(command) = commands.recv() => return Wake { command: Some(command), ..self.due(hints) },
-                hint = hints.next() => self.take_hint(hint),
+                hint = hints.next() => {
+                    if let Some(remote) = pushes_to && self.tells_of_an_edit(&hint) {
+                        remote.prepare_push().await; // it only begins to
+                    }
+                    self.take_hint(hint);
+                }
                 () = tokio::time::sleep_until(alarm) => return self.due(hints),
             }
         }
@@ -62,6 +84,16 @@ impl Schedule {
     fn alarm(&self) -> Instant {
         let first = self.poll_at.min(self.rescan_at).min(self.tidy_at);
         self.look_at.values().copied().fold(first, Instant::min)
+    }
+
+    /// Whether somebody else than we seems to have changed an app; "everything" is mostly just the clock.
+    fn tells_of_an_edit(&self, hint: &Hint) -> bool {
+        matches!(hint, Hint::Apps(_)) && Instant::now() >= self.echo_until
+    }
+
+    /// What was installed just now is hinted at, too.
+    pub(super) fn expect_echo(&mut self) {
+        self.echo_until = Instant::now() + ECHO;
     }
 
     fn take_hint(&mut self, hint: Hint) {
