@@ -147,3 +147,85 @@ impl Schedule {
         self.rescan_at = self.rescan_at.min(Instant::now() + AFTER_TROUBLE);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::domain::Failure;
+    use crate::ports::{PushError, RefOutcome, RefUpdate, RemoteTip};
+
+    #[tokio::test]
+    async fn an_edit_lets_the_remote_prepare_while_the_files_settle() {
+        assert_eq!(preparations(edit(), true, |_| {}).await, 1);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_prepared_when_no_push_will_follow() {
+        assert_eq!(preparations(edit(), false, |_| {}).await, 0);
+        assert_eq!(preparations(Hint::Everything, true, |_| {}).await, 0);
+        assert_eq!(preparations(edit(), true, Schedule::expect_echo).await, 0);
+    }
+
+    /// How often the remote was asked to prepare before the look that follows `hint`.
+    async fn preparations(hint: Hint, pushes: bool, set_up: impl FnOnce(&mut Schedule)) -> usize {
+        let hour = Duration::from_hours(1);
+        let mut schedule = Schedule::new(Pace { poll_interval: hour, debounce: Duration::from_millis(10) }, hour);
+        let (_sender, mut commands) = mpsc::channel(1);
+        let (mut hints, remote) = (Hints(Some(hint)), Counting::default());
+        let pushes_to = pushes.then_some(&remote as &dyn Remote);
+        schedule.due(&hints); // what is due at the start
+        schedule.polled();
+        set_up(&mut schedule);
+        let wake = schedule.next(&mut hints, &mut commands, pushes_to).await;
+        assert!(wake.look.is_some());
+        remote.0.load(Ordering::Relaxed)
+    }
+
+    fn edit() -> Hint {
+        Hint::Apps(BTreeSet::from([AppName::new("PO App").expect("a name")]))
+    }
+
+    struct Hints(Option<Hint>);
+
+    #[async_trait]
+    impl ChangeHints for Hints {
+        async fn next(&mut self) -> Hint {
+            match self.0.take() {
+                Some(hint) => hint,
+                None => std::future::pending().await,
+            }
+        }
+        fn rescan_every(&self) -> Duration {
+            Duration::from_hours(1)
+        }
+        fn notice(&self) -> Option<String> {
+            None
+        }
+    }
+
+    #[derive(Default)]
+    struct Counting(AtomicUsize);
+
+    #[async_trait]
+    impl Remote for Counting {
+        async fn poll(&self) -> Result<RemoteTip, Failure> {
+            Ok(RemoteTip::Unborn)
+        }
+        async fn fetch(&self) -> Result<RemoteTip, Failure> {
+            Ok(RemoteTip::Unborn)
+        }
+        async fn push(&self, _: &[RefUpdate]) -> Result<Vec<RefOutcome>, PushError> {
+            Ok(Vec::new())
+        }
+        async fn prepare_push(&self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+        async fn check_write(&self) -> Result<(), Failure> {
+            Ok(())
+        }
+    }
+}
