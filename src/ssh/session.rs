@@ -99,13 +99,14 @@ impl Session {
     /// A channel: the one that is open ahead (then `true`), or a new one. When the server allows no more of them, waits
     /// until one is given back.
     pub(super) async fn open(self: &Arc<Self>, limit: Duration) -> Result<(OpenChannel, bool, InUse), NoChannel> {
-        if let Some(channel) = self.take_spare() {
-            return Ok((channel, true, InUse::one_more(self).serve()));
-        }
         let deadline = Instant::now() + limit; // for waiting; the server has `limit` for each of its answers
         let mut count = self.in_use.subscribe();
         let mut refusal = ChannelOpenFailure::ResourceShortage;
         loop {
+            // Each time: it may have been on its way, and be the only one that the server allows.
+            if let Some(channel) = self.take_spare() {
+                return Ok((channel, true, InUse::one_more(self).serve()));
+            }
             if let Some(in_use) = InUse::within_limit(self) {
                 match self.open_new(limit).await {
                     Ok(channel) => return Ok((channel, false, in_use.serve())),

@@ -374,6 +374,17 @@ async fn a_server_that_allows_one_channel_serves_one_command_after_the_other() {
 }
 
 #[tokio::test]
+async fn a_command_takes_the_only_channel_while_it_is_being_opened_ahead() {
+    let Some(scene) = Scene::with_config("MaxSessions 1") else { return };
+    scene.run("true").await;
+    for _ in 0..20 {
+        let ahead = scene.sessions.open_ahead(&scene.target, Control);
+        let ((), (output, _)) = tokio::join!(ahead, scene.run("echo in time"));
+        assert_eq!(output, "in time\n");
+    }
+}
+
+#[tokio::test]
 async fn dropping_a_process_gives_its_channel_back() {
     let Some(scene) = Scene::with_config("MaxSessions 2") else { return };
     for _ in 0..6 {
