@@ -93,10 +93,8 @@ pub struct RemoteProcess {
     /// Resolves when the peer closed the channel or the connection was lost. Resolves even if nobody reads `stdout`
     /// to its end only after `stdout` is dropped.
     pub ended: Pin<Box<dyn Future<Output = ProcessEnd> + Send>>,
-    /// Whether the channel had been opened ahead, so that the command costs no round trip before its first byte.
+    /// Whether the channel had been opened ahead, so that the command went out at once.
     pub preopened: bool,
-    /// Bytes that the peer accepts before it must answer (the granted channel window, RFC 4254 section 5.2).
-    pub window: u32,
 }
 
 /// How a remote command ended.
@@ -326,6 +324,9 @@ pub trait Remote: Send + Sync {
     /// # Errors
     /// [`PushError`] tells a push that was never sent from one whose outcome is unknown.
     async fn push(&self, updates: &[RefUpdate]) -> Result<Vec<RefOutcome>, PushError>;
+
+    /// A push is likely within seconds: lets the remote get ready for it, in the background. Never fails: it is a wish.
+    async fn prepare_push(&self) {}
 
     /// Asks the remote whether this credential may push, without pushing.
     ///

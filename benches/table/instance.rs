@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use crate::place::{Place, run};
 
-/// Every save waits this long; it is taken off again.
-pub(crate) const DEBOUNCE: Duration = Duration::from_millis(50);
+/// Every save waits this long; it is taken off again. Long enough to prepare the push meanwhile, as the default of 1 s is.
+pub(crate) const DEBOUNCE: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_mins(10);
 
 /// One `appferry run`, ended with it.

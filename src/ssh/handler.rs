@@ -1,12 +1,10 @@
 //! What russh calls while a connection stands.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use russh::client::{ChannelOpenHandle, DisconnectReason, Handler, Msg, Session};
 use russh::keys::PublicKeyOrCertificate;
-use russh::{Channel, ChannelId, Disconnect};
-use tokio::sync::watch;
+use russh::{Channel, Disconnect};
 use tokio_util::sync::DropGuard;
 
 use super::failures::tame;
@@ -40,14 +38,10 @@ pub(super) struct Learnt {
     pub(super) out_of_methods: bool,
 }
 
-/// The windows that the peer granted as it confirmed channels.
-pub(super) type Windows = watch::Sender<HashMap<ChannelId, u32>>;
-
 /// The handler of one connection.
 pub(super) struct LinkHandler {
     pub(super) pins: Pins,
     pub(super) learnt: Arc<Mutex<Learnt>>,
-    pub(super) windows: Arc<Windows>,
     /// Fires when the connection's task is gone, however it ended.
     pub(super) _ended: DropGuard,
 }
@@ -101,22 +95,6 @@ impl Handler for LinkHandler {
 
     async fn auth_banner(&mut self, banner: &str, _: &mut Session) -> Result<(), LinkError> {
         self.note(|learnt| learnt.last_words = tame(banner));
-        Ok(())
-    }
-
-    async fn channel_open_confirmation(
-        &mut self,
-        id: ChannelId,
-        _max_packet_size: u32,
-        window_size: u32,
-        _: &mut Session,
-    ) -> Result<(), LinkError> {
-        self.windows.send_modify(|windows| _ = windows.insert(id, window_size));
-        Ok(())
-    }
-
-    async fn channel_close(&mut self, id: ChannelId, _: &mut Session) -> Result<(), LinkError> {
-        self.windows.send_if_modified(|windows| windows.remove(&id).is_some());
         Ok(())
     }
 

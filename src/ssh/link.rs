@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::cut::Cut;
 use super::dial::dial;
 use super::failures;
-use super::handler::{Learnt, LinkError, LinkHandler, Windows};
+use super::handler::{Learnt, LinkError, LinkHandler};
 use super::settings::Settings;
 use super::verdict::{Pins, all_algorithms};
 use crate::domain::Failure;
@@ -39,7 +39,6 @@ const CIPHERS: &[cipher::Name] = &[
 pub(super) struct Link {
     pub(super) handle: Handle<LinkHandler>,
     pub(super) learnt: Arc<Mutex<Learnt>>,
-    pub(super) windows: Arc<Windows>,
     /// Cancelled when the connection's task is gone.
     pub(super) ended: CancellationToken,
     /// Cancel it to end the connection's task, whatever it hangs in.
@@ -89,21 +88,15 @@ async fn try_link(
     let socket = dial(target, settings).await.map_err(LinkFailure::Failed)?;
     let stream = Cut::new(BufReader::with_capacity(READ_BUFFER_BYTES, socket), cut.clone());
     let learnt = Arc::<Mutex<Learnt>>::default();
-    let windows = Arc::<Windows>::default();
     let ended = CancellationToken::new();
-    let handler = LinkHandler {
-        pins: pins.clone(),
-        learnt: Arc::clone(&learnt),
-        windows: Arc::clone(&windows),
-        _ended: ended.clone().drop_guard(),
-    };
+    let handler = LinkHandler { pins: pins.clone(), learnt: Arc::clone(&learnt), _ended: ended.clone().drop_guard() };
     let deadline = Instant::now() + settings.login_timeout;
     let connecting = connect_stream(Arc::new(config(algorithms, settings)), stream, handler);
     let Ok(connected) = timeout_at(deadline, connecting).await else {
         return Err(LinkFailure::Failed(failures::login_timed_out(target, settings.login_timeout)));
     };
     match connected {
-        Ok(handle) => Ok(Link { handle, learnt, windows, ended, cut: cut.clone(), deadline }),
+        Ok(handle) => Ok(Link { handle, learnt, ended, cut: cut.clone(), deadline }),
         Err(LinkError::HostKey(failure)) => Err(LinkFailure::Failed(*failure)),
         Err(LinkError::Ssh(russh::Error::NoCommonAlgo { kind: AlgorithmKind::Key, .. })) if !all_offered => {
             Err(LinkFailure::NoPinnedType)

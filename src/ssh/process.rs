@@ -37,7 +37,7 @@ pub(super) async fn start(
     tracker: &TaskTracker,
     stop: CancellationToken,
 ) -> Result<RemoteProcess, russh::Error> {
-    let (OpenChannel { read, write, window }, preopened, in_use) = opened;
+    let (OpenChannel { read, write }, preopened, in_use) = opened;
     for (name, value) in env {
         write.set_env(false, *name, *value).await?;
     }
@@ -61,7 +61,6 @@ pub(super) async fn start(
         stdout: Box::pin(Stdout::new(stdout, complete)),
         ended: Box::pin(async { ended.await.unwrap_or_else(|_| lost(ProcessEnd::default())) }),
         preopened,
-        window,
     })
 }
 

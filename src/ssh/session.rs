@@ -42,8 +42,6 @@ pub(super) struct Session {
 pub(super) struct OpenChannel {
     pub(super) read: ChannelReadHalf,
     pub(super) write: ChannelWriteHalf<Msg>,
-    /// The window that came with the confirmation, in bytes.
-    pub(super) window: u32,
 }
 
 /// Why there is no channel.
@@ -101,13 +99,14 @@ impl Session {
     /// A channel: the one that is open ahead (then `true`), or a new one. When the server allows no more of them, waits
     /// until one is given back.
     pub(super) async fn open(self: &Arc<Self>, limit: Duration) -> Result<(OpenChannel, bool, InUse), NoChannel> {
-        if let Some(channel) = self.take_spare() {
-            return Ok((channel, true, InUse::one_more(self).serve()));
-        }
         let deadline = Instant::now() + limit; // for waiting; the server has `limit` for each of its answers
         let mut count = self.in_use.subscribe();
         let mut refusal = ChannelOpenFailure::ResourceShortage;
         loop {
+            // Each time: it may have been on its way, and be the only one that the server allows.
+            if let Some(channel) = self.take_spare() {
+                return Ok((channel, true, InUse::one_more(self).serve()));
+            }
             if let Some(in_use) = InUse::within_limit(self) {
                 match self.open_new(limit).await {
                     Ok(channel) => return Ok((channel, false, in_use.serve())),
@@ -216,22 +215,14 @@ impl Session {
             opened = self.link.handle.channel_open_session() => opened,
             () = self.link.ended.cancelled() => return Err(NoChannel::Lost),
         };
-        let (read, write) = match opened {
-            Ok(channel) => channel.split(),
-            Err(Error::ChannelOpenFailure(reason)) => return Err(NoChannel::Refused(reason, 0)),
-            Err(_) => return Err(NoChannel::Lost),
-        };
-        let mut windows = self.link.windows.subscribe();
-        let id = write.id();
-        // The connection's task notes the window right after it has handed out the channel.
-        let window = tokio::select! {
-            noted = windows.wait_for(|windows| windows.contains_key(&id)) => {
-                noted.ok().and_then(|windows| windows.get(&id).copied()).unwrap_or(0)
+        match opened {
+            Ok(channel) => {
+                let (read, write) = channel.split();
+                Ok(OpenChannel { read, write })
             }
-            () = self.link.ended.cancelled() => return Err(NoChannel::Lost),
-        };
-        self.link.windows.send_if_modified(|windows| windows.remove(&id).is_some());
-        Ok(OpenChannel { read, write, window })
+            Err(Error::ChannelOpenFailure(reason)) => Err(NoChannel::Refused(reason, 0)),
+            Err(_) => Err(NoChannel::Lost),
+        }
     }
 
     /// After a refusal although none of ours is open: OpenSSH may close a channel a moment before it has reaped the command

@@ -4,6 +4,7 @@
 
 mod double;
 mod http;
+mod prepared;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -105,7 +106,6 @@ async fn the_first_push_makes_the_branch_and_the_next_moves_it() {
     let second = pair.commit(Some(first), &[("App/A/x.json", b"{\"a\":1}")]);
     assert_eq!(remote.push(&[update(Some(first), second)]).await, Ok(accepted()));
     assert_sound(&pair, second);
-    assert!(shell.ahead.load(Ordering::Relaxed) >= 1, "the next push finds its channel open");
     assert_eq!(pair.flushes(), 2);
     // The same again, as after a lost report.
     assert_eq!(remote.push(&[update(Some(first), second)]).await, Ok(accepted()));
@@ -125,21 +125,6 @@ async fn a_lost_race_is_moved_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_race_lost_in_flight_is_moved_too() {
-    let pair = Pair::new();
-    let shell = Arc::new(Shell { preopened: true, ..Shell::default() });
-    let remote = pair.ssh(shell.clone(), "main");
-    let first = pair.commit(None, &[("a", b"1")]);
-    assert_eq!(remote.push(&[update(None, first)]).await, Ok(accepted()));
-    let theirs = pair.server_commit(Some(first), &[("b", b"2")], "refs/heads/main");
-    let ours = pair.commit(Some(first), &[("a", b"2")]);
-    let before = shell.execs.load(Ordering::Relaxed);
-    assert_eq!(remote.push(&[update(Some(first), ours)]).await, Ok(vec![RefOutcome::Moved]));
-    assert_eq!(shell.execs.load(Ordering::Relaxed) - before, 1, "the server's own compare-and-swap refused it");
-    assert_sound(&pair, theirs);
-}
-
-#[tokio::test]
 async fn each_ref_of_a_push_has_its_own_outcome() {
     let pair = Pair::new();
     let remote = pair.ssh(Arc::new(Shell::default()), "main");
@@ -155,62 +140,16 @@ async fn each_ref_of_a_push_has_its_own_outcome() {
 
 #[tokio::test]
 async fn the_words_of_a_hook_come_through() {
-    for preopened in [false, true] {
-        let pair = Pair::new();
-        let remote = pair.ssh(Arc::new(Shell { preopened, ..Shell::default() }), "main");
-        let first = pair.commit(None, &[("a", b"1")]);
-        assert_eq!(remote.push(&[update(None, first)]).await, Ok(accepted()));
-        pair.hook("pre-receive", "printf '\\033[31mno pushes on friday\\033[0m\\n' >&2; exit 1");
-        let second = pair.commit(Some(first), &[("a", b"2")]);
-        let outcome = remote.push(&[update(Some(first), second)]).await.expect("a report");
-        let [RefOutcome::Refused(words)] = outcome.as_slice() else { panic!("{outcome:?}") };
-        assert_eq!(words, "pre-receive hook declined: no pushes on friday");
-        assert_sound(&pair, first);
-    }
-}
-
-#[tokio::test]
-async fn a_push_in_one_flight_needs_one_command_and_learns_first() {
     let pair = Pair::new();
-    let shell = Arc::new(Shell { preopened: true, ..Shell::default() });
-    let remote = pair.ssh(shell.clone(), "main");
-    let mut last = pair.commit(None, &[("a", b"0")]);
-    assert_eq!(remote.push(&[update(None, last)]).await, Ok(accepted()));
-    // From now on whoever waits for the advertisement waits for ever.
-    shell.waits_for_input.store(true, Ordering::Relaxed);
-    for n in 1..=3_u8 {
-        let next = pair.commit(Some(last), &[("a", &[n])]);
-        assert_eq!(remote.push(&[update(Some(last), next)]).await, Ok(accepted()));
-        last = next;
-    }
-    assert_eq!(shell.execs.load(Ordering::Relaxed), 4);
-    assert_sound(&pair, last);
-}
-
-#[tokio::test]
-async fn a_pack_above_the_window_goes_the_ordinary_way() {
-    let pair = Pair::new();
-    let remote = pair.ssh(Arc::new(Shell { preopened: true, window: 1000, ..Shell::default() }), "main");
-    let first = pair.commit(None, &[("a", b"0")]);
-    assert_eq!(remote.push(&[update(None, first)]).await, Ok(accepted()));
-    let second = pair.commit(Some(first), &[("a", &noise(5000))]);
-    assert_eq!(remote.push(&[update(Some(first), second)]).await, Ok(accepted()));
-    assert_sound(&pair, second);
-}
-
-#[tokio::test]
-async fn a_flight_without_a_report_falls_back_to_the_ordinary_way() {
-    let pair = Pair::new();
-    let shell = Arc::new(Shell { preopened: true, ..Shell::default() });
-    let remote = pair.ssh(shell.clone(), "main");
+    let remote = pair.ssh(Arc::new(Shell::default()), "main");
     let first = pair.commit(None, &[("a", b"1")]);
     assert_eq!(remote.push(&[update(None, first)]).await, Ok(accepted()));
+    pair.hook("pre-receive", "printf '\\033[31mno pushes on friday\\033[0m\\n' >&2; exit 1");
     let second = pair.commit(Some(first), &[("a", b"2")]);
-    // The flight lands, but its report is lost; the second look finds the ref where it should be.
-    shell.cut_next(Cut::AtTheEnd(pair.advertisement_length()));
-    assert_eq!(remote.push(&[update(Some(first), second)]).await, Ok(accepted()));
-    assert_eq!(shell.execs.load(Ordering::Relaxed), 3);
-    assert_sound(&pair, second);
+    let outcome = remote.push(&[update(Some(first), second)]).await.expect("a report");
+    let [RefOutcome::Refused(words)] = outcome.as_slice() else { panic!("{outcome:?}") };
+    assert_eq!(words, "pre-receive hook declined: no pushes on friday");
+    assert_sound(&pair, first);
 }
 
 #[tokio::test]
@@ -304,7 +243,7 @@ async fn an_absent_repository_says_so() {
     std::fs::remove_dir_all(&pair.server).expect("removed");
     for remote in [
         pair.ssh(Arc::new(Shell { version_2: true, ..Shell::default() }), "main"),
-        pair.ssh(Arc::new(Shell { preopened: true, ..Shell::default() }), "main"),
+        pair.ssh(Arc::new(Shell::default()), "main"),
         pair.path("main"),
     ] {
         for failure in [

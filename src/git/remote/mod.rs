@@ -74,11 +74,18 @@ pub struct TimeLimits {
     pub idle: Duration,
     /// From the end of a pack to the server's report: hooks run in between.
     pub report: Duration,
+    /// How long a push that was prepared ahead waits for its use.
+    pub prepared: Duration,
 }
 
 impl Default for TimeLimits {
     fn default() -> Self {
-        Self { poll: Duration::from_secs(30), idle: Duration::from_mins(2), report: Duration::from_mins(10) }
+        Self {
+            poll: Duration::from_secs(30),
+            idle: Duration::from_mins(2),
+            report: Duration::from_mins(10),
+            prepared: Duration::from_secs(10),
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::io::{AsyncRead, AsyncReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 
 use super::error::WireError;
 use super::words;
@@ -97,6 +97,11 @@ impl<R: AsyncRead + Unpin> PacketReader<R> {
     /// [`WireError`].
     pub(crate) async fn expect(&mut self) -> Result<Packet, WireError> {
         self.next().await?.ok_or(WireError::Ended)
+    }
+
+    /// Waits, however long, until the stream says anything more or ends. Loses nothing when it is dropped.
+    pub(crate) async fn disturbed(&mut self) {
+        let _ = self.stream.fill_buf().await;
     }
 
     async fn packet(&mut self) -> Result<Option<Packet>, WireError> {

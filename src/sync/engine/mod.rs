@@ -194,6 +194,12 @@ impl Engine {
         Ok(engine)
     }
 
+    /// Whether local changes are pushed without being asked for.
+    #[must_use]
+    pub fn pushes_by_itself(&self) -> bool {
+        self.settings.mode.auto_save && !self.settings.mode.locked
+    }
+
     /// The newest commit known of the remote's branch.
     #[must_use]
     pub fn tip(&self) -> Option<ObjectId> {

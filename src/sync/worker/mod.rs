@@ -67,6 +67,8 @@ pub struct Worker {
     /// What is wrong on our side of the line.
     trouble: Option<Failure>,
     races_lost: u32,
+    /// Something was fetched in this pass, and so probably installed.
+    fetched: bool,
     started: bool,
 }
 
@@ -95,6 +97,7 @@ impl Worker {
             push_link: Link::default(),
             trouble: None,
             races_lost: 0,
+            fetched: false,
             started: false,
         };
         (worker, Handle::new(sender, receiver))
@@ -106,9 +109,11 @@ impl Worker {
     /// Internal, if the engine itself failed (a defect).
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), Failure> {
         while !stop.is_cancelled() {
+            let pushes = self.link.is_up() && self.engine.as_ref().is_some_and(Engine::pushes_by_itself);
+            let pushes_to = pushes.then_some(&*self.remote);
             let wake = tokio::select! { biased;
                 () = stop.cancelled() => break,
-                wake = self.schedule.next(&mut *self.hints, &mut self.commands) => wake,
+                wake = self.schedule.next(&mut *self.hints, &mut self.commands, pushes_to) => wake,
             };
             self.pass(wake, &stop).await?; // outside select!: never dropped half-way
         }
@@ -144,6 +149,9 @@ impl Worker {
         }
         let (report, waits) = self.on_engine(|engine| (engine.report(), engine.waits(Now::read()))).await?;
         self.schedule.look_again(waits);
+        if std::mem::take(&mut self.fetched) {
+            self.schedule.expect_echo();
+        }
         self.started |= wake.poll;
         self.publish(report);
         if let Some(answer) = answer {
@@ -189,6 +197,7 @@ impl Worker {
     }
 
     async fn fetch(&mut self) -> Result<(), Failure> {
+        self.fetched = true;
         match self.remote.fetch().await {
             Ok(tip) => {
                 self.link.succeeded();

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{Command, Pace};
 use crate::domain::AppName;
-use crate::ports::{ChangeHints, Hint};
+use crate::ports::{ChangeHints, Hint, Remote};
 use crate::sync::engine::Look;
 
 /// How often there is time for tidying up.
@@ -20,6 +20,8 @@ const AFTER_TROUBLE: Duration = Duration::from_secs(2);
 /// Apps whose looks are due so close to each other are looked at together.
 const TOGETHER: Duration = Duration::from_millis(30);
 const LONGEST_TOGETHER: Duration = Duration::from_millis(200);
+/// How long after an install the hints that it caused may come.
+const ECHO: Duration = Duration::from_millis(300);
 /// More apps than this at once are looked at in one walk of the folder.
 const MOST_APPS: usize = 500;
 
@@ -42,21 +44,41 @@ pub(super) struct Schedule {
     tidy_at: Instant,
     /// Apps to look at, and when.
     look_at: BTreeMap<AppName, Instant>,
+    /// Until then changes are taken for our own.
+    echo_until: Instant,
 }
 
 impl Schedule {
     pub(super) fn new(pace: Pace, rescan_every: Duration) -> Self {
         let now = Instant::now();
-        Self { pace, rescan_every, poll_at: now, rescan_at: now, tidy_at: now + FIRST_TIDY, look_at: BTreeMap::new() }
+        Self {
+            pace,
+            rescan_every,
+            poll_at: now,
+            rescan_at: now,
+            tidy_at: now + FIRST_TIDY,
+            look_at: BTreeMap::new(),
+            echo_until: now,
+        }
     }
 
-    /// Waits for the next thing to do.
-    pub(super) async fn next(&mut self, hints: &mut dyn ChangeHints, commands: &mut mpsc::Receiver<Command>) -> Wake {
+    /// Waits for the next thing to do. When that will likely be a push, `pushes_to` may get ready for it meanwhile.
+    pub(super) async fn next(
+        &mut self,
+        hints: &mut dyn ChangeHints,
+        commands: &mut mpsc::Receiver<Command>,
+        pushes_to: Option<&dyn Remote>,
+    ) -> Wake {
         loop {
             let alarm = self.alarm();
             tokio::select! {
                 Some(command) = commands.recv() => return Wake { command: Some(command), ..self.due(hints) },
-                hint = hints.next() => self.take_hint(hint),
+                hint = hints.next() => {
+                    if let Some(remote) = pushes_to && self.tells_of_an_edit(&hint) {
+                        remote.prepare_push().await; // it only begins to
+                    }
+                    self.take_hint(hint);
+                }
                 () = tokio::time::sleep_until(alarm) => return self.due(hints),
             }
         }
@@ -76,6 +98,16 @@ impl Schedule {
         let together = |at: &Instant, next: &Instant| *next <= *at + TOGETHER && *next <= first + LONGEST_TOGETHER;
         Some(times.windows(2).take_while(|pair| matches!(pair, [at, next] if together(at, next))).count())
             .and_then(|followers| times.get(followers).copied())
+    }
+
+    /// Whether somebody else than we seems to have changed an app; "everything" is mostly just the clock.
+    fn tells_of_an_edit(&self, hint: &Hint) -> bool {
+        matches!(hint, Hint::Apps(_)) && Instant::now() >= self.echo_until
+    }
+
+    /// What was installed just now is hinted at, too.
+    pub(super) fn expect_echo(&mut self) {
+        self.echo_until = Instant::now() + ECHO;
     }
 
     fn take_hint(&mut self, hint: Hint) {
@@ -132,5 +164,87 @@ impl Schedule {
 
     pub(super) fn look_soon(&mut self) {
         self.rescan_at = self.rescan_at.min(Instant::now() + AFTER_TROUBLE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::domain::Failure;
+    use crate::ports::{PushError, RefOutcome, RefUpdate, RemoteTip};
+
+    #[tokio::test]
+    async fn an_edit_lets_the_remote_prepare_while_the_files_settle() {
+        assert_eq!(preparations(edit(), true, |_| {}).await, 1);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_prepared_when_no_push_will_follow() {
+        assert_eq!(preparations(edit(), false, |_| {}).await, 0);
+        assert_eq!(preparations(Hint::Everything, true, |_| {}).await, 0);
+        assert_eq!(preparations(edit(), true, Schedule::expect_echo).await, 0);
+    }
+
+    /// How often the remote was asked to prepare before the look that follows `hint`.
+    async fn preparations(hint: Hint, pushes: bool, set_up: impl FnOnce(&mut Schedule)) -> usize {
+        let hour = Duration::from_hours(1);
+        let mut schedule = Schedule::new(Pace { poll_interval: hour, debounce: Duration::from_millis(10) }, hour);
+        let (_sender, mut commands) = mpsc::channel(1);
+        let (mut hints, remote) = (Hints(Some(hint)), Counting::default());
+        let pushes_to = pushes.then_some(&remote as &dyn Remote);
+        schedule.due(&hints); // what is due at the start
+        schedule.polled();
+        set_up(&mut schedule);
+        let wake = schedule.next(&mut hints, &mut commands, pushes_to).await;
+        assert!(wake.look.is_some());
+        remote.0.load(Ordering::Relaxed)
+    }
+
+    fn edit() -> Hint {
+        Hint::Apps(BTreeSet::from([AppName::new("PO App").expect("a name")]))
+    }
+
+    struct Hints(Option<Hint>);
+
+    #[async_trait]
+    impl ChangeHints for Hints {
+        async fn next(&mut self) -> Hint {
+            match self.0.take() {
+                Some(hint) => hint,
+                None => std::future::pending().await,
+            }
+        }
+        fn rescan_every(&self) -> Duration {
+            Duration::from_hours(1)
+        }
+        fn notice(&self) -> Option<String> {
+            None
+        }
+    }
+
+    #[derive(Default)]
+    struct Counting(AtomicUsize);
+
+    #[async_trait]
+    impl Remote for Counting {
+        async fn poll(&self) -> Result<RemoteTip, Failure> {
+            Ok(RemoteTip::Unborn)
+        }
+        async fn fetch(&self) -> Result<RemoteTip, Failure> {
+            Ok(RemoteTip::Unborn)
+        }
+        async fn push(&self, _: &[RefUpdate]) -> Result<Vec<RefOutcome>, PushError> {
+            Ok(Vec::new())
+        }
+        async fn prepare_push(&self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+        async fn check_write(&self) -> Result<(), Failure> {
+            Ok(())
+        }
     }
 }

@@ -190,6 +190,18 @@ impl Sshd {
         }
     }
 
+    /// Whether a command of this name runs for a client.
+    pub fn runs(&self, name: &str) -> bool {
+        !self.commands(name).is_empty()
+    }
+
+    /// Kills the commands of this name that run for clients.
+    pub fn kill_commands(&self, name: &str) {
+        for pid in self.commands(name) {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    }
+
     /// Stops the server and its connections from answering, without closing anything.
     pub fn freeze(&self) {
         self.signal_all(Signal::STOP);
@@ -289,6 +301,11 @@ impl Sshd {
 
     fn connections(&self) -> Vec<Pid> {
         self.child.as_ref().map(|child| descendants(pid_of(child))).unwrap_or_default()
+    }
+
+    fn commands(&self, name: &str) -> Vec<Pid> {
+        let line = |pid: &Pid| fs::read_to_string(format!("/proc/{}/cmdline", pid.as_raw_nonzero()));
+        self.connections().into_iter().filter(|pid| line(pid).is_ok_and(|line| line.contains(name))).collect()
     }
 
     fn signal_all(&self, signal: Signal) {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -116,6 +116,15 @@ impl Pair {
         self.open(url, sessions, branch, Access::Key(KeyName::new("deploy").expect("a name")))
     }
 
+    /// The server's repository at `url`, through `sessions`.
+    pub(super) fn through(&self, sessions: Arc<dyn SshSessions>, url: RepoUrl, limits: TimeLimits) -> Arc<dyn Remote> {
+        let access = Access::Key(KeyName::new("deploy").expect("a name"));
+        let branch = BranchName::new("main").expect("a branch");
+        let local = self.flushes.clone();
+        open(Settings { url, branch, repository: self.local.clone(), local, sessions, access, limits })
+            .expect("a remote")
+    }
+
     pub(super) fn path(&self, branch: &str) -> Arc<dyn Remote> {
         self.open(RepoUrl::Path(self.server.clone()), Arc::default(), branch, Access::Nothing)
     }
@@ -187,10 +196,6 @@ pub(super) enum Cut {
 pub(super) struct Shell {
     /// Whether the server takes `GIT_PROTOCOL`.
     pub(super) version_2: bool,
-    /// Whether channels pretend to have been opened ahead.
-    pub(super) preopened: bool,
-    /// The window; 0 stands for 2 MiB.
-    pub(super) window: u32,
     /// What the server says instead of running the command.
     pub(super) refusal: Option<&'static str>,
     /// The server never answers.
@@ -199,8 +204,6 @@ pub(super) struct Shell {
     pub(super) execs: AtomicUsize,
     /// Channels asked for ahead.
     pub(super) ahead: AtomicUsize,
-    /// Commands start only when the first bytes for them have come.
-    pub(super) waits_for_input: AtomicBool,
     /// See [`Shell::cut_next`].
     pub(super) cut: Mutex<Option<Cut>>,
 }
@@ -218,9 +221,6 @@ impl Shell {
             }
             (Some(words), _) => format!("echo '{words}' >&2; exit 1"),
             (None, true) => "cat >/dev/null".to_owned(),
-            (None, false) if self.waits_for_input.load(Ordering::Relaxed) => {
-                format!("first=$(dd bs=1 count=4 2>/dev/null); {{ printf %s \"$first\"; cat; }} | {command}")
-            }
             (None, false) => command.to_owned(),
         };
         let mut shell = Command::new("sh");
@@ -259,13 +259,11 @@ impl SshSessions for Shell {
             ProcessEnd { exit_status, signal: None, stderr: said, connection_lost }
         };
         let limit = if let Some(Cut::At(bytes)) = cut { bytes } else { u64::MAX };
-        let window = if self.window == 0 { 2 << 20 } else { self.window };
         Ok(RemoteProcess {
             stdin: Box::pin(stdin),
             stdout: Box::pin(stdout.take(limit)),
             ended: Box::pin(ended),
-            preopened: self.preopened,
-            window,
+            preopened: false,
         })
     }
 

@@ -50,35 +50,6 @@ pub(crate) fn stream(plan: Plan) -> Pieces {
     pieces
 }
 
-/// The pack as a whole, if it is not longer than `limit` bytes.
-///
-/// # Errors
-/// The repository cannot be read.
-pub(crate) async fn whole(plan: Plan, limit: usize) -> Result<Option<Bytes>, Failure> {
-    let mut pieces = stream(plan);
-    let mut pack = Vec::new();
-    while let Some(piece) = pieces.recv().await {
-        pack.extend_from_slice(&piece?);
-        if pack.len() > limit {
-            return Ok(None);
-        }
-    }
-    Ok(Some(pack.into()))
-}
-
-/// A pack that is already there, in the form of [`stream`].
-pub(crate) fn ready(pack: Bytes) -> Pieces {
-    let (sender, pieces) = mpsc::channel(1);
-    // The channel is empty and has room for one: this cannot fail.
-    let _ = sender.try_send(Ok(pack));
-    pieces
-}
-
-/// No pieces at all, for a pack that was sent otherwise.
-pub(crate) fn none() -> Pieces {
-    mpsc::channel(1).1
-}
-
 /// Writes the pack to `sink`. Blocks.
 ///
 /// # Errors

@@ -1,19 +1,21 @@
 //! A repository behind SSH.
 
+mod ahead;
 mod push;
 mod talk;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 
+use self::ahead::Ahead;
 use self::talk::Talk;
 use super::advertisement::{Advertisement, RemoteRef, Version, tip};
 use super::error::{Asking, WireError};
 use super::pkt_line::Packets;
-use super::receive_pack::Chosen;
 use super::{Settings, TimeLimits, blocking, ls_refs, upload_pack, within_poll_limit};
 use crate::domain::{BranchName, Failure, ObjectId};
 use crate::ports::{
@@ -22,50 +24,53 @@ use crate::ports::{
 
 /// See the module.
 pub(super) struct SshRemote {
-    target: SshTarget,
-    path: String,
+    server: Arc<Server>,
     branch: BranchName,
     repository: PathBuf,
     local: Arc<dyn LocalRepository>,
-    sessions: Arc<dyn SshSessions>,
     limits: TimeLimits,
     /// The server ignored our wish for version 2: then the question would only confuse it.
     speaks_v0: AtomicBool,
-    memory: Mutex<Memory>,
+    /// Where the branch was last seen.
+    last_tip: Mutex<Option<ObjectId>>,
+    ahead: Ahead,
 }
 
-/// What earlier exchanges taught.
-#[derive(Default)]
-struct Memory {
-    /// Where the branch was last seen.
-    tip: Option<ObjectId>,
-    /// What an ordinary push agreed on.
-    push: Option<Chosen>,
+/// Where the repository is, and how to get there.
+struct Server {
+    target: SshTarget,
+    path: String,
+    sessions: Arc<dyn SshSessions>,
+    idle: Duration,
+}
+
+impl Server {
+    async fn talk(&self, class: SessionClass, asking: Asking, version_2: bool) -> Result<Talk, Failure> {
+        let to = (&self.target, class);
+        Talk::start(self.sessions.as_ref(), to, (asking, &self.path), version_2, self.idle).await
+    }
 }
 
 impl SshRemote {
     /// A remote at `path` on `target`.
     pub(super) fn new(settings: Settings, target: SshTarget, path: &str) -> Self {
+        let limits = settings.limits;
+        let server = Server { target, path: path.to_owned(), sessions: settings.sessions, idle: limits.idle };
+        let server = Arc::new(server);
         Self {
-            target,
-            path: path.to_owned(),
+            ahead: Ahead::new(Arc::clone(&server), limits.prepared),
+            server,
             branch: settings.branch,
             repository: settings.repository,
             local: settings.local,
-            sessions: settings.sessions,
-            limits: settings.limits,
+            limits,
             speaks_v0: AtomicBool::new(false),
-            memory: Mutex::default(),
+            last_tip: Mutex::default(),
         }
     }
 
-    async fn talk(&self, class: SessionClass, asking: Asking, version_2: bool) -> Result<Talk, Failure> {
-        let to = (&self.target, class);
-        Talk::start(self.sessions.as_ref(), to, (asking, &self.path), version_2, self.limits.idle).await
-    }
-
-    fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    fn last_tip(&self) -> std::sync::MutexGuard<'_, Option<ObjectId>> {
+        self.last_tip.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn wants_v2(&self) -> bool {
@@ -74,7 +79,7 @@ impl SshRemote {
 
     fn remember(&self, tip: &RemoteTip) {
         if let RemoteTip::At(id) = tip {
-            self.memory().tip = Some(*id);
+            *self.last_tip() = Some(*id);
         }
     }
 
@@ -82,7 +87,7 @@ impl SshRemote {
     async fn list(&self, prefix: &str) -> Result<Vec<RemoteRef>, Failure> {
         let version_2 = self.wants_v2();
         // A fresh command each time: an upload-pack that is kept open answers with the refs of its start.
-        let mut talk = self.talk(SessionClass::Control, Asking::Read, version_2).await?;
+        let mut talk = self.server.talk(SessionClass::Control, Asking::Read, version_2).await?;
         match self.ask(&mut talk, prefix, version_2).await {
             Ok(refs) => Ok(refs),
             Err(error) => Err(talk.explain(error).await),
@@ -133,7 +138,7 @@ impl SshRemote {
     }
 
     async fn fetch_by(&self, talk: &mut Talk, version_2: bool) -> Result<Option<RemoteTip>, WireError> {
-        let likely: Vec<ObjectId> = self.memory().tip.into_iter().collect();
+        let likely: Vec<ObjectId> = self.last_tip().into_iter().collect();
         let path = self.repository.clone();
         let (haves, found) = tokio::join!(
             blocking(move || upload_pack::haves(&path, &likely)), // while the server answers
@@ -165,14 +170,17 @@ impl Remote for SshRemote {
     async fn poll(&self) -> Result<RemoteTip, Failure> {
         let tip = within_poll_limit(self.limits, self.poll_now()).await?;
         self.remember(&tip);
+        self.ahead.open(SessionClass::Control);
         Ok(tip)
     }
 
     async fn fetch(&self) -> Result<RemoteTip, Failure> {
+        // What is prepared knows the branch of before, and may hold the only channel that the server allows.
+        self.ahead.discard();
         // At most twice: the second time the server is known to speak version 0.
         for _ in 0..2 {
             let version_2 = self.wants_v2();
-            let mut talk = self.talk(SessionClass::Bulk, Asking::Read, version_2).await?;
+            let mut talk = self.server.talk(SessionClass::Bulk, Asking::Read, version_2).await?;
             match self.fetch_by(&mut talk, version_2).await {
                 Ok(None) => {}
                 Ok(Some(tip @ RemoteTip::At(_))) => {
@@ -190,9 +198,13 @@ impl Remote for SshRemote {
         self.push_now(updates).await
     }
 
+    async fn prepare_push(&self) {
+        self.ahead.prepare();
+    }
+
     async fn check_write(&self) -> Result<(), Failure> {
         let check = async {
-            let mut talk = self.talk(SessionClass::Control, Asking::Write, false).await?;
+            let mut talk = self.server.talk(SessionClass::Control, Asking::Write, false).await?;
             match Advertisement::read(&mut talk.output).await {
                 Ok(_) => {
                     let _ = talk.input.send(b"0000").await; // no commands: the server ends in peace

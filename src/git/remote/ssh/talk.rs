@@ -38,10 +38,6 @@ impl Input {
 pub(super) struct Talk {
     pub(super) input: Input,
     pub(super) output: PacketReader<Pin<Box<dyn AsyncRead + Send>>>,
-    /// Whether its channel had been opened ahead.
-    pub(super) preopened: bool,
-    /// Bytes that it takes before it must answer.
-    pub(super) window: u32,
     ended: Pin<Box<dyn Future<Output = ProcessEnd> + Send>>,
     asking: Asking,
 }
@@ -60,10 +56,10 @@ impl Talk {
     ) -> Result<Self, Failure> {
         let command = format!("{} {}", asking.service(), quoted(path));
         let env: &[(&str, &str)] = if version_2 { &[("GIT_PROTOCOL", "version=2")] } else { &[] };
-        let RemoteProcess { stdin, stdout, ended, preopened, window } =
-            sessions.exec(target, class, &command, env).await?;
+        let RemoteProcess { stdin, stdout, ended, preopened } = sessions.exec(target, class, &command, env).await?;
+        tracing::debug!(service = asking.service(), preopened, "started");
         let output = PacketReader::new(stdout, idle);
-        Ok(Self { input: Input { stream: stdin, idle }, output, preopened, window, ended, asking })
+        Ok(Self { input: Input { stream: stdin, idle }, output, ended, asking })
     }
 
     /// Ends the command, and says what its failure means, in its own words where it has some.
