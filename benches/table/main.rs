@@ -13,6 +13,7 @@
 
 mod cases;
 mod commit;
+mod engine;
 mod first;
 mod instance;
 mod peer;
@@ -51,6 +52,7 @@ fn main() {
     }
     if wanted("idle") {
         cases::idle(&place, size, &mut table);
+        commit::idle_among_many_apps(&place, size, &mut table);
     }
     if wanted("commit") {
         commit::one_change_among_many(&place, size, &mut table);

@@ -56,9 +56,17 @@ fn write_both(pack: &Path, index: &Path, objects: &[(ObjectId, Kind, &[u8])]) ->
         placed.push(write_object(&mut out, *id, *kind, bytes)?);
     }
     let (name, file) = out.finish()?;
-    write_index(create(index)?, placed, &name)?.sync_all()?;
-    file.sync_all()?;
+    secure_both(&write_index(create(index)?, placed, &name)?, &file)?;
     Ok(ObjectId::from_bytes(name))
+}
+
+/// At once: a journalling file system then writes its journal once for both.
+fn secure_both(one: &File, other: &File) -> io::Result<()> {
+    std::thread::scope(|scope| {
+        let one = scope.spawn(|| one.sync_all());
+        let other = other.sync_all();
+        one.join().unwrap_or_else(|_| Err(io::Error::other("the thread that secures a file broke"))).and(other)
+    })
 }
 
 fn create(path: &Path) -> io::Result<File> {

@@ -28,7 +28,7 @@ impl Engine {
         let renames = if self.one_by_one { BTreeMap::new() } else { self.renames() };
         let mut moved = false;
         let mut ready = Vec::new();
-        for (app, finding) in self.findings.clone() {
+        for (app, finding) in self.findings_with(|f| matches!(f, Finding::Push(_) | Finding::Merge(_))) {
             match finding {
                 Finding::Push(sides) => ready.push(Ready { app, tree: sides.local, sides }),
                 Finding::Merge(sides) => {

@@ -17,6 +17,8 @@ pub(super) struct Disk {
     gone_since: BTreeMap<AppName, Instant>,
     pub(super) refused_names: Vec<(String, String)>,
     pub(super) not_mounted: Option<String>,
+    /// Counts what changed in all this.
+    changes: u64,
 }
 
 /// What is known of an app here.
@@ -50,15 +52,26 @@ impl Disk {
         self.apps.keys()
     }
 
+    /// As long as this stays, the disk is as it was; only time may pass.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// Whether a folder is gone, and time will tell whether it counts as removed.
+    pub(super) fn is_counting(&self, delay: Duration, now: Now) -> bool {
+        self.gone_since.values().any(|since| now.instant.duration_since(*since) < delay)
+    }
+
     pub(super) fn take_all(&mut self, folder: FolderOnDisk, now: Now) {
         self.looked = true;
         match folder {
             FolderOnDisk::NotMounted(reason) => {
+                self.changes += u64::from(self.not_mounted.as_ref() != Some(&reason));
                 self.not_mounted = Some(reason);
                 self.gone_since.clear();
             }
             FolderOnDisk::Apps { apps, refused } => {
-                self.not_mounted = None;
+                self.changes += u64::from(self.not_mounted.take().is_some());
                 self.refused_names = refused;
                 let mut found: BTreeMap<AppName, AppOnDisk> = apps.into_iter().collect();
                 for app in std::mem::take(&mut self.apps).into_keys() {
@@ -77,12 +90,17 @@ impl Disk {
         } else {
             self.gone_since.remove(app);
         }
-        self.apps.insert(app.clone(), found);
+        let changed = self.apps.get(app) != Some(&found);
+        if changed {
+            self.apps.insert(app.clone(), found);
+            self.changes += 1;
+        }
     }
 
     /// An app that we brought to `tree` ourselves.
     pub(super) fn installed(&mut self, app: &AppName, tree: Option<ObjectId>) {
         self.gone_since.remove(app);
+        self.changes += 1;
         match tree {
             Some(tree) => self.apps.insert(app.clone(), AppOnDisk::Settled(tree)),
             None => self.apps.remove(app),

@@ -11,7 +11,7 @@ impl Engine {
     pub(super) fn install_found(&mut self, now: Now) -> Result<bool, Failure> {
         self.install_failures.clear();
         let mut moved = false;
-        for (app, finding) in self.findings.clone() {
+        for (app, finding) in self.findings_with(|f| matches!(f, Finding::Pull(_) | Finding::Replace(_))) {
             let outcome = match finding {
                 Finding::Pull(sides) => self.install(&app, sides, now),
                 Finding::Replace(sides) => self

@@ -14,6 +14,7 @@ mod keep;
 mod outgoing;
 mod removal;
 mod report;
+mod rest;
 mod tip;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +35,7 @@ use super::hostile::Inspector;
 use super::state::{State, StateFile};
 use disk::Disk;
 use finding::Finding;
+use rest::Rest;
 
 /// What does not change while the engine runs.
 #[derive(Clone, Debug)]
@@ -98,6 +100,8 @@ pub struct Engine {
     searched: BTreeMap<AppName, (ObjectId, ObjectId)>,
     /// Apps whose install failed, and why.
     install_failures: BTreeMap<AppName, Failure>,
+    /// What the last planning was made from, if it left nothing to do.
+    rest: Option<Rest>,
 }
 
 /// What is known of the branch.
@@ -189,6 +193,7 @@ impl Engine {
             one_by_one: false,
             searched: BTreeMap::new(),
             install_failures: BTreeMap::new(),
+            rest: None,
         };
         engine.restore_view()?;
         Ok(engine)
@@ -242,6 +247,11 @@ impl Engine {
         if self.disk.not_looked() || matches!(self.remote.knowledge, Knowledge::Nothing | Knowledge::Absent(_)) {
             return Ok(Progress::Rest);
         }
+        if self.is_at_rest() {
+            let waits = can_push && !self.outgoing(now).is_empty();
+            return Ok(if waits { Progress::Push } else { Progress::Rest });
+        }
+        self.rest = None;
         self.find_all(now)?;
         let adopted = self.adopt_agreed();
         let committed = self.commit_found(now)?;
@@ -249,7 +259,11 @@ impl Engine {
             return Ok(Progress::Push);
         }
         let installed = self.install_found(now)?;
-        Ok(if adopted || committed || installed { Progress::Moved } else { Progress::Rest })
+        if adopted || committed || installed {
+            return Ok(Progress::Moved);
+        }
+        self.come_to_rest(now);
+        Ok(Progress::Rest)
     }
 
     /// Makes the state durable.
@@ -286,12 +300,19 @@ impl Engine {
         self.findings.iter().filter(|(_, finding)| matches(finding)).map(|(app, _)| app.clone()).collect()
     }
 
+    /// Those that `matches`, to work on while the findings change.
+    fn findings_with(&self, matches: impl Fn(&Finding) -> bool) -> Vec<(AppName, Finding)> {
+        let found = self.findings.iter().filter(|(_, finding)| matches(finding));
+        found.map(|(app, finding)| (app.clone(), finding.clone())).collect()
+    }
+
     fn set_base(&mut self, app: &AppName, base: Option<ObjectId>) {
         match base {
             Some(tree) => self.state.bases.insert(app.clone(), tree),
             None => self.state.bases.remove(app),
         };
         self.state.notes.conflicts.remove(app);
+        self.rest = None;
     }
 
     fn committer(&self, now: Now) -> Signature {

@@ -294,7 +294,11 @@ impl Instance {
         for _ in 0..100 {
             moment(self);
             match self.engine().advance(online, now) {
-                Ok(Progress::Rest) | Err(_) => break,
+                Ok(Progress::Rest) => {
+                    self.prove_rest(online);
+                    break;
+                }
+                Err(_) => break,
                 Ok(Progress::Moved) => {}
                 Ok(Progress::Push) => {
                     moment(self);
@@ -303,6 +307,21 @@ impl Instance {
             }
         }
         self.may_fail(|engine| engine.save(now))
+    }
+
+    /// A rest that the engine relies on is one: planning anew finds the same, also a minute later.
+    fn prove_rest(&mut self, online: bool) {
+        let mut later = self.now;
+        later.instant += Duration::from_mins(1);
+        let engine = self.engine();
+        if engine.is_at_rest() {
+            let found = engine.findings.clone();
+            engine.rest = None;
+            if let Ok(progress) = engine.advance(online, later) {
+                assert_eq!(progress, Progress::Rest);
+                assert_eq!(engine.findings, found);
+            }
+        }
     }
 
     fn push(&mut self) {
