@@ -9,8 +9,16 @@ use crate::config::LogFormat;
 
 /// Starts the log. `RUST_LOG` is the filter, `info` by default. Calling it again changes nothing.
 pub fn init(format: LogFormat) {
-    let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env_lossy();
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    init_at(LevelFilter::INFO, format);
+}
+
+/// As [`init`], for what shows its own view of things on the terminal: only warnings, unless `RUST_LOG` asks for more.
+pub fn init_beside_a_view() {
+    init_at(LevelFilter::WARN, LogFormat::Human);
+}
+
+fn init_at(level: LevelFilter, format: LogFormat) {
+    let lines = tracing_subscriber::fmt().with_env_filter(filter(level)).with_writer(io::stderr);
     // A second log can only be wanted by a test; the first one goes on.
     let _already_there = match format {
         LogFormat::Human => {
@@ -19,4 +27,13 @@ pub fn init(format: LogFormat) {
         }
         LogFormat::Json => lines.json().flatten_event(true).try_init(),
     };
+}
+
+fn filter(level: LevelFilter) -> EnvFilter {
+    let builder = EnvFilter::builder().with_default_directive(level.into());
+    if std::env::var_os(EnvFilter::DEFAULT_ENV).is_some_and(|value| !value.is_empty()) {
+        return builder.from_env_lossy();
+    }
+    // At `info` notify complains about each watch of a folder that is gone, which is no news.
+    builder.parse_lossy("notify=warn")
 }

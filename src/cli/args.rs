@@ -46,7 +46,7 @@ pub(super) enum Command {
     Run,
     /// Show what the running worker is doing; exits 0 whenever it answers.
     Status(StatusArgs),
-    /// Make, import, list and change the named SSH keys.
+    /// Make the named SSH keys, list them, and print their public halves.
     Keys(KeysArgs),
     /// Ask the running worker for something that it does not do by itself.
     Sync(SyncArgs),

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use crate::client::Client;
-use crate::config::{BaseConfig, Config, ConfigErrors, LogFormat};
+use crate::config::{BaseConfig, Config, ConfigErrors};
 use crate::{daemon, demo, logs};
 use args::{Args, Command};
 
@@ -65,7 +65,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             return sync::run(action.action, &Client::open(&base.data_dir)?).await;
         }
         Command::Demo(args) => {
-            logs::init(LogFormat::Human);
+            logs::init_beside_a_view();
             demo::run(args).await?;
         }
     }

@@ -50,10 +50,8 @@ fn render_repository(text: &mut String, repository: &RepositoryStatus) {
     if let Some(ErrorStatus { failure, since, next_try }) = &repository.last_error {
         line("last error", &format!("{}: {}", failure.class.words(), failure.message));
         line("  do", &failure.remedy);
-        line(
-            "  since",
-            &format!("{since}, {}", next_try.as_ref().map_or("waits for you".into(), |at| format!("next try {at}"))),
-        );
+        line("  since", since);
+        line("  next try", next_try.as_deref().unwrap_or("when something changes"));
     }
     for notice in &repository.notices {
         line("notice", notice);
@@ -149,7 +147,8 @@ remote      no commit yet
 last sync   never
 last error  authentication: the key was refused
   do        add the public key to the account
-  since     2026-01-01T00:00:00Z, waits for you
+  since     2026-01-01T00:00:00Z
+  next try  when something changes
 notice      inotify watches ran out
 apps        2, 1 in sync
   PO App    in sync

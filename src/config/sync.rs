@@ -46,7 +46,7 @@ impl Tuning {
     }
 }
 
-/// Whether Git Sync is on. A switch that cannot be read counts as on, so that the rest is checked too.
+/// Whether Git Sync is on. A switch that cannot be read, or says both, counts as on, so that the rest is checked too.
 pub(super) fn is_on(settings: &Settings, findings: &mut Findings) -> bool {
     let before = findings.errors.len();
     let on = both(findings, (&settings.git_sync_is_global, &settings.git_sync), Findings::boolean);
@@ -58,7 +58,7 @@ pub(super) fn is_on(settings: &Settings, findings: &mut Findings) -> bool {
             findings.warnings.push(warning);
         }
     }
-    on.unwrap_or(findings.errors.len() > before)
+    findings.errors.len() > before || on.unwrap_or(false)
 }
 
 /// Reads everything about Git Sync; `None` if something mandatory is missing or wrong (the findings say what).
@@ -208,9 +208,19 @@ fn named_key(
     match KeyName::new(name) {
         Ok(name) => Some(Credential::Key { name, passphrase }),
         Err(error) => {
-            findings.error(key.name, format!("{error}; `appferry keys list` shows the names"));
+            findings.error(key.name, format!("{error}; {}", probably_meant(name)));
             None
         }
+    }
+}
+
+/// A space that slipped into the name is the likely mistake; which keys there are is not known here.
+fn probably_meant(name: &str) -> String {
+    let list = "`appferry keys list` shows the names";
+    let without: String = name.split_whitespace().collect();
+    match KeyName::new(&without) {
+        Ok(_) if without != name => format!("did you mean `{without}`? {list}"),
+        _ => list.to_owned(),
     }
 }
 

@@ -423,7 +423,7 @@ fn a_full_disk_costs_only_time() {
     let ballast = disk.0.path().join("ballast");
     std::fs::write(&ballast, vec![1; 800 << 10]).unwrap();
     let noise: Vec<u8> =
-        (0..300_u32 << 10).map(|n| (n.wrapping_mul(2_654_435_761) >> 11) as u8 ^ (n >> 7) as u8).collect();
+        (0..300_u32 << 10).map(|n| (n.wrapping_mul(2_654_435_761) >> 11 ^ n >> 7).to_le_bytes()[0]).collect();
     let blob = repo.write_blob(&noise).unwrap();
     for _ in 0..2 {
         let full = repo.flush().unwrap_err();
@@ -455,7 +455,7 @@ fn writes_until_it_is_killed() {
 fn a_process_killed_at_any_moment_leaves_a_valid_repository() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("repo.git");
-    for round in 0..8_u64 {
+    for round in 0..8_u8 {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--ignored", "--exact", "--nocapture", "localrepo::writes_until_it_is_killed"])
             .env("LOCALREPO_CHILD", &path)
@@ -465,8 +465,8 @@ fn a_process_killed_at_any_moment_leaves_a_valid_repository() {
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
         let mut tips = lines.by_ref().filter_map(|line| ObjectId::from_hex(line.rsplit_once("tip ")?.1));
-        let tip = tips.nth(4 + round as usize).expect("the child writes");
-        std::thread::sleep(Duration::from_micros(round * 1_700)); // any moment
+        let tip = tips.nth(4 + usize::from(round)).expect("the child writes");
+        std::thread::sleep(Duration::from_micros(u64::from(round) * 1_700)); // any moment
         child.kill().unwrap();
         child.wait().unwrap();
         let repo = LocalRepo::open_or_create(&path).unwrap();

@@ -36,6 +36,11 @@ fn prove(path: &Path) -> Result<Step, Failure> {
             format!("there is no folder {}", path.display()),
             "mount it there, or correct APPFERRY_APPS_DIR",
         ),
+        Errno::NOTDIR => Failure::new(
+            crate::domain::FailureClass::Disk,
+            format!("{} is not a folder", path.display()),
+            "give the folder that the builder keeps its apps in as APPFERRY_APPS_DIR",
+        ),
         error => failed("open")(error),
     })?;
     let apps = count_apps(&dir).map_err(failed("read"))?;

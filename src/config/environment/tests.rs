@@ -337,3 +337,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_switch_that_says_both_on_and_off_does_not_hide_what_else_is_wrong() {
+    let problems = problems(OLDER, &[("GIT_SYNC", "false"), ("GIT_SYNC_BRANCH_NAME", "a..b")]).join("\n");
+    assert!(problems.contains("GIT_SYNC_IS_GLOBAL and GIT_SYNC: they disagree"), "{problems}");
+    assert!(problems.contains("\"a..b\" is not a branch name"), "{problems}");
+}
+
+#[test]
+fn a_space_in_a_key_name_is_answered_with_the_name_without_it() {
+    let problems = problems(OLDER, &[("GIT_SYNC_AUTH_SSH_KEY_FRIENDLY_NAME", "My Git Sync Key")]).join("\n");
+    assert!(problems.contains("did you mean `MyGitSyncKey`?"), "{problems}");
+}
