@@ -146,7 +146,10 @@ impl Watched {
 }
 
 const fn is_trouble(state: RepositoryState) -> bool {
-    !matches!(state, RepositoryState::Starting | RepositoryState::InSync | RepositoryState::Syncing)
+    !matches!(
+        state,
+        RepositoryState::Starting | RepositoryState::InSync | RepositoryState::AppsWaiting | RepositoryState::Syncing
+    )
 }
 
 const fn needs_a_person(state: AppState) -> bool {

@@ -70,8 +70,10 @@ pub enum RepositoryState {
     /// The first pass has not ended yet.
     #[default]
     Starting,
-    /// Both sides are equal, but for apps that say otherwise.
+    /// Both sides of every app are equal.
     InSync,
+    /// All is well but for apps that wait: held, in conflict, changed here, behind. Each says why.
+    AppsWaiting,
     /// Work is under way.
     Syncing,
     /// The remote does not answer; it is tried again.

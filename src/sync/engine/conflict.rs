@@ -60,7 +60,7 @@ impl Engine {
                 }
             }
         };
-        tracing::warn!(%app, branch = note.branch, ?clashes, "conflict: both sides are kept");
+        tracing::warn!(%app, branch = note.branch, ?clashes, "conflict: both sides are kept, ours on a branch of its own");
         note = ConflictNote { base: sides.base, ours: sides.local, theirs: sides.remote, clashes, ..note };
         let name = format!("refs/appferry/conflict/{}", component(app.as_str()));
         self.repo.edit_refs(&[RefEdit { name, to: Some(note.commit) }])?;
@@ -105,9 +105,10 @@ impl Engine {
             Some(error) => format!("ours is kept here (its branch {:?} could not be pushed: {error})", note.branch),
         };
         format!(
-            "{}; {kept}, theirs on {:?}; take one with `appferry sync resolve APP --take ours|theirs`",
+            "{}; {kept}, theirs on {:?}; take one with `appferry sync resolve {:?} --take ours`, or theirs",
             clashes.join("; "),
             self.settings.branch.as_str(),
+            app.as_str(),
         )
     }
 

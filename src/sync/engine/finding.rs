@@ -106,7 +106,7 @@ impl Engine {
             SyncPlan::Replace => Finding::Replace(sides),
             SyncPlan::Push => Finding::Push(sides),
             SyncPlan::Merge => Finding::Merge(sides),
-            SyncPlan::Hold(hold) => wait_for_person(hold),
+            SyncPlan::Hold(hold) => wait_for_person(hold, self.settings.mode),
         };
         self.held_back(app, finding, now)
     }
@@ -192,8 +192,12 @@ fn wait_for_disk(local: &Local) -> Finding {
     Finding::Wait(state, reason)
 }
 
-fn wait_for_person(hold: Hold) -> Finding {
+fn wait_for_person(hold: Hold, mode: Mode) -> Finding {
     let (state, reason) = match hold {
+        Hold::Untracked if mode.locked => (
+            AppState::Untracked,
+            "not in Git, and this instance is locked: it stays here; add it from an instance that may edit",
+        ),
         Hold::Untracked => (AppState::Untracked, "not in Git; `appferry sync add` adds it"),
         Hold::Modified => (AppState::Modified, "changed here; `appferry sync push` pushes it"),
         Hold::ModifiedBehind => {

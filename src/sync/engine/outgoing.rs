@@ -1,6 +1,6 @@
 //! What shall be pushed, and what came of it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::domain::{AppName, Failure, ObjectId};
 use crate::ports::{RefOutcome, RefUpdate};
@@ -175,9 +175,9 @@ impl Engine {
         }
     }
 
-    /// The words of a standing refusal, if there is one.
-    #[must_use]
-    pub fn refusal(&self) -> Option<&str> {
-        self.refused.values().next().map(|refusal| refusal.words.as_str())
+    /// The words of a standing refusal, if there is one, and how long until it is tried again.
+    pub(super) fn refusal(&self) -> Option<(String, Duration)> {
+        let refusal = self.refused.values().min_by_key(|refusal| refusal.retry_at)?;
+        Some((refusal.words.clone(), refusal.retry_at.saturating_duration_since(Instant::now())))
     }
 }

@@ -65,7 +65,7 @@ impl Engine {
             return;
         }
         let reason = format!(
-            "{} of {followed} apps {words} at once; nothing is deleted until a person confirms it with `appferry sync confirm`",
+            "{} of {followed} apps {words} at once; nothing is deleted until a person confirms it with `appferry sync confirm --all`, or of the apps it names",
             unconfirmed.len(),
         );
         for app in unconfirmed {

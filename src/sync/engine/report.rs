@@ -1,5 +1,7 @@
 //! What a person is told about one repository, as far as the engine knows it.
 
+use std::time::Duration;
+
 use crate::domain::status::{AppState, AppStatus};
 use crate::domain::{AppName, Failure};
 
@@ -21,8 +23,8 @@ pub struct Report {
     pub not_mounted: Option<String>,
     /// Names of other branches, when ours is not there.
     pub branch_absent: Option<Vec<String>>,
-    /// The words of a standing refusal.
-    pub refused: Option<String>,
+    /// The words of a standing refusal, and how long until it is tried again.
+    pub refused: Option<(String, Duration)>,
     /// An app whose install failed.
     pub install_failure: Option<(AppName, Failure)>,
     /// Whether removals wait for a person.
@@ -48,7 +50,7 @@ impl Engine {
                 Knowledge::Absent(others) => Some(others.clone()),
                 _ => None,
             },
-            refused: self.refusal().map(str::to_owned),
+            refused: self.refusal(),
             install_failure: self.install_failure().map(|(app, failure)| (app.clone(), failure.clone())),
             held_removals,
             notices: self.notices(),

@@ -2,7 +2,7 @@
 
 use super::Face;
 use super::link::Link;
-use crate::domain::status::{ErrorStatus, RepositoryState, RepositoryStatus};
+use crate::domain::status::{AppState, ErrorStatus, RepositoryState, RepositoryStatus};
 use crate::domain::{Failure, FailureClass};
 use crate::sync::engine::Report;
 
@@ -60,11 +60,12 @@ fn standing_error(face: &Face, report: &Report, links: [&Link; 2], trouble: Opti
     if let Some(others) = &report.branch_absent {
         return Some(now(branch_absent(&face.branch, others)));
     }
-    if let Some(words) = &report.refused {
+    if let Some((words, retry_in)) = &report.refused {
         let message = format!("the remote refuses our push: {words}");
         let remedy =
             "allow this key to push to the branch, or mend what its hook objects to; it is tried again by itself";
-        return Some(now(Failure::new(FailureClass::Refused, message, remedy)));
+        let next_try = jiff::Timestamp::now().checked_add(*retry_in).ok().map(|time| time.to_string());
+        return Some(ErrorStatus { next_try, ..now(Failure::new(FailureClass::Refused, message, remedy)) });
     }
     let (app, failure) = report.install_failure.as_ref()?;
     let message = format!("the app {:?} could not be installed: {}", app.as_str(), failure.message);
@@ -72,8 +73,10 @@ fn standing_error(face: &Face, report: &Report, links: [&Link; 2], trouble: Opti
 }
 
 fn branch_absent(branch: &str, others: &[String]) -> Failure {
+    let ours = |name: &&String| !name.starts_with("conflict/");
+    let others: Vec<&str> = others.iter().filter(ours).map(String::as_str).collect();
     let message = if others.is_empty() {
-        format!("the branch {branch:?} was deleted at the remote, and there is no other")
+        format!("the branch {branch:?} was deleted at the remote, and there is no other to follow")
     } else {
         format!("the branch {branch:?} is not at the remote; there are: {}", others.join(", "))
     };
@@ -104,6 +107,7 @@ fn state(report: &Report, standing: Option<&ErrorStatus>, started: bool) -> Repo
         None if !started => RepositoryState::Starting,
         None if report.held_removals => RepositoryState::HeldDeletions,
         None if report.unpushed > 0 => RepositoryState::Syncing,
+        None if waiting(report) > 0 => RepositoryState::AppsWaiting,
         None => RepositoryState::InSync,
     }
 }
@@ -112,12 +116,17 @@ fn summary(state: RepositoryState, report: &Report, standing: Option<&ErrorStatu
     if let Some(error) = standing {
         return error.failure.to_string();
     }
-    let waiting = report.apps.iter().filter(|app| app.reason.is_some()).count();
+    let count = |number: usize| if number == 1 { "1 app".to_owned() } else { format!("{number} apps") };
     match state {
         RepositoryState::Starting => "the first pass is under way".to_owned(),
         RepositoryState::HeldDeletions => "removals wait for a person; see the apps".to_owned(),
-        RepositoryState::Syncing => format!("{} apps wait to be pushed", report.unpushed),
-        _ if waiting == 0 => format!("{} apps, all in sync", report.apps.len()),
-        _ => format!("{} apps, {waiting} of them not in sync", report.apps.len()),
+        RepositoryState::Syncing => format!("to be pushed: {}", count(report.unpushed)),
+        RepositoryState::AppsWaiting => format!("{}, not in sync: {}", count(report.apps.len()), waiting(report)),
+        _ => format!("{}, all in sync", count(report.apps.len())),
     }
+}
+
+/// Apps that are not in sync.
+fn waiting(report: &Report) -> usize {
+    report.apps.iter().filter(|app| app.state != AppState::InSync).count()
 }

@@ -17,7 +17,7 @@ use super::advertisement::{Advertisement, RemoteRef, Version, tip};
 use super::error::{Asking, WireError};
 use super::pkt_line::Packets;
 use super::{Settings, TimeLimits, blocking, ls_refs, upload_pack, within_poll_limit};
-use crate::domain::{BranchName, Failure, ObjectId};
+use crate::domain::{BranchName, Failure, FailureClass, ObjectId};
 use crate::ports::{
     LocalRepository, PushError, RefOutcome, RefUpdate, Remote, RemoteTip, SessionClass, SshSessions, SshTarget,
 };
@@ -206,6 +206,8 @@ impl Remote for SshRemote {
         let check = async {
             let mut talk = self.server.talk(SessionClass::Control, Asking::Write, false).await?;
             match Advertisement::read(&mut talk.output).await {
+                // A forced command may answer a question about writing with what it has for readers.
+                Ok(offer) if !offer.capabilities.has("report-status") => Err(read_only()),
                 Ok(_) => {
                     let _ = talk.input.send(b"0000").await; // no commands: the server ends in peace
                     Ok(())
@@ -215,4 +217,12 @@ impl Remote for SshRemote {
         };
         within_poll_limit(self.limits, check).await
     }
+}
+
+fn read_only() -> Failure {
+    Failure::new(
+        FailureClass::Refused,
+        "the server lets this key read, but not push: it answers git-receive-pack as if it had been asked to send",
+        "give the key write access: at a provider, the deploy key's write option; in authorized_keys, a command that also runs git-receive-pack",
+    )
 }
