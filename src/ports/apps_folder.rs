@@ -1,0 +1,106 @@
+//! The folder that the builder and this service share.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::domain::{AppName, Failure, ObjectId};
+
+/// What a look at one app's folder found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AppOnDisk {
+    /// No such folder.
+    Absent,
+    /// A folder without a single file.
+    Empty,
+    /// Something was written within the debounce time; look again after this long.
+    Busy(Duration),
+    /// Quiet, and stored in the local repository as this tree.
+    Settled(ObjectId),
+    /// It cannot be read as an app: the path inside the app, and why (a link, a name that is not UTF-8, …).
+    Unreadable {
+        /// Relative to the app's folder.
+        path: String,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+}
+
+/// What a look at the whole apps folder found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FolderOnDisk {
+    /// The folder is there; these are its apps.
+    Apps {
+        /// Every folder with a valid name, sorted by name.
+        apps: Vec<(AppName, AppOnDisk)>,
+        /// Names that cannot be apps, each with what is wrong.
+        refused: Vec<(String, String)>,
+    },
+    /// The folder is missing, or another file system than before is (or was) mounted there: what is gone is not deleted.
+    NotMounted(String),
+}
+
+/// What may have changed in the apps folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hint {
+    /// These apps.
+    Apps(BTreeSet<AppName>),
+    /// Anything.
+    Everything,
+}
+
+/// Tells of changes in the apps folder. A hint may be missing: a rescan finds what it did not tell of.
+#[async_trait]
+pub trait ChangeHints: Send {
+    /// The next hint; waits for it. Safe to be dropped while it waits.
+    async fn next(&mut self) -> Hint;
+
+    /// How often the whole folder is to be looked at beside the hints.
+    fn rescan_every(&self) -> Duration;
+
+    /// Why changes are found by scanning alone, if they are.
+    fn notice(&self) -> Option<String>;
+}
+
+/// How an install ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Installed {
+    /// The app's folder is wholly at the wanted tree.
+    Done,
+    /// Somebody saved in between; what they saved is untouched. Look and plan again.
+    Disturbed,
+}
+
+/// The folder that the builder and this service share. All calls block.
+pub trait Workspace: Send {
+    /// Looks at every app.
+    ///
+    /// # Errors
+    /// [`FailureClass::Disk`](crate::domain::FailureClass::Disk).
+    fn look_at_all(&mut self) -> Result<FolderOnDisk, Failure>;
+
+    /// Looks at one app.
+    ///
+    /// # Errors
+    /// [`FailureClass::Disk`](crate::domain::FailureClass::Disk).
+    fn look_at(&mut self, app: &AppName) -> Result<AppOnDisk, Failure>;
+
+    /// Brings the app's folder from tree `from` (what the plan was made from; `None`: no folder) to tree `to` (`None`: delete it).
+    ///
+    /// # Errors
+    /// [`FailureClass::Disk`](crate::domain::FailureClass::Disk): the journal keeps the rest for [`recover`](Self::recover) or the next call.
+    fn install(&mut self, app: &AppName, from: Option<ObjectId>, to: Option<ObjectId>) -> Result<Installed, Failure>;
+
+    /// Rolls forward the installs that a crash interrupted. Answers the apps that were touched.
+    ///
+    /// # Errors
+    /// [`FailureClass::Disk`](crate::domain::FailureClass::Disk).
+    fn recover(&mut self) -> Result<Vec<AppName>, Failure>;
+
+    /// Writes the stat cache, if it changed.
+    ///
+    /// # Errors
+    /// [`FailureClass::Disk`](crate::domain::FailureClass::Disk): only time is lost.
+    fn save_cache(&mut self) -> Result<(), Failure>;
+}

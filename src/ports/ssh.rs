@@ -1,0 +1,90 @@
+//! Commands on remote hosts over warm sessions.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use async_trait::async_trait;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::domain::{Failure, FailureClass, KeyName};
+
+/// Where an SSH session goes and as whom.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SshTarget {
+    /// Host name or address, without brackets.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// The account on that host.
+    pub user: String,
+    /// The stored key to log in with.
+    pub key: KeyName,
+}
+
+/// What a session carries. Classes have connections of their own: one unread channel stalls all others of its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SessionClass {
+    /// Polls and short commands.
+    Control,
+    /// Fetches and pushes.
+    Bulk,
+}
+
+/// A command running on a remote host.
+///
+/// Dropping it closes the channel; the session stays.
+pub struct RemoteProcess {
+    /// What is written here is the command's standard input; shut it down to send end-of-file.
+    pub stdin: Pin<Box<dyn AsyncWrite + Send>>,
+    /// The command's standard output.
+    pub stdout: Pin<Box<dyn AsyncRead + Send>>,
+    /// Resolves when the peer closed the channel or the connection was lost. Resolves even if nobody reads `stdout`
+    /// to its end only after `stdout` is dropped.
+    pub ended: Pin<Box<dyn Future<Output = ProcessEnd> + Send>>,
+    /// Whether the channel had been opened ahead, so that the command went out at once.
+    pub preopened: bool,
+}
+
+/// How a remote command ended.
+#[derive(Clone, Debug, Default)]
+pub struct ProcessEnd {
+    /// The exit status, if the server sent one.
+    pub exit_status: Option<u32>,
+    /// The signal that ended it, without `SIG`, if the server said so.
+    pub signal: Option<String>,
+    /// The first 64 KiB of standard error.
+    pub stderr: Vec<u8>,
+    /// The connection was lost before the channel was closed.
+    pub connection_lost: bool,
+}
+
+/// Runs commands on remote hosts over warm sessions.
+#[async_trait]
+pub trait SshSessions: Send + Sync {
+    /// Starts `command` (one string, as RFC 4254 section 6.5 sends it) with the environment variables `env` asked for
+    /// (servers may ignore them). Connects first if no session is warm.
+    ///
+    /// # Errors
+    /// A [`Failure`] of the classes name lookup, connect, time-out, host key, authentication, channel refused, key.
+    async fn exec(
+        &self,
+        target: &SshTarget,
+        class: SessionClass,
+        command: &str,
+        env: &[(&str, &str)],
+    ) -> Result<RemoteProcess, Failure>;
+
+    /// Opens a channel ahead on the warm session, so that the next [`exec`](Self::exec) of that class starts at once.
+    /// Does nothing when no session is warm or one is already open ahead. Never fails: it is a wish.
+    async fn open_ahead(&self, target: &SshTarget, class: SessionClass);
+}
+
+/// A failure of class [`FailureClass::ConnectionLost`].
+#[must_use]
+pub fn connection_lost(doing: &str) -> Failure {
+    Failure::new(
+        FailureClass::ConnectionLost,
+        format!("the connection was lost while {doing}"),
+        "nothing to do: it is tried again by itself",
+    )
+}
