@@ -39,6 +39,7 @@ impl Engine {
             }
         }
         if self.one_by_one {
+            self.one_by_one = ready.len() > 1; // the last one ends it
             ready.truncate(1);
         }
         moved |= !ready.is_empty();

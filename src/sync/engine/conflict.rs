@@ -4,6 +4,7 @@ use crate::domain::words;
 use crate::domain::{AppName, Failure, FailureClass, ObjectId};
 use crate::ports::{Commit, RefEdit};
 
+use super::disk::Local;
 use super::finding::Sides;
 use super::{Engine, Now};
 use crate::sync::ref_names::{component, time_component};
@@ -115,7 +116,7 @@ impl Engine {
     /// Ends a conflict the way a person decided.
     ///
     /// # Errors
-    /// That the app is in no conflict; disk.
+    /// That the app is in no conflict, or cannot be read at the moment; disk.
     pub fn resolve(&mut self, app: &AppName, take: Take, now: Now) -> Result<(), Failure> {
         if !self.state.notes.conflicts.contains_key(app) {
             return Err(Failure::new(
@@ -124,7 +125,13 @@ impl Engine {
                 "`appferry status` shows which apps are",
             ));
         }
-        let local = self.disk.settled(app);
+        let Local::Known(local) = self.disk.local(app, false, self.settings.debounce, now) else {
+            return Err(Failure::new(
+                FailureClass::Disk,
+                format!("the app {:?} is being written, or cannot be read", app.as_str()),
+                "try again once it is quiet; `appferry status` shows it",
+            ));
+        };
         match take {
             Take::Ours => {
                 self.set_base(app, self.remote.apps.get(app).copied());

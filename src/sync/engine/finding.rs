@@ -58,6 +58,10 @@ impl Engine {
                 findings.insert(app, finding);
             }
         }
+        // What a person asked for holds for the difference that was there, not for one of next month.
+        let settled = |app: &AppName| matches!(findings.get(app), None | Some(Finding::InSync));
+        self.state.notes.confirmed.retain(|app| !settled(app));
+        self.state.notes.wanted.retain(|app| !settled(app));
         self.findings = findings;
         self.hold_removals(now);
         Ok(())

@@ -478,6 +478,32 @@ fn the_app_that_the_remote_refuses_does_not_stop_the_others() {
     assert!(reason.contains("policy says no"), "{reason}");
     assert_eq!(all[0].state("Good").0, AppState::InSync);
     assert_eq!(all[0].state("New").0, AppState::InSync);
+    assert!(!all[0].engine().one_by_one, "from now on apps that change at once are pushed together again");
+}
+
+#[test]
+fn a_confirmation_does_not_outlive_what_it_was_given_for() {
+    let mut all = world(&[EDITING]);
+    for app in ["A", "B"] {
+        all[0].save(app, "x.json", "{}");
+    }
+    all[0].pass(true, quiet);
+    let vanish = |instance: &mut Instance| {
+        for app in ["A", "B"] {
+            instance.delete(app);
+        }
+        instance.pass(true, quiet);
+        instance.pass(true, quiet);
+        instance.engine().report().held_removals
+    };
+    assert!(vanish(&mut all[0]));
+    let now = all[0].now;
+    all[0].engine().confirm(None, now).unwrap();
+    for app in ["A", "B"] {
+        all[0].save(app, "x.json", "{}"); // back before anything was done
+    }
+    all[0].pass(true, quiet);
+    assert!(vanish(&mut all[0]), "it must be confirmed anew");
 }
 
 #[test]

@@ -25,6 +25,8 @@ use schedule::{Schedule, Wake};
 const MOST_ROUNDS: usize = 2_000;
 /// After losing this many races in a row, a pause lets the others finish.
 const PATIENCE: u32 = 2;
+/// Nobody loses this many: the remote says one thing and does another.
+const MOST_RACES: u32 = 30;
 
 /// What the status says of a repository and what does not change.
 #[derive(Clone, Debug)]
@@ -66,6 +68,10 @@ pub struct Worker {
     push_link: Link,
     /// What is wrong on our side of the line.
     trouble: Option<Failure>,
+    /// What of it was logged last: a full disk is not news every two seconds.
+    trouble_logged: Option<Failure>,
+    /// Something went wrong in this pass: more of the same would not help.
+    stumbled: bool,
     races_lost: u32,
     /// Something was fetched in this pass, and so probably installed.
     fetched: bool,
@@ -96,6 +102,8 @@ impl Worker {
             link: Link::default(),
             push_link: Link::default(),
             trouble: None,
+            trouble_logged: None,
+            stumbled: false,
             races_lost: 0,
             fetched: false,
             started: false,
@@ -126,7 +134,10 @@ impl Worker {
     }
 
     async fn pass(&mut self, wake: Wake, stop: &CancellationToken) -> Result<(), Failure> {
-        self.trouble = None;
+        // Trouble stands until everything was looked at again; that is soon (see `note_trouble`).
+        if wake.look.is_some() && self.trouble.take().is_none() {
+            self.trouble_logged = None;
+        }
         let answer = match wake.command {
             Some(command) => self.obey(command).await?,
             None => None,
@@ -165,7 +176,13 @@ impl Worker {
         for _ in 0..MOST_ROUNDS {
             let can_push = self.link.is_up() && self.push_link.may_try() && !stop.is_cancelled();
             match self.on_engine(move |engine| engine.advance(can_push, Now::read())).await? {
-                Ok(Progress::Push) => self.push().await?,
+                Ok(Progress::Push) => {
+                    self.stumbled = false;
+                    self.push().await?;
+                    if self.stumbled {
+                        break;
+                    }
+                }
                 Ok(Progress::Moved) if !stop.is_cancelled() => {}
                 Ok(_) => break,
                 Err(failure) => {
@@ -255,6 +272,11 @@ impl Worker {
             Ok(PushEffect::Done | PushEffect::Refused(_)) => self.races_lost = 0,
             Ok(PushEffect::FetchFirst) => {
                 self.races_lost += 1;
+                if self.races_lost > MOST_RACES {
+                    self.races_lost = 0;
+                    self.lost(endless_race());
+                    return Ok(());
+                }
                 if self.races_lost > PATIENCE {
                     let pause = Duration::from_millis(50) * self.races_lost.min(20);
                     tokio::time::sleep(pause.mul_f64(rand::random::<f64>())).await;
@@ -274,7 +296,11 @@ impl Worker {
 
     fn note_trouble(&mut self, result: Result<(), Failure>) {
         if let Err(failure) = result {
-            tracing::warn!(%failure, "trouble here; it is tried again");
+            self.stumbled = true;
+            if self.trouble_logged.as_ref() != Some(&failure) {
+                tracing::warn!(%failure, "trouble here; it is tried again");
+            }
+            self.trouble_logged = Some(failure.clone());
             if failure.class == FailureClass::Disk || self.trouble.is_none() {
                 self.trouble = Some(failure);
             }
@@ -314,4 +340,12 @@ impl Worker {
         self.engine = Some(engine);
         Ok(result)
     }
+}
+
+fn endless_race() -> Failure {
+    Failure::new(
+        FailureClass::Protocol,
+        format!("the remote said {MOST_RACES} times in a row that somebody else pushed first"),
+        "look whether something resets the branch at each push; it is tried again by itself",
+    )
 }
