@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use appferry::domain::{EntryKind, FailureClass, ObjectId, TreeEntry};
 use appferry::git::local::LocalRepo;
@@ -474,69 +474,4 @@ fn a_process_killed_at_any_moment_leaves_a_valid_repository() {
         assert!(repo.descends_from(main, tip).unwrap());
         fsck(&path);
     }
-}
-
-/// Not a test: `cargo test --release -- --ignored --nocapture measure_one_change`.
-#[test]
-#[ignore = "it measures"]
-fn measure_one_change_among_100_000_files() {
-    let (_folder, repo) = fresh();
-    let begun = Instant::now();
-    let mut apps: Vec<TreeEntry> = (0..1_000)
-        .map(|app| {
-            let files: Vec<_> = (0..100)
-                .map(|file| {
-                    entry(
-                        &format!("f{file}.json"),
-                        EntryKind::File,
-                        repo.write_blob(
-                            format!(
-                                "{{\"app\": {app}, \"file\": {file}, \"text\": \"{}\"}}",
-                                "lorem ipsum ".repeat(20)
-                            )
-                            .as_bytes(),
-                        )
-                        .unwrap(),
-                    )
-                })
-                .collect();
-            entry(&format!("App {app}"), EntryKind::Tree, repo.write_tree(&files).unwrap())
-        })
-        .collect();
-    let commit = |apps: &[TreeEntry], parents| {
-        let all = repo.write_tree(apps).unwrap();
-        let root = repo.write_tree(&[entry("App", EntryKind::Tree, all)]).unwrap();
-        repo.write_commit(&commit_of(root, parents, "m\n")).unwrap()
-    };
-    let mut tip = commit(&apps, vec![]);
-    point(&repo, "refs/heads/main", Some(tip));
-    println!("first commit: {:?}, {} packs", begun.elapsed(), packs(repo.path()).len());
-    let mut took = Vec::new();
-    for round in 0..60 {
-        let begun = Instant::now();
-        let root = repo.commit(tip).unwrap().tree;
-        apps = repo.tree(repo.tree(root).unwrap()[0].id).unwrap();
-        let mut files = repo.tree(apps[500].id).unwrap();
-        files[50].id = repo.write_blob(format!("round {round}").as_bytes()).unwrap();
-        apps[500].id = repo.write_tree(&files).unwrap();
-        tip = commit(&apps, vec![tip]);
-        let edits =
-            ["refs/heads/main", "refs/appferry/base/app"].map(|name| RefEdit { name: name.into(), to: Some(tip) });
-        repo.edit_refs(&edits).unwrap();
-        took.push(begun.elapsed());
-        if round % 20 == 19 {
-            let begun = Instant::now();
-            println!("maintain: {} {:?}", repo.maintain().unwrap(), begun.elapsed());
-        }
-    }
-    took.sort();
-    println!("one change: median {:?}, slowest {:?}", took[30], took[59]);
-    let begun = Instant::now();
-    assert!(!repo.maintain().unwrap());
-    println!("maintain with nothing to do: {:?}", begun.elapsed());
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    println!(
-        "{:?}",
-        status.lines().filter(|line| line.starts_with("VmHWM") || line.starts_with("RssAnon")).collect::<Vec<_>>()
-    );
 }

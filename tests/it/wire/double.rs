@@ -282,39 +282,39 @@ impl LocalRepository for Flushes {
         Ok(())
     }
     fn tree(&self, _: ObjectId) -> Result<Vec<TreeEntry>, Failure> {
-        unimplemented!()
+        unreachable!("a remote only flushes it")
     }
     fn blob(&self, _: ObjectId) -> Result<Vec<u8>, Failure> {
-        unimplemented!()
+        unreachable!("a remote only flushes it")
     }
     fn commit(&self, _: ObjectId) -> Result<Commit, Failure> {
-        unimplemented!()
+        unreachable!("a remote only flushes it")
     }
     fn contains(&self, _: ObjectId) -> Result<bool, Failure> {
-        unimplemented!()
+        unreachable!("a remote only flushes it")
     }
     fn write_blob(&self, _: &[u8]) -> Result<ObjectId, Failure> {
-        unimplemented!()
+        unreachable!("a remote only flushes it")
     }
     fn write_tree(&self, _: &[TreeEntry]) -> Result<ObjectId, Failure> {
-        unimplemented!()
+        unreachable!("a remote only flushes it")
     }
     fn write_commit(&self, _: &Commit) -> Result<ObjectId, Failure> {
-        unimplemented!()
+        unreachable!("a remote only flushes it")
     }
     fn find_ref(&self, _: &str) -> Result<Option<ObjectId>, Failure> {
-        unimplemented!()
+        unreachable!("a remote only flushes it")
     }
     fn list_refs(&self, _: &str) -> Result<Vec<(String, ObjectId)>, Failure> {
-        unimplemented!()
+        unreachable!("a remote only flushes it")
     }
     fn edit_refs(&self, _: &[RefEdit]) -> Result<(), Failure> {
-        unimplemented!()
+        unreachable!("a remote only flushes it")
     }
     fn descends_from(&self, _: ObjectId, _: ObjectId) -> Result<bool, Failure> {
-        unimplemented!()
+        unreachable!("a remote only flushes it")
     }
     fn maintain(&self) -> Result<bool, Failure> {
-        unimplemented!()
+        unreachable!("a remote only flushes it")
     }
 }
