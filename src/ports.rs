@@ -1,15 +1,21 @@
 //! What the services need from outside. The adapters implement these; tests may too.
 
 mod apps_folder;
+mod audit;
+mod host_trust;
 mod keyring;
 mod records;
 mod remote;
 mod repository;
+mod sources;
 mod ssh;
 
 pub use apps_folder::{AppOnDisk, ChangeHints, FolderOnDisk, Hint, Installed, Workspace};
-pub use keyring::{KeyUse, Keyring, ResolvedKey};
+pub use audit::{AuditEntry, AuditFilter, AuditLog, AuditRow};
+pub use host_trust::{HostTrust, TrustedHostKey};
+pub use keyring::{GitService, KeyUse, KeyVersion, Keyring, ResolvedKey};
 pub use records::{Added, Canary, KeyRecords, KeyRow, MasterKeysInUse, NewKey, SealedKey, SealedMaterial};
 pub use remote::{PushError, RefOutcome, RefUpdate, Remote, RemoteTip};
 pub use repository::{Commit, LocalRepository, RefEdit, Signature};
+pub use sources::{KeySource, SourceKey};
 pub use ssh::{ProcessEnd, RemoteProcess, SessionClass, SshSessions, SshTarget, connection_lost};

@@ -12,7 +12,7 @@ use super::record::{KeyRecord, public_line};
 use super::ring::MasterRing;
 use super::seal;
 use crate::domain::{Failure, KeyName};
-use crate::ports::{Added, KeyRecords, KeyUse, Keyring, NewKey, ResolvedKey};
+use crate::ports::{Added, KeyRecords, KeyUse, KeyVersion, Keyring, NewKey, ResolvedKey};
 
 /// Named keys in a store. Cheap to clone; nothing read from the store is kept.
 #[derive(Clone)]
@@ -112,6 +112,7 @@ impl KeyService {
             public_line: public_line(&sealed.material.public_key, name),
             fingerprint: sealed.material.fingerprint,
             source: "store",
+            previous: None,
         })
     }
 }
@@ -120,6 +121,12 @@ impl KeyService {
 impl Keyring for KeyService {
     async fn resolve(&self, name: &KeyName) -> Result<ResolvedKey, Failure> {
         Ok(self.unseal(name).await?)
+    }
+
+    async fn version(&self, name: &KeyName) -> Result<KeyVersion, Failure> {
+        let record = self.show(name).await?;
+        let (generation, fingerprint) = (record.generation, record.fingerprint);
+        Ok(KeyVersion { generation, fingerprint, previous: None, source: "store" })
     }
 
     async fn record_use(&self, name: &KeyName, used: KeyUse) {

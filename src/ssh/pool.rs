@@ -238,7 +238,9 @@ impl Pool {
         };
         let used = KeyUse {
             purpose: format!("{} {}", self.settings.purpose, failures::whereto(target)),
+            fingerprint: key.fingerprint.clone(),
             host_key: locked(&link.learnt).host_key.clone(),
+            algorithms: None,
             outcome: result.as_ref().err().map_or("ok", |failure| failure.class.words()).to_owned(),
         };
         self.keyring.record_use(&key.name, used).await;

@@ -31,6 +31,7 @@ impl Keyring for FakeKeys {
             public_line: String::new(),
             fingerprint: "SHA256:abc".into(),
             source: "store",
+            previous: None,
         })
     }
 

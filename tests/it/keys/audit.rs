@@ -7,7 +7,13 @@ async fn a_use_is_a_row_in_the_audit_log_and_the_last_use() {
     let data = TempDir::new().unwrap();
     let service = open(data.path()).await;
     service.generate(&name("key"), KeyKind::Ed25519).await.unwrap();
-    let used = KeyUse { purpose: "git git@host:22".into(), host_key: Some("SHA256:host".into()), outcome: "ok".into() };
+    let used = KeyUse {
+        purpose: "git git@host:22".into(),
+        fingerprint: "SHA256:key".into(),
+        host_key: Some("SHA256:host".into()),
+        outcome: "ok".into(),
+        algorithms: None,
+    };
     service.record_use(&name("key"), used).await;
     let last = service.show(&name("key")).await.unwrap().last_used.unwrap();
     assert_eq!(last.purpose, "git git@host:22");

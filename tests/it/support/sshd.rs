@@ -427,6 +427,7 @@ impl Keyring for TestKeyring {
             public_line: key.public_line.clone(),
             fingerprint: key.fingerprint.clone(),
             source: "test",
+            previous: None,
         })
     }
 
