@@ -2,15 +2,17 @@
 
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
+use secrecy::{ExposeSecret, SecretString};
 use ssh_key::private::{Ed25519Keypair, KeypairData, RsaKeypair};
-use ssh_key::{HashAlg, LineEnding, PrivateKey};
+use ssh_key::{EcdsaCurve, HashAlg, LineEnding, PrivateKey};
 use zeroize::Zeroizing;
 
 use super::envelope::{KEY_LEN, KeyBytes, fill_random};
 use super::error::KeyError;
+use super::import::{self, ImportError};
 
 /// The sizes that RSA keys may have here.
-const RSA_BITS: std::ops::RangeInclusive<u32> = 2048..=8192;
+pub(super) const RSA_BITS: std::ops::RangeInclusive<u32> = 2048..=8192;
 
 /// The size of an RSA key when none is asked for.
 const RSA_DEFAULT_BITS: u32 = 3072;
@@ -56,9 +58,28 @@ impl KeyKind {
     }
 }
 
-/// A new key pair, in the forms that are kept.
+/// A kind of key that can be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Ed25519,
+    Rsa,
+    Ecdsa,
+}
+
+impl Kind {
+    /// `ed25519`, `rsa` or `ecdsa`.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Ed25519 => "ed25519",
+            Self::Rsa => "rsa",
+            Self::Ecdsa => "ecdsa",
+        }
+    }
+}
+
+/// A key pair, in the forms that are kept.
 pub(super) struct Material {
-    pub(super) kind: KeyKind,
+    pub(super) kind: Kind,
     pub(super) bits: u32,
     /// `SHA256:…`.
     pub(super) fingerprint: String,
@@ -68,21 +89,72 @@ pub(super) struct Material {
     pub(super) private_pem: Zeroizing<String>,
 }
 
+impl Material {
+    /// The forms that are kept of `private`, which must be decrypted. Its comment is dropped.
+    ///
+    /// # Errors
+    /// [`KeyError::Generate`] if it is encrypted or of a kind that is not kept.
+    pub(super) fn from_private(private: &PrivateKey) -> Result<Self, KeyError> {
+        let failed = |error: ssh_key::Error| KeyError::Generate(error.to_string());
+        let (kind, bits) = match private.key_data() {
+            KeypairData::Ed25519(_) => (Kind::Ed25519, ED25519_BITS),
+            KeypairData::Rsa(pair) => (Kind::Rsa, pair.key_size()),
+            KeypairData::Ecdsa(pair) => (Kind::Ecdsa, curve_bits(pair.curve())),
+            _ => return Err(KeyError::Generate("keys of its kind are not kept".to_owned())),
+        };
+        let private = PrivateKey::new(private.key_data().clone(), "").map_err(failed)?;
+        Ok(Self {
+            kind,
+            bits,
+            fingerprint: private.fingerprint(HashAlg::Sha256).to_string(),
+            public_key: private.public_key().to_openssh().map_err(failed)?.trim_end().to_owned(),
+            private_pem: private.to_openssh(LineEnding::LF).map_err(failed)?,
+        })
+    }
+}
+
 /// Makes a key pair. Blocks: RSA takes seconds, 8192 bits minutes.
 pub(super) fn generate(kind: KeyKind) -> Result<Material, KeyError> {
-    let failed = |error: ssh_key::Error| KeyError::Generate(error.to_string());
-    let (pair, bits) = match kind {
-        KeyKind::Ed25519 => (KeypairData::from(ed25519()?), ED25519_BITS),
-        KeyKind::Rsa(RsaBits(bits)) => (KeypairData::from(rsa(bits)?), bits),
+    let pair = match kind {
+        KeyKind::Ed25519 => KeypairData::from(ed25519()?),
+        KeyKind::Rsa(RsaBits(bits)) => KeypairData::from(rsa(bits)?),
     };
-    let private = PrivateKey::new(pair, "").map_err(failed)?;
-    Ok(Material {
-        kind,
-        bits,
-        fingerprint: private.fingerprint(HashAlg::Sha256).to_string(),
-        public_key: private.public_key().to_openssh().map_err(failed)?.trim_end().to_owned(),
-        private_pem: private.to_openssh(LineEnding::LF).map_err(failed)?,
-    })
+    Material::from_private(&PrivateKey::new(pair, "").map_err(|e| KeyError::Generate(e.to_string()))?)
+}
+
+/// Encrypts an unencrypted OpenSSH PEM as `ssh-keygen` does: bcrypt, aes256-ctr. Blocks, for a tenth of a second.
+///
+/// # Errors
+/// [`KeyError::Generate`] if the PEM is none, or encrypted already.
+pub fn protect(private_pem: &str, passphrase: &SecretString) -> Result<Zeroizing<String>, KeyError> {
+    let failed = |error: ssh_key::Error| KeyError::Generate(error.to_string());
+    let private = PrivateKey::from_openssh(private_pem).map_err(failed)?;
+    let encrypted = private.encrypt(&mut SysRng, passphrase.expose_secret()).map_err(failed)?;
+    encrypted.to_openssh(LineEnding::LF).map_err(failed)
+}
+
+/// Whether an OpenSSH PEM needs a passphrase.
+#[must_use]
+pub fn is_protected(private_pem: &str) -> bool {
+    PrivateKey::from_openssh(private_pem).is_ok_and(|key| key.is_encrypted())
+}
+
+/// The unencrypted PEM of one that [`protect`] made. Blocks as long. One that is not encrypted stays as it is.
+///
+/// # Errors
+/// [`ImportError::WrongPassphrase`], or another if the PEM is damaged or asks for too many rounds.
+pub fn unlock(private_pem: &str, passphrase: &SecretString) -> Result<Zeroizing<String>, ImportError> {
+    let opened = import::read(private_pem.as_bytes(), Some(passphrase))?;
+    let unwritten = |_| ImportError::Damaged { what: "it cannot be written".to_owned() };
+    opened.private.to_openssh(LineEnding::LF).map_err(unwritten)
+}
+
+const fn curve_bits(curve: EcdsaCurve) -> u32 {
+    match curve {
+        EcdsaCurve::NistP256 => 256,
+        EcdsaCurve::NistP384 => 384,
+        EcdsaCurve::NistP521 => 521,
+    }
 }
 
 /// The fingerprint of an unencrypted OpenSSH PEM; `None` if it is not one.
@@ -121,5 +193,17 @@ mod tests {
         assert_eq!(made.public_key.split(' ').count(), 2);
         assert_eq!(fingerprint(made.private_pem.as_bytes()), Some(made.fingerprint));
         assert_eq!(fingerprint(b"no key"), None);
+    }
+
+    #[test]
+    fn a_protected_key_opens_with_its_passphrase_only() {
+        let made = generate(KeyKind::default()).unwrap();
+        let (right, wrong) = (SecretString::from("right horse"), SecretString::from("wrong horse"));
+        let protected = protect(&made.private_pem, &right).unwrap();
+        assert!(is_protected(&protected) && !is_protected(&made.private_pem));
+        assert_eq!(unlock(&protected, &wrong).map(drop), Err(ImportError::WrongPassphrase));
+        let opened = unlock(&protected, &right).unwrap();
+        assert_eq!(fingerprint(opened.as_bytes()), Some(made.fingerprint.clone()));
+        assert_eq!(fingerprint(unlock(&opened, &right).unwrap().as_bytes()), Some(made.fingerprint));
     }
 }

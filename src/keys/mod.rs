@@ -7,6 +7,7 @@
 pub mod embedded;
 pub mod envelope;
 mod error;
+pub mod import;
 pub mod master;
 pub mod material;
 mod near_miss;
