@@ -15,6 +15,7 @@ mod face;
 mod keys;
 mod localrepo;
 mod ssh;
+mod store;
 mod support;
 mod sync;
 mod wire;
