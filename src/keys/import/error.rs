@@ -68,6 +68,14 @@ pub enum ImportError {
         /// How to convert the key.
         remedy: &'static str,
     },
+    /// In a format that is not read here.
+    #[error("the private key is in {form}, which is not read here; {remedy}")]
+    Unread {
+        /// The format.
+        form: &'static str,
+        /// How to convert the key.
+        remedy: &'static str,
+    },
     /// A passphrase that would take minutes or gigabytes to try.
     #[error("the private key asks for {what} to try its passphrase, which is more than is spent here; {remedy}")]
     Cost {

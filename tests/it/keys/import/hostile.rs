@@ -47,14 +47,14 @@ impl Harm {
                 lines.insert(at, lines[at].clone());
                 key = lines.concat();
             }
-            Self::FlipDecoded(at, bits) => key = flip_decoded(&key, at, *bits),
+            Self::FlipDecoded(at, bits) => key = flip_decoded(&key, *at, *bits),
         }
         key
     }
 }
 
 /// Harm beneath the base64, which most harm above it does not reach.
-fn flip_decoded(key: &[u8], at: &Index, bits: u8) -> Vec<u8> {
+fn flip_decoded(key: &[u8], at: Index, bits: u8) -> Vec<u8> {
     use base64::Engine as _;
     use base64::prelude::BASE64_STANDARD;
     let text = String::from_utf8_lossy(key);
@@ -66,8 +66,9 @@ fn flip_decoded(key: &[u8], at: &Index, bits: u8) -> Vec<u8> {
     let Ok(mut bytes) = BASE64_STANDARD.decode(body.concat()) else { return key.to_vec() };
     let at = at.index(bytes.len());
     bytes[at] ^= bits;
-    let headers = headers.iter().map(|line| format!("{line}\n")).collect::<String>();
-    format!("-----BEGIN {label}-----\n{headers}{}\n-----END {label}-----\n", BASE64_STANDARD.encode(bytes)).into_bytes()
+    let headers = headers.join("\n");
+    format!("-----BEGIN {label}-----\n{headers}\n{}\n-----END {label}-----\n", BASE64_STANDARD.encode(bytes))
+        .into_bytes()
 }
 
 /// A key of each format, as cheap as can be.
