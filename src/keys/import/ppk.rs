@@ -164,7 +164,7 @@ impl<'a> Ppk<'a> {
         let mut next = || private.string().ok_or_else(cut);
         match self.kind {
             b"ssh-ed25519" => {
-                // A number with its lowest byte first: zeros at its end are left out.
+                // A number with its lowest byte first, so that zeros at its end may be left out.
                 let short = next()?;
                 let mut seed = Zeroizing::new([0; 32]);
                 let room = seed.get_mut(..short.len()).ok_or_else(cut)?;
