@@ -40,7 +40,7 @@ fn rsa_numbers(bytes: &[u8]) -> Option<(u64, RsaNumbers<'_>)> {
     let mut next = || der.unsigned();
     let numbers = RsaNumbers { n: next()?, e: next()?, d: next()?, p: next()?, q: next()? };
     let _derived = (next()?, next()?, next()?);
-    Some((version, numbers))
+    (der.0.is_empty() || version > 0).then_some((version, numbers))
 }
 
 /// `ECPrivateKey`; PKCS#8 says the curve outside.
@@ -80,7 +80,8 @@ fn ec_parts(bytes: &[u8]) -> Option<EcParts<'_>> {
         Some(mut public) => Some(public.bits()?),
         None => None,
     };
-    Some(EcParts { scalar, parameters, public })
+    // Without its public half a key proves nothing: it must not get lost behind a damaged byte.
+    der.0.is_empty().then_some(EcParts { scalar, parameters, public })
 }
 
 fn curve(mut parameters: Der) -> Result<EcdsaCurve, ImportError> {

@@ -1,11 +1,11 @@
 //! What imports: each format, encrypted and not.
 
+use appferry::keys::material::protect;
 use ssh_key::private::{EcdsaKeypair, Ed25519Keypair, KeypairData};
 use ssh_key::{HashAlg, LineEnding, PrivateKey};
 
 use super::super::{private_file, ssh_keygen};
 use super::{Maker, PASSPHRASE, fingerprint, have, imported, opens, openssh_reads, plain, secret};
-use appferry::keys::material::protect;
 
 const KINDS: [&str; 5] = ["-t ed25519", "-t rsa -b 2048", "-t ecdsa -b 256", "-t ecdsa -b 384", "-t ecdsa -b 521"];
 

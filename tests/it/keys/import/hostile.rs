@@ -64,8 +64,10 @@ fn flip_decoded(key: &[u8], at: Index, bits: u8) -> Vec<u8> {
     let (headers, body): (Vec<&str>, Vec<&str>) =
         rest.lines().filter(|line| !line.starts_with("-----")).partition(|line| line.contains(':') || line.is_empty());
     let Ok(mut bytes) = BASE64_STANDARD.decode(body.concat()) else { return key.to_vec() };
-    let at = at.index(bytes.len());
-    bytes[at] ^= bits;
+    if !bytes.is_empty() {
+        let at = at.index(bytes.len());
+        bytes[at] ^= bits;
+    }
     let headers = headers.join("\n");
     format!("-----BEGIN {label}-----\n{headers}\n{}\n-----END {label}-----\n", BASE64_STANDARD.encode(bytes))
         .into_bytes()
@@ -112,7 +114,7 @@ fn harmed_keys_of_every_format_are_refused_or_still_the_same_key() {
     let keys = keys();
     let whole: Vec<String> = keys.iter().map(|key| fingerprint(&imported(key, Some(PASSPHRASE)).unwrap())).collect();
     let config = ProptestConfig {
-        cases: 40 * u32::try_from(keys.len()).unwrap(),
+        cases: 1500 * u32::try_from(keys.len()).unwrap(),
         failure_persistence: None,
         ..Default::default()
     };
@@ -121,7 +123,7 @@ fn harmed_keys_of_every_format_are_refused_or_still_the_same_key() {
         let content = harms.iter().fold(keys[which].clone(), |key, harm| if key.is_empty() { key } else { harm.apply(key) });
         let started = Instant::now();
         let outcome = imported(&content, given.then_some(PASSPHRASE));
-        prop_assert!(started.elapsed() < Duration::from_secs(30));
+        prop_assert!(started.elapsed() < Duration::from_secs(100));
         match outcome {
             Ok(key) => prop_assert_eq!(&fingerprint(&key), &whole[which]),
             Err(error) => prop_assert_eq!(error.to_string().matches("; ").count(), 1, "{}", error),
