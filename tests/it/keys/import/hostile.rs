@@ -73,6 +73,13 @@ fn flip_decoded(key: &[u8], at: Index, bits: u8) -> Vec<u8> {
         .into_bytes()
 }
 
+/// Whether 13 digits of base64 in a row are in both.
+fn quotes(message: &str, content: &[u8]) -> bool {
+    let digits = |part: &&[u8]| part.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+/".contains(byte));
+    let told: Vec<&[u8]> = message.as_bytes().windows(13).filter(digits).collect();
+    content.windows(13).any(|part| told.contains(&part))
+}
+
 /// A key of each format, as cheap as can be.
 fn keys() -> Vec<Vec<u8>> {
     let maker = Maker::new();
@@ -114,7 +121,7 @@ fn harmed_keys_of_every_format_are_refused_or_still_the_same_key() {
     let keys = keys();
     let whole: Vec<String> = keys.iter().map(|key| fingerprint(&imported(key, Some(PASSPHRASE)).unwrap())).collect();
     let config = ProptestConfig {
-        cases: 1500 * u32::try_from(keys.len()).unwrap(),
+        cases: 200 * u32::try_from(keys.len()).unwrap(),
         failure_persistence: None,
         ..Default::default()
     };
@@ -126,7 +133,11 @@ fn harmed_keys_of_every_format_are_refused_or_still_the_same_key() {
         prop_assert!(started.elapsed() < Duration::from_secs(100));
         match outcome {
             Ok(key) => prop_assert_eq!(&fingerprint(&key), &whole[which]),
-            Err(error) => prop_assert_eq!(error.to_string().matches("; ").count(), 1, "{}", error),
+            Err(error) => {
+                let shown = error.to_string();
+                prop_assert_eq!(shown.matches("; ").count(), 1, "{}", shown);
+                prop_assert!(!quotes(&shown, &content), "{}", shown);
+            }
         }
     });
 }
