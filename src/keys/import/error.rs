@@ -68,6 +68,14 @@ pub enum ImportError {
         /// How to convert the key.
         remedy: &'static str,
     },
+    /// In a format that is not read here.
+    #[error("the private key is in {form}, which is not read here; {remedy}")]
+    Unread {
+        /// The format.
+        form: &'static str,
+        /// How to convert the key.
+        remedy: &'static str,
+    },
     /// A passphrase that would take minutes or gigabytes to try.
     #[error("the private key asks for {what} to try its passphrase, which is more than is spent here; {remedy}")]
     Cost {
@@ -94,10 +102,12 @@ pub(super) fn damaged(what: impl Into<String>) -> ImportError {
     ImportError::Damaged { what: what.into() }
 }
 
-/// A name that the file gives, if it can be one: nothing else of the file reaches a message.
+/// A name that the file gives, if it can be one: nothing else of the file reaches a message. Where a cut has put key material in
+/// the place of a name, it is a longer word than names are made of.
 pub(super) fn shown(name: &[u8]) -> String {
     let fits = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.@".contains(byte);
-    let plausible = (1..=40).contains(&name.len()) && name.iter().all(fits);
+    let words = || name.split(|byte| !byte.is_ascii_alphanumeric());
+    let plausible = (1..=40).contains(&name.len()) && name.iter().all(fits) && words().all(|word| word.len() <= 12);
     if plausible { String::from_utf8_lossy(name).into_owned() } else { "something unknown".to_owned() }
 }
 
@@ -108,7 +118,7 @@ mod tests {
     #[test]
     fn only_what_can_be_a_name_is_shown() {
         assert_eq!(shown(b"aes256-gcm@openssh.com"), "aes256-gcm@openssh.com");
-        for odd in [&b""[..], b"a b", b"a;b", b"\x1b[2J", &[b'a'; 41]] {
+        for odd in [&b""[..], b"a b", b"a;b", b"\x1b[2J", &[b'a'; 13], &b"abc-".repeat(11)] {
             assert_eq!(shown(odd), "something unknown");
         }
     }

@@ -10,7 +10,7 @@ use super::wire::Wire;
 
 const MAGIC: &[u8] = b"openssh-key-v1\0";
 
-/// OpenSSH's default is 16 (24 since 9.4), and a hundred rounds take a second.
+/// `ssh-keygen` takes 16 to 24 unless told otherwise, and a round takes some hundredths of a second.
 const MAX_ROUNDS: u32 = 1024;
 
 const CONVERT: &str = "give it another with `ssh-keygen -p -f FILE` (16 rounds, aes256-ctr)";

@@ -21,7 +21,7 @@ fn by_line(line: &[u8]) -> Option<ImportError> {
         return Some(ImportError::Public { form: "RFC 4716" });
     }
     if line.starts_with(b"---- BEGIN SSH2 ENCRYPTED PRIVATE KEY") {
-        return Some(not_a_key("is in the format of ssh.com, which is not read here", FROM_SSH_COM));
+        return Some(ImportError::Unread { form: "the format of ssh.com", remedy: FROM_SSH_COM });
     }
     if let Some(label) = marker(line, b"BEGIN") {
         return by_label(label);
@@ -31,9 +31,10 @@ fn by_line(line: &[u8]) -> Option<ImportError> {
     if !words.next()?.starts_with(b"AAAA") {
         return None;
     }
-    Some(match kind.ends_with(b"-cert-v01@openssh.com") {
-        true => ImportError::Certificate { form: "OpenSSH" },
-        false => ImportError::Public { form: "OpenSSH" },
+    Some(if kind.ends_with(b"-cert-v01@openssh.com") {
+        ImportError::Certificate { form: "OpenSSH" }
+    } else {
+        ImportError::Public { form: "OpenSSH" }
     })
 }
 
@@ -69,7 +70,7 @@ fn by_content(content: &[u8]) -> ImportError {
         _ => match content.trim_ascii() {
             [b'{' | b'[', ..] => ("looks like JSON", GIVE_FILE),
             [b'<', ..] => ("looks like HTML or XML", GIVE_FILE),
-            text if text.iter().all(is_base64) => {
+            text if text.iter().copied().all(is_base64) => {
                 ("looks like base64 without its BEGIN and END lines", "give the whole file, with those lines")
             }
             _ => ("has no line such as `-----BEGIN OPENSSH PRIVATE KEY-----`", GIVE_FILE),
@@ -78,8 +79,8 @@ fn by_content(content: &[u8]) -> ImportError {
     not_a_key(looks, remedy)
 }
 
-fn is_base64(byte: &u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte.is_ascii_whitespace() || b"+/=".contains(byte)
+fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte.is_ascii_whitespace() || b"+/=".contains(&byte)
 }
 
 fn not_a_key(looks: &'static str, remedy: &'static str) -> ImportError {

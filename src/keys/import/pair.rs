@@ -10,6 +10,9 @@ use super::error::{ImportError, damaged};
 use super::wire::Wire;
 use crate::keys::material::RSA_BITS;
 
+/// What the rsa crate takes. Everybody uses 65537, which has 17.
+const EXPONENT_BITS: usize = 33;
+
 const WORKS: &[u8] = b"a key that signs this works";
 
 /// The numbers of an RSA key, big-endian. The rest of what files hold is derived from them.
@@ -43,12 +46,12 @@ pub(super) fn from_wire(kind: &[u8], wire: &mut Wire) -> Result<PrivateKey, Impo
             let public = wire.string().ok_or_else(short)?;
             let both = wire.string().ok_or_else(short)?;
             let (seed, again) = both.split_at_checked(32).ok_or_else(short)?;
-            if again != public { Err(halves()) } else { ed25519(seed, Some(public)) }
+            if again == public { ed25519(seed, Some(public)) } else { Err(halves()) }
         }
         b"ssh-rsa" => {
             let mut next = || wire.string().ok_or_else(short);
-            let (n, e, d, _, p, q) = (next()?, next()?, next()?, next()?, next()?, next()?);
-            rsa(&RsaNumbers { n, e, d, p, q })
+            let (n, e, d, _inverse) = (next()?, next()?, next()?, next()?);
+            rsa(&RsaNumbers { n, e, d, p: next()?, q: next()? })
         }
         _ => {
             let curve = curve(kind).ok_or_else(|| damaged("it names no kind of key that is known"))?;
@@ -132,6 +135,10 @@ pub(super) fn rsa(numbers: &RsaNumbers) -> Result<PrivateKey, ImportError> {
     // No number of a key is longer than its modulus: longer ones would only cost time.
     if [e, d, p, q].iter().any(|number| bit_length(number) > bits) {
         return Err(damaged("a number of the RSA key is larger than its modulus"));
+    }
+    if bit_length(e) > EXPONENT_BITS {
+        let kind = format!("RSA with a public exponent of {} bits", bit_length(e));
+        return Err(ImportError::Kind { kind, why: "which is more than the library here computes with" });
     }
     let number = |bytes: &[u8]| BoxedUint::from_be_slice_vartime(bytes);
     let broken = || damaged("the numbers of the RSA key contradict each other");

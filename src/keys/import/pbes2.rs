@@ -175,10 +175,9 @@ pub(super) fn dotted(name: &[u8]) -> String {
     for &byte in name.iter().take(32) {
         arc = arc << 7 | u64::from(byte & 0x7f);
         if byte < 0x80 {
-            let _ = match text.is_empty() {
-                true => write!(text, "{}.{}", (arc / 40).min(2), arc - (arc / 40).min(2) * 40),
-                false => write!(text, ".{arc}"),
-            };
+            // The first number holds two; the first of them is 0, 1 or 2.
+            let first = (arc / 40).min(2);
+            let _ = if text.is_empty() { write!(text, "{first}.{}", arc - first * 40) } else { write!(text, ".{arc}") };
             arc = 0;
         }
     }

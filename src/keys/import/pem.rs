@@ -83,10 +83,10 @@ fn decrypt<'a>(
         return Err(damaged("its base64 has been cut"));
     }
     let passphrase = passphrase.ok_or(ImportError::PassphraseMissing { form: format.word() })?;
-    let mut key = derive(passphrase, iv.get(..8).unwrap_or_default());
-    let opened = cipher.decrypt_padded(key.get(..cipher.key_len()).unwrap_or_default(), &iv, bytes);
-    key.zeroize();
-    opened.ok_or(ImportError::WrongPassphrase)
+    let key = derive(passphrase, iv.get(..8).unwrap_or_default());
+    cipher
+        .decrypt_padded(key.get(..cipher.key_len()).unwrap_or_default(), &iv, bytes)
+        .ok_or(ImportError::WrongPassphrase)
 }
 
 /// OpenSSL's `EVP_BytesToKey` with MD5, once: each block hashes the one before, the passphrase and the salt.
@@ -104,5 +104,6 @@ fn derive(passphrase: &[u8], salt: &[u8]) -> Zeroizing<[u8; 32]> {
 /// Bytes from hex digits.
 pub(super) fn hex(digits: &[u8]) -> Option<Vec<u8>> {
     let (pairs, []) = digits.as_chunks::<2>() else { return None };
-    pairs.iter().map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    pairs.iter().map(|&[high, low]| Some(digit(high)? << 4 | digit(low)?)).collect()
 }

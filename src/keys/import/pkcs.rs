@@ -40,12 +40,12 @@ fn rsa_numbers(bytes: &[u8]) -> Option<(u64, RsaNumbers<'_>)> {
     let mut next = || der.unsigned();
     let numbers = RsaNumbers { n: next()?, e: next()?, d: next()?, p: next()?, q: next()? };
     let _derived = (next()?, next()?, next()?);
-    Some((version, numbers))
+    (der.0.is_empty() || version > 0).then_some((version, numbers))
 }
 
 /// `ECPrivateKey`; PKCS#8 says the curve outside.
 pub(super) fn sec1(bytes: &[u8], outer: Option<EcdsaCurve>) -> Result<PrivateKey, ImportError> {
-    let (scalar, parameters, public) = ec_parts(bytes).ok_or_else(structure)?;
+    let EcParts { scalar, parameters, public } = ec_parts(bytes).ok_or_else(structure)?;
     let curve = match (parameters, outer) {
         (None, outer) => outer.ok_or_else(|| damaged("it does not say its curve"))?,
         (Some(parameters), outer) => {
@@ -60,7 +60,13 @@ pub(super) fn sec1(bytes: &[u8], outer: Option<EcdsaCurve>) -> Result<PrivateKey
 }
 
 /// The private number, the curve and the public point.
-fn ec_parts(bytes: &[u8]) -> Option<(&[u8], Option<Der<'_>>, Option<&[u8]>)> {
+struct EcParts<'a> {
+    scalar: &'a [u8],
+    parameters: Option<Der<'a>>,
+    public: Option<&'a [u8]>,
+}
+
+fn ec_parts(bytes: &[u8]) -> Option<EcParts<'_>> {
     let mut der = Der::sequence_of(bytes)?;
     if der.number()? != 1 {
         return None;
@@ -74,7 +80,8 @@ fn ec_parts(bytes: &[u8]) -> Option<(&[u8], Option<Der<'_>>, Option<&[u8]>)> {
         Some(mut public) => Some(public.bits()?),
         None => None,
     };
-    Some((scalar, parameters, public))
+    // Without its public half a key proves nothing: it must not get lost behind a damaged byte.
+    der.0.is_empty().then_some(EcParts { scalar, parameters, public })
 }
 
 fn curve(mut parameters: Der) -> Result<EcdsaCurve, ImportError> {
@@ -92,7 +99,7 @@ fn curve(mut parameters: Der) -> Result<EcdsaCurve, ImportError> {
 
 /// `PrivateKeyInfo`.
 pub(super) fn pkcs8(bytes: &[u8]) -> Result<PrivateKey, ImportError> {
-    let (mut algorithm, inner, public) = info(bytes).ok_or_else(structure)?;
+    let Info { mut algorithm, inner, public } = info(bytes).ok_or_else(structure)?;
     match algorithm.take(OID).ok_or_else(structure)? {
         RSA => pkcs1(inner),
         EC => sec1(inner, Some(curve(algorithm)?)),
@@ -111,7 +118,13 @@ pub(super) fn pkcs8(bytes: &[u8]) -> Result<PrivateKey, ImportError> {
 }
 
 /// The algorithm, the key, and the public half if it is there.
-fn info(bytes: &[u8]) -> Option<(Der<'_>, &[u8], Option<&[u8]>)> {
+struct Info<'a> {
+    algorithm: Der<'a>,
+    inner: &'a [u8],
+    public: Option<&'a [u8]>,
+}
+
+fn info(bytes: &[u8]) -> Option<Info<'_>> {
     let mut der = Der::sequence_of(bytes)?;
     let _version = der.take(INTEGER)?;
     let (algorithm, inner) = (der.sequence()?, der.take(OCTET_STRING)?);
@@ -120,7 +133,7 @@ fn info(bytes: &[u8]) -> Option<(Der<'_>, &[u8], Option<&[u8]>)> {
         der.take(attributes)?;
     }
     let public = if der.tag() == Some(PUBLIC) { Some(der.take(PUBLIC)?.strip_prefix(&[0])?) } else { None };
-    der.0.is_empty().then_some((algorithm, inner, public))
+    der.0.is_empty().then_some(Info { algorithm, inner, public })
 }
 
 fn kind(kind: &str, why: &'static str) -> ImportError {

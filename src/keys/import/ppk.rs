@@ -8,7 +8,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha1::{Digest, Sha1};
 use sha2::Sha256;
 use ssh_key::PrivateKey;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::cbc::Block;
 use super::error::{ImportError, damaged, shown};
@@ -18,7 +18,7 @@ use super::text::{self, Line};
 use super::wire::Wire;
 use super::{Format, Imported};
 
-/// PuTTYgen's default is 8 MiB and what takes 100 ms.
+/// The default of `puttygen` is 8 MiB and what takes 100 ms.
 const MAX_MEMORY_KIB: u32 = 1 << 20;
 /// Memory times passes: the time.
 const MAX_WORK_KIB: u64 = 8 << 20;
@@ -67,12 +67,7 @@ impl<'a> Ppk<'a> {
         let version = match name {
             b"PuTTY-User-Key-File-2" => Format::Putty2,
             b"PuTTY-User-Key-File-3" => Format::Putty3,
-            _ => {
-                return Err(ImportError::Cipher {
-                    name: "an unknown version of PuTTY's format".to_owned(),
-                    remedy: CONVERT,
-                });
-            }
+            _ => return Err(ImportError::Unread { form: "a version of PuTTY's format", remedy: CONVERT }),
         };
         let mut ppk = Self { version, kind, fields: BTreeMap::new(), public: empty(), private: empty() };
         while let Some(line) = lines.next() {
@@ -169,7 +164,7 @@ impl<'a> Ppk<'a> {
         let mut next = || private.string().ok_or_else(cut);
         match self.kind {
             b"ssh-ed25519" => {
-                // A number with its lowest byte first: zeros at its end are left out.
+                // A number with its lowest byte first, so that zeros at its end may be left out.
                 let short = next()?;
                 let mut seed = Zeroizing::new([0; 32]);
                 let room = seed.get_mut(..short.len()).ok_or_else(cut)?;
@@ -193,11 +188,17 @@ impl<'a> Ppk<'a> {
 fn keys_2(passphrase: &[u8]) -> Keys {
     let mut cipher = Zeroizing::new([0; 32]);
     for (count, part) in (0u8..).zip(cipher.chunks_mut(20)) {
-        let digest = Sha1::new().chain_update([0, 0, 0, count]).chain_update(passphrase).finalize();
-        part.iter_mut().zip(&digest).for_each(|(to, from)| *to = *from);
+        let digest = sha1(&[0, 0, 0, count], passphrase);
+        part.iter_mut().zip(digest.iter()).for_each(|(to, from)| *to = *from);
     }
-    let mac = Sha1::new().chain_update(MAC_PREFIX).chain_update(passphrase).finalize().to_vec();
-    Keys { cipher, iv: Zeroizing::new([0; 16]), mac: Zeroizing::new(mac) }
+    Keys { cipher, iv: Zeroizing::new([0; 16]), mac: sha1(MAC_PREFIX, passphrase) }
+}
+
+fn sha1(prefix: &[u8], passphrase: &[u8]) -> Zeroizing<Vec<u8>> {
+    let mut digest = Sha1::new().chain_update(prefix).chain_update(passphrase).finalize();
+    let kept = Zeroizing::new(digest.to_vec());
+    digest.as_mut_slice().zeroize();
+    kept
 }
 
 fn keys_3(argon2: &Argon2, salt: &[u8], passphrase: &[u8]) -> Result<Keys, ImportError> {

@@ -117,7 +117,8 @@ pub(super) fn base64<'a>(lines: impl Iterator<Item = &'a Line<'a>> + Clone) -> R
 
 /// `label` of `-----BEGIN label-----`.
 pub(super) fn marker<'a>(text: &'a [u8], word: &[u8]) -> Option<&'a [u8]> {
-    text.strip_prefix(b"-----")?.strip_prefix(word)?.strip_prefix(b" ")?.strip_suffix(b"-----")
+    let label = text.strip_prefix(b"-----")?.strip_prefix(word)?.strip_prefix(b" ")?.strip_suffix(b"-----")?;
+    (!label.contains(&b'-')).then_some(label)
 }
 
 fn is_private(label: &[u8]) -> bool {

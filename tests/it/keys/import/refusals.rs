@@ -28,7 +28,7 @@ fn public_keys_and_certificates_are_refused_as_such() {
     maker.must("ssh-keygen -q -s key -I me key.pub");
     refused(&maker.file("key-cert.pub"), None, &["certificate (OpenSSH)"]);
     if have("openssl") {
-        maker.must("openssl req -x509 -key key -subj /CN=me -out cert.pem");
+        maker.must("openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -subj /CN=me -out cert.pem");
         refused(&maker.file("cert.pem"), None, &["certificate (X.509)"]);
     }
 }
@@ -81,7 +81,7 @@ fn rsa_keys_that_are_too_short_or_too_long_are_refused_with_their_size() {
     let maker = Maker::new();
     maker.must("ssh-keygen -q -t rsa -b 1024 -N  -f short");
     assert_eq!(refused(&maker.file("short"), None, &["1024"]), ImportError::RsaSize { bits: 1024 });
-    let long = [&[0x30, 0x82, 0x05, 0x0f][..], &[2, 1, 0, 2, 0x82, 0x04, 0xf4, 0x01], &[7; 1267], &[2, 1, 3].repeat(7)]
+    let long = [&[0x30, 0x82, 0x05, 0x10][..], &[2, 1, 0, 2, 0x82, 0x04, 0xf4, 0x01], &[7; 1267], &[2, 1, 3].repeat(7)]
         .concat();
     let pem =
         format!("-----BEGIN RSA PRIVATE KEY-----\n{}\n-----END RSA PRIVATE KEY-----", BASE64_STANDARD.encode(long));
@@ -199,6 +199,23 @@ fn an_rsa_key_with_a_changed_number_is_found_now_and_not_at_login() {
         let mut changed = bytes.clone();
         changed[place] ^= 4;
         refused(&pem("RSA PRIVATE KEY", &changed), None, &["damaged", "contradict"]);
+    }
+}
+
+#[test]
+fn formats_that_are_not_read_are_named() {
+    refused(b"PuTTY-User-Key-File-1: ssh-rsa\nEncryption: none\n", None, &["PuTTY", "not read", "PuTTYgen"]);
+    refused(b"---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\nx\n", None, &["ssh.com", "puttygen"]);
+    if have("openssl") {
+        let maker = Maker::new();
+        maker.must("openssl genrsa -out key.pem 2048");
+        maker.must("openssl rsa -in key.pem -outform DER -out key.der");
+        refused(&maker.file("key.der"), None, &["DER", "openssl pkey"]);
+        maker.must("openssl req -x509 -key key.pem -subj /CN=me -out cert.pem");
+        maker.must("openssl pkcs12 -export -inkey key.pem -in cert.pem -passout pass:x -out both.p12");
+        refused(&maker.file("both.p12"), None, &["PKCS#12", "openssl pkcs12"]);
+        maker.must("openssl pkcs12 -in both.p12 -passin pass:x -nodes -out both.pem");
+        assert!(imported(&maker.file("both.pem"), None).is_ok());
     }
 }
 
