@@ -17,5 +17,5 @@ pub use keyring::{GitService, KeyUse, KeyVersion, Keyring, ResolvedKey};
 pub use records::{Added, Canary, KeyRecords, KeyRow, MasterKeysInUse, NewKey, SealedKey, SealedMaterial};
 pub use remote::{PushError, RefOutcome, RefUpdate, Remote, RemoteTip};
 pub use repository::{Commit, LocalRepository, RefEdit, Signature};
-pub use sources::{KeySource, SourceKey};
+pub use sources::{KeySource, SourceKey, Stamp};
 pub use ssh::{ProcessEnd, RemoteProcess, SessionClass, SshSessions, SshTarget, connection_lost};

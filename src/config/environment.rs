@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::reader::{Files, Findings};
 use super::variables::{Setting, Settings, is_known};
-use super::{BaseConfig, Config, ConfigError, ConfigErrors, LogFormat, MasterKeySources, near, sync};
+use super::{BaseConfig, Config, ConfigError, ConfigErrors, LogFormat, MasterKeySources, key_sources, near, sync};
 
 const DEFAULT_PORT: u16 = 7420;
 const MAX_SECRET_LEN: u64 = 64 * 1024;
@@ -94,6 +94,7 @@ impl Config {
             instance: instance(&settings.appferry_instance, &mut findings),
             log_format: log_format(&settings.appferry_log_format, &mut findings),
             master_keys: master_keys(&settings, environment, files, &mut findings),
+            key_sources: key_sources::read(&settings, files, &mut findings),
             sync,
             warnings: Vec::new(),
         };
@@ -114,6 +115,7 @@ impl BaseConfig {
             data_dir: data_dir(&settings, environment, &mut findings),
             log_format: log_format(&settings.appferry_log_format, &mut findings),
             master_keys: master_keys(&settings, environment, files, &mut findings),
+            key_sources: key_sources::read(&settings, files, &mut findings),
             warnings: Vec::new(),
         };
         findings.into_result(base).map(|(base, warnings)| Self { warnings, ..base })

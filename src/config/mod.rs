@@ -10,6 +10,7 @@ use crate::domain::{BranchName, KeyName, RepoUrl};
 
 mod environment;
 mod error;
+mod key_sources;
 mod near;
 mod reader;
 mod sync;
@@ -35,6 +36,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Where the master keys are.
     pub master_keys: MasterKeySources,
+    /// Where keys are found beside the store.
+    pub key_sources: KeySourcesConfig,
     /// Git Sync, when it is on.
     pub sync: Option<SyncConfig>,
     /// Worth saying at the start, but no reason to stop.
@@ -50,6 +53,8 @@ pub struct BaseConfig {
     pub log_format: LogFormat,
     /// As [`Config::master_keys`].
     pub master_keys: MasterKeySources,
+    /// As [`Config::key_sources`].
+    pub key_sources: KeySourcesConfig,
     /// As [`Config::warnings`].
     pub warnings: Vec<String>,
 }
@@ -91,6 +96,30 @@ pub struct MasterKeySources {
     pub credential: Option<PathBuf>,
     /// `APPFERRY_MASTER_KEY`: hex or base64; works, and warns.
     pub variable: Option<SecretString>,
+}
+
+/// Where keys are found beside the store; both are only ever read.
+#[derive(Clone, Debug, Default)]
+pub struct KeySourcesConfig {
+    /// `APPFERRY_KEYS_DIR`, or `/run/secrets` if it is there.
+    pub folder: Option<PathBuf>,
+    /// The key-value engine of a Vault or `OpenBao`, when `APPFERRY_VAULT_ADDR` is set.
+    pub vault: Option<VaultSettings>,
+}
+
+/// A key-value engine (version 2) of `HashiCorp` Vault or `OpenBao`.
+#[derive(Clone, Debug)]
+pub struct VaultSettings {
+    /// `APPFERRY_VAULT_ADDR`: HTTPS, or plain HTTP on loopback; no user name, no query.
+    pub address: String,
+    /// `APPFERRY_VAULT_TOKEN(_FILE)`.
+    pub token: TokenSource,
+    /// `APPFERRY_VAULT_MOUNT`: one or more names, separated by `/`.
+    pub mount: String,
+    /// `APPFERRY_VAULT_PATH`: one or more names, separated by `/`.
+    pub path: String,
+    /// `APPFERRY_VAULT_NAMESPACE`: printable ASCII.
+    pub namespace: Option<String>,
 }
 
 /// Git Sync for one repository.

@@ -18,7 +18,7 @@ use anyhow::Context as _;
 use self::folders::Folders;
 use self::server::GitServer;
 use self::view::{View, Watched};
-use crate::config::{Config, Credential, LogFormat, MasterKeySources, SyncConfig};
+use crate::config::{Config, Credential, KeySourcesConfig, LogFormat, MasterKeySources, SyncConfig};
 use crate::daemon::Daemon;
 use crate::domain::{BranchName, KeyName, RepoUrl};
 use crate::keys::{KeyKind, KeyService};
@@ -139,6 +139,7 @@ fn config(folders: &Folders, name: &str, port: u16, key: &KeyName) -> anyhow::Re
         instance: Some(name.to_owned()),
         log_format: LogFormat::Human,
         master_keys: MasterKeySources::default(),
+        key_sources: KeySourcesConfig::default(),
         sync: Some(SyncConfig {
             url: RepoUrl::Ssh {
                 user: "git".to_owned(),
