@@ -118,3 +118,98 @@ fn namespace(setting: &Setting, findings: &mut Findings) -> Option<String> {
     }
     Some(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+    use crate::config::{BaseConfig, ConfigErrors, Environment};
+
+    struct Fake(&'static [(&'static str, &'static str)]);
+
+    impl Files for Fake {
+        fn read(&self, path: &Path) -> io::Result<String> {
+            let found = self.0.iter().find(|(known, _)| Path::new(known) == path);
+            found.map(|(_, content)| (*content).to_owned()).ok_or_else(|| io::ErrorKind::NotFound.into())
+        }
+
+        fn exists(&self, path: &Path) -> bool {
+            self.read(path).is_ok()
+        }
+    }
+
+    const ADDRESS: (&str, &str) = ("APPFERRY_VAULT_ADDR", "https://vault.example.org:8200/");
+    const TOKEN: (&str, &str) = ("APPFERRY_VAULT_TOKEN", "hvs.s3cret");
+
+    fn base(pairs: &[(&str, &str)], files: &'static [(&str, &str)]) -> Result<BaseConfig, String> {
+        let read = BaseConfig::from_environment(&Environment::of(pairs.iter().copied()), &Fake(files));
+        read.map_err(|ConfigErrors(errors)| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    }
+
+    fn problem(pairs: &[(&str, &str)]) -> String {
+        base(pairs, &[]).expect_err("should not be accepted")
+    }
+
+    #[test]
+    fn the_folder_is_the_given_one_or_the_usual_one_if_it_is_there() {
+        let folder = |pairs, files| base(pairs, files).expect("valid").key_sources.folder;
+        assert_eq!(folder(&[], &[]), None);
+        assert_eq!(folder(&[], &[("/run/secrets", "")]), Some("/run/secrets".into()));
+        let given = [("APPFERRY_KEYS_DIR", "/keys")];
+        assert_eq!(folder(&given, &[("/run/secrets", ""), ("/keys", "")]), Some("/keys".into()));
+        assert_eq!(problem(&given), "APPFERRY_KEYS_DIR: there is no folder /keys; mount it, or leave the variable out");
+    }
+
+    #[test]
+    fn an_address_and_a_token_are_enough() {
+        let vault = base(&[ADDRESS, TOKEN], &[]).expect("valid").key_sources.vault.expect("set");
+        assert_eq!(vault.address, "https://vault.example.org:8200");
+        assert_eq!((vault.mount.as_str(), vault.path.as_str(), vault.namespace), ("secret", "appferry/keys", None));
+        let file = ("APPFERRY_VAULT_TOKEN_FILE", "/token");
+        let more = [("APPFERRY_VAULT_MOUNT", "/team/kv/"), ("APPFERRY_VAULT_NAMESPACE", "apps/dev")];
+        let vault = base(&[ADDRESS, file, more[0], more[1]], &[("/token", "hvs.x\n")]).expect("valid");
+        let vault = vault.key_sources.vault.expect("set");
+        assert!(matches!(vault.token, TokenSource::File(path) if path == Path::new("/token")));
+        assert_eq!((vault.mount.as_str(), vault.namespace.as_deref()), ("team/kv", Some("apps/dev")));
+    }
+
+    #[test]
+    fn a_token_goes_out_encrypted_or_stays_on_this_machine() {
+        for address in ["http://127.0.0.1:8200", "http://localhost:8200", "http://[::1]:8200"] {
+            assert!(base(&[("APPFERRY_VAULT_ADDR", address), TOKEN], &[]).is_ok(), "{address}");
+        }
+        assert!(problem(&[("APPFERRY_VAULT_ADDR", "http://vault:8200"), TOKEN]).contains("is not encrypted"));
+    }
+
+    #[test]
+    fn everything_wrong_is_said_at_once_and_no_secret_is_shown() {
+        let said = problem(&[
+            ("APPFERRY_KEYS_DIR", "/nowhere"),
+            ("APPFERRY_VAULT_ADDR", "https://jo:s3cret@vault"),
+            ("APPFERRY_VAULT_TOKEN", "hvs.s3 cret"),
+            ("APPFERRY_VAULT_PATH", "a/../b"),
+            ("APPFERRY_VAULT_NAMESPACE", "a b"),
+        ]);
+        assert_eq!(said.lines().count(), 5, "{said}");
+        assert!(!said.contains("s3"), "{said}");
+        assert!(problem(&[ADDRESS]).starts_with("APPFERRY_VAULT_TOKEN_FILE (or APPFERRY_VAULT_TOKEN): it is not set"));
+        let both = problem(&[ADDRESS, TOKEN, ("APPFERRY_VAULT_TOKEN_FILE", "/token")]);
+        assert!(both.contains("both are set"), "{both}");
+        for address in ["vault:8200", "ftp://vault", "https://vault/?a=b", "https://"] {
+            assert!(
+                problem(&[("APPFERRY_VAULT_ADDR", address), TOKEN]).starts_with("APPFERRY_VAULT_ADDR:"),
+                "{address}"
+            );
+        }
+        let shown = format!("{:?}", base(&[ADDRESS, TOKEN], &[]).expect("valid"));
+        assert!(shown.contains("vault.example.org") && !shown.contains("s3cret"), "{shown}");
+    }
+
+    #[test]
+    fn what_is_set_without_an_address_is_mentioned() {
+        let base = base(&[TOKEN], &[]).expect("valid");
+        assert!(base.key_sources.vault.is_none());
+        assert_eq!(base.warnings, ["APPFERRY_VAULT_TOKEN is not used: APPFERRY_VAULT_ADDR is not set"]);
+    }
+}

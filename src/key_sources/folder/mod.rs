@@ -17,7 +17,7 @@ use crate::domain::{Failure, FailureClass, KeyName};
 use crate::ports::{KeySource, SourceKey, Stamp};
 
 /// How long a file that was caught half written gets before it is read again, once.
-const SETTLING: Duration = Duration::from_millis(100);
+const SETTLING: Duration = Duration::from_millis(200);
 
 /// The secrets folder. Nothing that was read is kept: a changed file counts at once.
 #[derive(Clone, Debug)]
