@@ -33,7 +33,9 @@ pub(super) enum Sight {
 /// A file's content, and what it was read from.
 pub(super) struct Snapshot {
     pub(super) content: Zeroizing<Vec<u8>>,
-    pub(super) metadata: Metadata,
+    pub(super) mode: u32,
+    /// The user it belongs to.
+    pub(super) owner: u32,
     /// Nobody wrote to it while it was read.
     pub(super) steady: bool,
 }
@@ -69,23 +71,27 @@ pub(super) fn read_up_to(path: &Path, most: u64) -> io::Result<Sight> {
     file.by_ref().take(most).read_to_end(&mut content)?;
     let whole = content.len() as u64 == metadata.len().min(most);
     let steady = whole && identity(&file.metadata()?) == identity(&metadata);
-    Ok(Sight::File(Snapshot { content, metadata, steady }))
+    Ok(Sight::File(Snapshot { content, mode: metadata.mode() & 0o7777, owner: metadata.uid(), steady }))
 }
 
-/// Changes when one of the files may have changed; `None` if a key is not there or is too young to tell. Blocks.
+/// Changes when one of the files may have changed; `None` if the key is not there, or a file is too young to tell. Blocks.
 pub(super) fn stamp(key: &Path, beside: &Path) -> Option<Stamp> {
-    let mut state = String::new();
-    for (path, mandatory) in [(key, true), (beside, false)] {
-        match fs::metadata(path) {
-            Ok(metadata) if is_young(&metadata) => return None,
-            Ok(metadata) => {
-                let _infallible = write!(state, "{:?}", identity(&metadata));
-            }
-            Err(error) if !mandatory && error.kind() == io::ErrorKind::NotFound => {}
-            Err(_) => return None,
+    let is_young = |path| fs::metadata(path).is_ok_and(|metadata| changed_just_now(&metadata));
+    let state = state(key, beside)?;
+    (!is_young(key) && !is_young(beside)).then(|| Stamp::new(state))
+}
+
+/// What both files are like now; `None` if the key is not there, or one cannot be asked. Blocks.
+pub(super) fn state(key: &Path, beside: &Path) -> Option<String> {
+    let mut state = format!("{:?}", identity(&fs::metadata(key).ok()?));
+    match fs::metadata(beside) {
+        Ok(metadata) => {
+            let _infallible = write!(state, " {:?}", identity(&metadata));
         }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(_) => return None,
     }
-    Some(Stamp::new(state))
+    Some(state)
 }
 
 /// Device, inode, size, times of content and inode in nanoseconds.
@@ -94,7 +100,7 @@ fn identity(metadata: &Metadata) -> (u64, u64, u64, (i64, i64), (i64, i64)) {
     (metadata.dev(), metadata.ino(), metadata.size(), content, (metadata.ctime(), metadata.ctime_nsec()))
 }
 
-fn is_young(metadata: &Metadata) -> bool {
+fn changed_just_now(metadata: &Metadata) -> bool {
     let (seconds, nanoseconds) = (u64::try_from(metadata.ctime()), u32::try_from(metadata.ctime_nsec()));
     let (Ok(seconds), Ok(nanoseconds)) = (seconds, nanoseconds) else { return true };
     let changed = SystemTime::UNIX_EPOCH + Duration::new(seconds, nanoseconds);

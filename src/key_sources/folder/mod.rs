@@ -31,6 +31,9 @@ struct Look {
     steady: bool,
 }
 
+/// The passphrase in a file of its own, and that file.
+type FoundPassphrase = Option<(SecretString, Snapshot)>;
+
 impl SecretsFolder {
     /// The folder at `dir`, which need not be there yet.
     #[must_use]
@@ -78,6 +81,7 @@ fn paths(dir: &Path, name: &KeyName) -> (PathBuf, PathBuf) {
 fn look(dir: &Path, name: &KeyName) -> Look {
     let (path, beside) = paths(dir, name);
     let settled = |answer| Look { answer, steady: true };
+    let before = file::state(&path, &beside);
     let snapshot = match file::read(&path) {
         Ok(Sight::File(snapshot)) => snapshot,
         Ok(Sight::Absent) => return settled(folder_is_there(dir).map(|()| None)),
@@ -87,10 +91,12 @@ fn look(dir: &Path, name: &KeyName) -> Look {
         }
         Err(error) => return Look { answer: Err(unreadable(&path, &error)), steady: false },
     };
-    let steady = snapshot.steady && has_an_end(&snapshot.content);
     match read_passphrase(&beside) {
         Ok((passphrase, whole)) => {
-            Look { answer: key(dir, &path, &beside, &snapshot, passphrase).map(Some), steady: steady && whole }
+            // A key and a passphrase that belong together: nothing was swapped between the two.
+            let same = before.is_some() && file::state(&path, &beside) == before;
+            let steady = snapshot.steady && has_an_end(&snapshot.content) && whole && same;
+            Look { answer: key(dir, (&path, &beside), &snapshot, passphrase).map(Some), steady }
         }
         Err(failure) => Look { answer: Err(failure), steady: false },
     }
@@ -98,18 +104,17 @@ fn look(dir: &Path, name: &KeyName) -> Look {
 
 fn key(
     dir: &Path,
-    path: &Path,
-    beside: &Path,
+    (path, beside): (&Path, &Path),
     snapshot: &Snapshot,
-    passphrase: Option<(SecretString, Snapshot)>,
+    passphrase: FoundPassphrase,
 ) -> Result<SourceKey, Failure> {
     let text = std::str::from_utf8(&snapshot.content).ok().filter(|text| looks_private(text.as_bytes()));
     let Some(text) = text else {
         let what = if snapshot.content.is_empty() { "is empty" } else { "holds no private key" };
         return Err(no_key(path, what));
     };
-    let mut notices = Vec::from_iter(mode::notice(dir, path, &snapshot.metadata));
-    notices.extend(passphrase.as_ref().and_then(|(_, snapshot)| mode::notice(dir, beside, &snapshot.metadata)));
+    let mut notices = Vec::from_iter(mode::notice(dir, path, snapshot));
+    notices.extend(passphrase.as_ref().and_then(|(_, snapshot)| mode::notice(dir, beside, snapshot)));
     Ok(SourceKey {
         private: SecretString::from(text),
         passphrase: passphrase.map(|(passphrase, _)| passphrase),
@@ -117,8 +122,6 @@ fn key(
         notice: (!notices.is_empty()).then(|| notices.join("; ")),
     })
 }
-
-type FoundPassphrase = Option<(SecretString, Snapshot)>;
 
 /// The passphrase in the file, if there is one, and whether the file was at rest.
 fn read_passphrase(path: &Path) -> Result<(FoundPassphrase, bool), Failure> {

@@ -1,9 +1,8 @@
 //! Who else may read a key file.
 
-use std::fs::Metadata;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use super::file::Snapshot;
 use super::mounts;
 
 /// What others than the owner may do that they need not: the group anything but read, the rest anything.
@@ -11,11 +10,11 @@ const TOO_WIDE: u32 = 0o037;
 
 /// What to say about the file's mode, with the command that narrows it. Nothing about mounted secrets: their mode is the
 /// platform's, and no other user is inside the mount.
-pub(super) fn notice(dir: &Path, path: &Path, metadata: &Metadata) -> Option<String> {
-    if metadata.mode() & TOO_WIDE == 0 || mounts::is_mounted_secret(dir, path) {
+pub(super) fn notice(dir: &Path, path: &Path, file: &Snapshot) -> Option<String> {
+    if file.mode & TOO_WIDE == 0 || mounts::is_mounted_secret(dir, path) {
         return None;
     }
-    Some(words(path, metadata.mode() & 0o777, metadata.uid(), rustix::process::geteuid().as_raw()))
+    Some(words(path, file.mode, file.owner, rustix::process::geteuid().as_raw()))
 }
 
 fn words(path: &Path, mode: u32, owner: u32, us: u32) -> String {

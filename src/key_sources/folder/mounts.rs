@@ -15,7 +15,7 @@ fn is_within(points: &[PathBuf], dir: &Path, file: &Path) -> bool {
     points.iter().any(|point| point == file || point == dir || between.clone().any(|path| path == point))
 }
 
-/// The fifth field of each line (proc_pid_mountinfo(5)), with space, tab, newline and backslash as `\040` and the like.
+/// The fifth field of each line (`proc_pid_mountinfo(5)`), with space, tab, newline and backslash as `\040` and the like.
 fn mount_points(table: &str) -> Vec<PathBuf> {
     table.lines().filter_map(|line| line.split(' ').nth(4)).map(|field| PathBuf::from(unescaped(field))).collect()
 }
@@ -25,15 +25,12 @@ fn unescaped(field: &str) -> String {
     let mut text = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let octal = part.get(..3).and_then(|digits| u8::from_str_radix(digits, 8).ok()).filter(u8::is_ascii);
-        match (octal, part.get(3..)) {
-            (Some(byte), Some(rest)) => {
-                text.push(char::from(byte));
-                text.push_str(rest);
-            }
-            _ => {
-                text.push('\\');
-                text.push_str(part);
-            }
+        if let (Some(byte), Some(rest)) = (octal, part.get(3..)) {
+            text.push(char::from(byte));
+            text.push_str(rest);
+        } else {
+            text.push('\\');
+            text.push_str(part);
         }
     }
     text

@@ -1,4 +1,4 @@
-//! A JSON text, decoded into memory that is wiped. The buffer that serde_json decodes into is not.
+//! A JSON text, decoded into memory that is wiped. The buffer that `serde_json` decodes into is not.
 
 use secrecy::SecretString;
 use zeroize::Zeroizing;

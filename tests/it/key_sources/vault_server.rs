@@ -131,7 +131,7 @@ fn read(inside: &Inside, path: &str) -> Response {
         "destroyed": false, "version": version,
     }});
     // A deleted version is a 404 with the metadata.
-    reply(if fields.is_some() { 200 } else { 404 }, &whole_answer(data))
+    reply(if fields.is_some() { 200 } else { 404 }, &whole_answer(&data))
 }
 
 fn list(inside: &Inside, folder: &str) -> Response {
@@ -143,10 +143,10 @@ fn list(inside: &Inside, folder: &str) -> Response {
         .map(|rest| rest.split_once('/').map_or_else(|| rest.to_owned(), |(folder, _)| format!("{folder}/")))
         .collect();
     keys.dedup();
-    if keys.is_empty() { reply(404, &json!({"errors": []})) } else { reply(200, &whole_answer(json!({"keys": keys}))) }
+    if keys.is_empty() { reply(404, &json!({"errors": []})) } else { reply(200, &whole_answer(&json!({"keys": keys}))) }
 }
 
-fn whole_answer(data: Value) -> Value {
+fn whole_answer(data: &Value) -> Value {
     json!({"request_id": "bf7bb5df-33ae", "lease_id": "", "renewable": false, "lease_duration": 0, "data": data,
         "wrap_info": null, "warnings": null, "auth": null, "mount_type": "kv"})
 }
