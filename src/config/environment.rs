@@ -9,7 +9,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::reader::{Files, Findings};
 use super::variables::{Setting, Settings, is_known};
-use super::{BaseConfig, Config, ConfigError, ConfigErrors, KeyStoreConfig, LogFormat, MasterKeySources, near, sync};
+use super::{
+    BaseConfig, Config, ConfigError, ConfigErrors, KeyStoreConfig, LogFormat, MasterKeySources, key_sources, near, sync,
+};
 
 const DEFAULT_PORT: u16 = 7420;
 const MAX_SECRET_LEN: u64 = 64 * 1024;
@@ -212,8 +214,12 @@ fn key_store(
     findings: &mut Findings,
 ) -> KeyStoreConfig {
     let database = (&settings.appferry_database_url, &settings.appferry_database_url_file);
-    let master_keys = master_keys(settings, environment, files, findings);
-    KeyStoreConfig { data_dir, database: database_url(database, files, findings), master_keys }
+    KeyStoreConfig {
+        data_dir,
+        master_keys: master_keys(settings, environment, files, findings),
+        database: database_url(database, files, findings),
+        sources: key_sources::read(settings, files, findings),
+    }
 }
 
 /// The URL may hold a password: it is never shown.
