@@ -18,4 +18,4 @@ pub use records::{Added, Canary, KeyRecords, KeyRow, MasterKeysInUse, NewKey, Se
 pub use remote::{PushError, RefOutcome, RefUpdate, Remote, RemoteTip};
 pub use repository::{Commit, LocalRepository, RefEdit, Signature};
 pub use sources::{KeySource, SourceKey};
-pub use ssh::{ProcessEnd, RemoteProcess, SessionClass, SshSessions, SshTarget, connection_lost};
+pub use ssh::{Pair, ProcessEnd, RemoteProcess, SessionClass, SshSessions, SshTarget, UsedKey, connection_lost};

@@ -121,7 +121,7 @@ impl Pair {
         let access = Access::Key(KeyName::new("deploy").expect("a name"));
         let branch = BranchName::new("main").expect("a branch");
         let local = self.flushes.clone();
-        open(Settings { url, branch, repository: self.local.clone(), local, sessions, access, limits })
+        open(Settings { url, branch, repository: self.local.clone(), local, sessions, access, writes: true, limits })
             .expect("a remote")
     }
 
@@ -147,7 +147,8 @@ impl Pair {
         };
         let branch = BranchName::new(branch).expect("a branch");
         let local = self.flushes.clone();
-        let settings = Settings { url, branch, repository: self.local.clone(), local, sessions, access, limits };
+        let settings =
+            Settings { url, branch, repository: self.local.clone(), local, sessions, access, writes: true, limits };
         open(settings).expect("a remote")
     }
 }
@@ -264,6 +265,7 @@ impl SshSessions for Shell {
             stdout: Box::pin(stdout.take(limit)),
             ended: Box::pin(ended),
             preopened: false,
+            key: None,
         })
     }
 
