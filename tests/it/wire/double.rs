@@ -118,10 +118,21 @@ impl Pair {
 
     /// The server's repository at `url`, through `sessions`.
     pub(super) fn through(&self, sessions: Arc<dyn SshSessions>, url: RepoUrl, limits: TimeLimits) -> Arc<dyn Remote> {
+        self.through_for(sessions, url, limits, true)
+    }
+
+    /// The same, which pushes or never will.
+    pub(super) fn through_for(
+        &self,
+        sessions: Arc<dyn SshSessions>,
+        url: RepoUrl,
+        limits: TimeLimits,
+        writes: bool,
+    ) -> Arc<dyn Remote> {
         let access = Access::Key(KeyName::new("deploy").expect("a name"));
         let branch = BranchName::new("main").expect("a branch");
         let local = self.flushes.clone();
-        open(Settings { url, branch, repository: self.local.clone(), local, sessions, access, writes: true, limits })
+        open(Settings { url, branch, repository: self.local.clone(), local, sessions, access, writes, limits })
             .expect("a remote")
     }
 
