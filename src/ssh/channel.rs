@@ -80,9 +80,11 @@ impl Drop for OpenChannel {
 }
 
 /// The most channels that a server seems to allow, learnt from its refusals.
+///
+/// A refusal may have had another cause: the server may still count what has ended, or be set up anew. So after a while one
+/// more channel is tried, and if that is opened, no limit is known any more.
 pub(super) struct ChannelLimit {
     learnt: Option<(usize, Instant)>,
-    /// A refusal may have had another cause, and a server may be set up anew: so long it is believed.
     believed_for: Duration,
 }
 
@@ -92,17 +94,29 @@ impl ChannelLimit {
         Self { learnt: None, believed_for }
     }
 
-    /// The limit as far as it is known.
+    /// How many channels may be open or being opened now.
     pub(super) fn most(&self) -> usize {
         match self.learnt {
             Some((most, at)) if at.elapsed() < self.believed_for => most,
-            _ => usize::MAX,
+            Some((most, _)) => most.saturating_add(1),
+            None => usize::MAX,
         }
+    }
+
+    /// When one more may be tried, if that is still to come.
+    pub(super) fn next_try(&self) -> Option<Instant> {
+        self.learnt.map(|(_, at)| at + self.believed_for).filter(|at| *at > Instant::now())
     }
 
     /// The server refused a channel while `others` were open.
     pub(super) fn refused(&mut self, others: usize) {
-        self.learnt = Some((self.most().min(others.max(1)), Instant::now()));
+        let known = self.learnt.map_or(usize::MAX, |(most, _)| most);
+        self.learnt = Some((known.min(others.max(1)), Instant::now()));
+    }
+
+    /// The server opened a channel, so that so many are open now. Answers whether a limit is forgotten for that.
+    pub(super) fn opened(&mut self, open: usize) -> bool {
+        self.learnt.take_if(|(most, _)| open > *most).is_some()
     }
 }
 
@@ -111,16 +125,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_limit_that_was_learnt_is_forgotten_after_a_while() {
+    fn a_limit_is_believed_for_a_while_then_one_more_is_tried() {
         let mut limit = ChannelLimit::new(Duration::from_hours(1));
-        assert_eq!(limit.most(), usize::MAX);
+        assert_eq!((limit.most(), limit.next_try()), (usize::MAX, None));
         limit.refused(9);
         assert_eq!(limit.most(), 9);
         limit.refused(0); // the server may still count what has ended: one is always tried
         limit.refused(5);
-        assert_eq!(limit.most(), 1);
-        let mut forgetful = ChannelLimit::new(Duration::ZERO);
-        forgetful.refused(1);
-        assert_eq!(forgetful.most(), usize::MAX);
+        assert_eq!((limit.most(), limit.next_try().is_some()), (1, true));
+        let mut doubtful = ChannelLimit::new(Duration::ZERO);
+        doubtful.refused(1);
+        assert_eq!((doubtful.most(), doubtful.next_try()), (2, None));
+        doubtful.refused(1);
+        assert_eq!(doubtful.most(), 2);
+        assert!(doubtful.opened(2));
+        assert_eq!(doubtful.most(), usize::MAX);
     }
 }

@@ -30,7 +30,7 @@ pub(super) struct Gates {
     limit: Duration,
     permanent: Duration,
     ask_again: Duration,
-    gates: Mutex<HashMap<Who, Gate>>,
+    failed: Mutex<HashMap<Who, Gate>>,
 }
 
 struct Gate {
@@ -52,7 +52,7 @@ impl Gates {
             limit: settings.retry_limit,
             permanent: settings.permanent_retry,
             ask_again: settings.ask_again,
-            gates: Mutex::default(),
+            failed: Mutex::default(),
         }
     }
 
@@ -137,7 +137,7 @@ impl Gates {
     }
 
     fn locked(&self) -> MutexGuard<'_, HashMap<Who, Gate>> {
-        self.gates.lock().unwrap_or_else(PoisonError::into_inner)
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use russh::{ChannelOpenFailure, Disconnect, Error};
 use tokio::sync::{oneshot, watch};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -106,7 +106,9 @@ impl Session {
         loop {
             // Each time: it may have been on its way, and be the only one that the server allows.
             if let Some(channel) = self.take_spare() {
-                return Ok((channel, true, InUse::one_more(self).serve()));
+                let in_use = InUse::one_more(self).serve();
+                self.note_open();
+                return Ok((channel, true, in_use));
             }
             if let Some(in_use) = InUse::within_limit(self) {
                 match self.open_new(limit).await {
@@ -116,11 +118,21 @@ impl Session {
                     Err(other) => return Err(other),
                 }
             }
-            let free = |n: &usize| *n < locked(&self.limit).most();
-            let freed = timeout_at(deadline, count.wait_for(free)).await.is_ok();
-            if !freed || Instant::now() >= deadline {
+            self.until_one_more(&mut count, deadline).await;
+            if Instant::now() >= deadline {
                 return Err(NoChannel::Refused(refusal, *self.in_use.borrow()));
             }
+        }
+    }
+
+    /// Waits until a channel may be tried, or for `deadline`.
+    async fn until_one_more(&self, count: &mut watch::Receiver<usize>, deadline: Instant) {
+        let next_try = locked(&self.limit).next_try();
+        let free = |n: &usize| *n < locked(&self.limit).most();
+        tokio::select! {
+            _ = count.wait_for(free) => {}
+            () = tokio::time::sleep_until(next_try.unwrap_or(deadline)), if next_try.is_some() => {}
+            () = tokio::time::sleep_until(deadline) => {}
         }
     }
 
@@ -205,7 +217,19 @@ impl Session {
             locked(&self.limit).refused(others);
             return Err(NoChannel::Refused(reason, others));
         }
+        if opened.is_ok() {
+            self.note_open();
+        }
         opened
+    }
+
+    /// So many channels as are in use now, the server allows.
+    fn note_open(&self) {
+        let open = *self.in_use.borrow();
+        let forgotten = locked(&self.limit).opened(open);
+        if forgotten {
+            self.in_use.send_modify(|_| ()); // for those who wait because of it
+        }
     }
 
     async fn confirmed_channel(&self) -> Result<OpenChannel, NoChannel> {

@@ -32,8 +32,8 @@ pub struct Settings {
     pub previous_pair_retry: Duration,
     /// A person who asks for something does not wait for any of these times, but for this one since the last try.
     pub ask_again: Duration,
-    /// How long it is believed that a server allows no more channels than when it refused one. Then one more is tried:
-    /// the refusal may have had another cause.
+    /// How long it is believed that a server allows no more channels than when it refused one. Then one more is tried, which
+    /// costs a round trip: the refusal may have had another cause.
     pub channel_limit_retry: Duration,
     /// The first word of the audit log's entries: what the sessions are for.
     pub purpose: &'static str,
@@ -54,7 +54,7 @@ impl Default for Settings {
             permanent_retry: Duration::from_mins(1),
             previous_pair_retry: Duration::from_mins(5),
             ask_again: Duration::from_secs(1),
-            channel_limit_retry: Duration::from_mins(1),
+            channel_limit_retry: Duration::from_secs(1),
             purpose: "git",
         }
     }

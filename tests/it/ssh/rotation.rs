@@ -1,7 +1,7 @@
 //! A key that is being rotated: the new pair is tried first, and nobody is locked out.
 
 use super::*;
-use appferry::ports::Pair;
+use appferry::ports::{Pair, UsedKey};
 
 fn at_once() -> Settings {
     Settings { key_check_interval: Duration::ZERO, ask_again: Duration::ZERO, ..settings() }
@@ -28,7 +28,7 @@ async fn the_key_pair_before_stands_in_until_the_new_one_is_accepted_at_one_refu
     scene.sshd.authorize(&new.public_line);
     scene.sessions.try_at_once(&scene.target);
     let process = scene.start(Control, "echo new").await.unwrap();
-    assert!(process.key.as_ref().is_some_and(|key| key.is_being_proved()));
+    assert!(process.key.as_ref().is_some_and(UsedKey::is_being_proved));
     assert_eq!(finish(process).await.0, "new\n");
     assert_eq!(scene.keyring.logins().last(), Some(&login(&new, "ok")));
     scene.sshd.logged("Disconnected from user").await; // what stood in is not kept
