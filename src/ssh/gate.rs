@@ -206,6 +206,15 @@ mod tests {
     }
 
     #[test]
+    fn that_another_pair_stands_in_is_news_once_for_a_key() {
+        let gates = gates(HOUR);
+        for (generation, news) in [(2, true), (2, false), (3, true), (3, false)] {
+            gates.failed(&who(), &failure(FailureClass::Authentication), ground(generation, 1));
+            assert_eq!(gates.is_news_that_other_stands_in(&who()), news, "generation {generation}");
+        }
+    }
+
+    #[test]
     fn another_key_or_other_host_keys_or_a_person_open_the_way_at_once() {
         let gates = gates(HOUR);
         let first = ground(1, 1);

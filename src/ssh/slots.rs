@@ -62,7 +62,7 @@ impl Slots {
                 && unfit(session)
                 && session.retire()
             {
-                tracing::info!(key = %target.key, host = %target.host, ?pair, "the key was changed: its session is given up");
+                tracing::info!(key = %target.key, host = %target.host, ?pair, "another key pair is used now: a session is given up");
             }
         }
     }

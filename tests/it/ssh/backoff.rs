@@ -115,18 +115,28 @@ async fn a_host_key_that_is_not_trusted_is_not_asked_for_again_until_what_is_tru
 }
 
 #[tokio::test]
-async fn a_server_that_lets_in_and_opens_no_channel_is_not_logged_in_to_at_each_call() {
-    let settings = Settings { channel_open_timeout: Duration::from_millis(300), ..patient() };
+async fn a_server_that_hangs_after_the_key_was_accepted_is_not_logged_in_to_at_each_call() {
+    let (login_timeout, channel_open_timeout) = (Duration::from_secs(1), Duration::from_secs(1));
+    let settings = Settings { login_timeout, channel_open_timeout, ..patient() };
     let Some(scene) = Scene::of(Setup::default(), KeyPair::ed25519("deploy"), settings) else { return };
-    // The login is answered, and then nothing is any more.
-    let frozen = async {
+    let freeze = async {
         scene.sshd.logged("Accepted publickey for").await;
         scene.sshd.freeze();
     };
-    let (failed, ()) = tokio::join!(scene.start(Control, "true"), frozen);
-    let Err(failure) = failed else { return }; // the freeze came too late: nothing is shown
-    assert_eq!(failure.class, FailureClass::TimeOut, "{failure}");
-    scene.sshd.thaw();
-    assert_eq!(scene.failure().await.class, FailureClass::TimeOut);
+    let (failed, ()) = tokio::join!(scene.start(Control, "sleep 1"), freeze);
+    if let Err(failure) = failed {
+        assert_eq!(failure.class, FailureClass::TimeOut, "{failure}");
+        scene.sshd.thaw();
+        assert_eq!(scene.failure().await.class, FailureClass::TimeOut);
+    } // else the freeze came too late, and there is nothing to see
+    assert_eq!(scene.sshd.logins(), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_all_channels_is_asked_on_the_session_that_stands() {
+    let Some(scene) = Scene::with_config("MaxSessions 0") else { return };
+    for _ in 0..3 {
+        assert_eq!(scene.failure().await.class, FailureClass::ChannelRefused);
+    }
     assert_eq!(scene.sshd.logins(), 1);
 }

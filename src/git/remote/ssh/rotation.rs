@@ -91,6 +91,15 @@ impl Rotation {
         seen.version.previous.clone()
     }
 
+    /// A person asks for something: what was refused to the new pair may be granted by now.
+    pub(super) fn try_at_once(&self) {
+        if let Some(seen) = self.locked().as_mut() {
+            for service in [&mut seen.read, &mut seen.write] {
+                (service.refused, service.checked) = (None, None);
+            }
+        }
+    }
+
     /// Whether reading is proved and writing is not, and it is time to ask. Whoever gets `true` asks.
     pub(super) fn write_is_to_be_checked(&self) -> bool {
         let mut seen = self.locked();
@@ -172,6 +181,10 @@ mod tests {
         assert_eq!((rotation.pair(Asking::Read), rotation.pair(Asking::Write)), (Pair::Current, Pair::Previous));
         rotation.runs_with(&used(3, Pair::Current, Some("2")));
         assert_eq!(rotation.pair(Asking::Write), Pair::Current);
+        rotation.runs_with(&new);
+        rotation.refused(&new, Asking::Read, &refusal());
+        rotation.try_at_once();
+        assert_eq!(rotation.pair(Asking::Read), Pair::Current);
         let impatient = Rotation::new(Duration::ZERO);
         impatient.runs_with(&new);
         impatient.refused(&new, Asking::Write, &refusal());

@@ -116,6 +116,7 @@ impl Server {
 
     /// See [`SshSessions::try_at_once`].
     pub(super) fn try_at_once(&self) {
+        self.rotation.try_at_once();
         self.sessions.try_at_once(&self.target);
     }
 }
