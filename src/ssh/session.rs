@@ -1,5 +1,7 @@
 //! A session: a connection that is logged in, the channels on it, and the one that is open ahead.
 
+mod in_use;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use super::channel::{ChannelLimit, NoChannel, OpenChannel};
 use super::link::Link;
 use crate::ports::{KeyVersion, Pair, UsedKey};
+pub(super) use in_use::InUse;
 
 /// How long the other side has for its last words when a session is closed.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -35,13 +38,6 @@ pub(super) struct Session {
     limit: Mutex<ChannelLimit>,
     last_used: Mutex<Instant>,
     tracker: TaskTracker,
-}
-
-/// Counts a channel as in use until it is dropped.
-pub(super) struct InUse {
-    session: Arc<Session>,
-    /// There was a channel, not just the attempt to open one.
-    served: bool,
 }
 
 impl Session {
@@ -266,40 +262,4 @@ impl Session {
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl InUse {
-    fn one_more(session: &Arc<Session>) -> Self {
-        session.in_use.send_modify(|n| *n += 1);
-        Self { session: Arc::clone(session), served: false }
-    }
-
-    fn within_limit(session: &Arc<Session>) -> Option<Self> {
-        let limit = locked(&session.limit).most();
-        let add = |n: &mut usize| {
-            let free = *n < limit;
-            *n += usize::from(free);
-            free
-        };
-        session.in_use.send_if_modified(add).then(|| Self { session: Arc::clone(session), served: false })
-    }
-
-    /// Resolves when the connection is gone.
-    pub(super) async fn lost(&self) {
-        self.session.link.ended.cancelled().await;
-    }
-
-    fn serve(mut self) -> Self {
-        self.served = true;
-        self
-    }
-}
-
-impl Drop for InUse {
-    fn drop(&mut self) {
-        if self.served {
-            *locked(&self.session.last_used) = Instant::now();
-        }
-        self.session.in_use.send_modify(|n| *n = n.saturating_sub(1));
-    }
 }
