@@ -172,6 +172,7 @@ pub fn open_remote(
         local,
         sessions,
         access: access(sync),
+        writes: !sync.locked,
         limits: TimeLimits::default(),
     })
 }

@@ -146,6 +146,7 @@ impl Worker {
         };
         if answer.is_some() {
             self.push_link.try_at_once();
+            self.remote.try_at_once();
         }
         if wake.poll || !self.link.is_up() && answer.is_some() {
             self.poll().await?;
