@@ -4,15 +4,20 @@
 //! (`dial`), shaking hands (`link`), proving the host key ([`HostKeys`]) and logging in (`login`); commands run on its
 //! channels (`process`).
 
+mod algorithms;
+mod certificate;
 mod cut;
 mod dial;
 mod failures;
 mod handler;
 mod host_keys;
 mod host_pattern;
+mod keeper;
+mod known_file;
 mod known_hosts;
 mod link;
 mod login;
+mod pins;
 mod pool;
 mod process;
 mod process_io;
@@ -21,5 +26,6 @@ mod settings;
 mod verdict;
 
 pub use host_keys::HostKeys;
+pub use pins::Source;
 pub use pool::Sessions;
 pub use settings::Settings;

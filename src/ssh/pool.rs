@@ -228,8 +228,8 @@ impl Pool {
     }
 
     async fn log_in(&self, target: &SshTarget, key: &ResolvedKey, cut: &CancellationToken) -> Result<Session, Failure> {
-        let private = login::decode(key).await?;
         let pins = self.host_keys.pins(&target.host, target.port).await?;
+        let private = login::decode(key).await?;
         let mut link = link(target, &pins, &self.settings, cut).await?;
         let deadline = link.deadline;
         let result = match timeout_at(deadline, login::log_in(&mut link, target, key, private)).await {
@@ -240,7 +240,7 @@ impl Pool {
             purpose: format!("{} {}", self.settings.purpose, failures::whereto(target)),
             fingerprint: key.fingerprint.clone(),
             host_key: locked(&link.learnt).host_key.clone(),
-            algorithms: None,
+            algorithms: locked(&link.learnt).algorithms.clone(),
             outcome: result.as_ref().err().map_or("ok", |failure| failure.class.words()).to_owned(),
         };
         self.keyring.record_use(&key.name, used).await;
