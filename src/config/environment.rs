@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::reader::{Files, Findings};
 use super::variables::{Setting, Settings, is_known};
-use super::{BaseConfig, Config, ConfigError, ConfigErrors, LogFormat, MasterKeySources, near, sync};
+use super::{BaseConfig, Config, ConfigError, ConfigErrors, HostKeyPolicy, LogFormat, MasterKeySources, near, sync};
 
 const DEFAULT_PORT: u16 = 7420;
 const MAX_SECRET_LEN: u64 = 64 * 1024;
@@ -48,7 +48,7 @@ impl Environment {
         Self { variables, ..Self::default() }
     }
 
-    fn value(&self, name: &str) -> Option<&str> {
+    pub(super) fn value(&self, name: &str) -> Option<&str> {
         let found = self.variables.iter().find(|(known, value)| known == name && !value.trim().is_empty());
         found.map(|(_, value)| value.as_str())
     }
@@ -91,6 +91,7 @@ impl Config {
             data_dir,
             listen: listen(&settings.appferry_listen, &mut findings),
             known_hosts: known_hosts(&settings.appferry_known_hosts, files, &mut findings),
+            host_keys: host_keys(&settings.appferry_host_keys, &mut findings),
             instance: instance(&settings.appferry_instance, &mut findings),
             log_format: log_format(&settings.appferry_log_format, &mut findings),
             master_keys: master_keys(&settings, environment, files, &mut findings),
@@ -112,6 +113,7 @@ impl BaseConfig {
         findings.errors.retain(|error| error.variable.starts_with("APPFERRY_"));
         let base = Self {
             data_dir: data_dir(&settings, environment, &mut findings),
+            known_hosts: findings.path(&settings.appferry_known_hosts),
             log_format: log_format(&settings.appferry_log_format, &mut findings),
             master_keys: master_keys(&settings, environment, files, &mut findings),
             warnings: Vec::new(),
@@ -175,6 +177,18 @@ fn known_hosts(setting: &Setting, files: &dyn Files, findings: &mut Findings) ->
             .error(setting.name, format!("there is no file {}; mount it, or leave the variable out", path.display()));
     }
     Some(path)
+}
+
+fn host_keys(setting: &Setting, findings: &mut Findings) -> HostKeyPolicy {
+    let Some(text) = findings.text(setting) else { return HostKeyPolicy::default() };
+    match text.to_ascii_lowercase().as_str() {
+        "strict" => HostKeyPolicy::Strict,
+        "accept-new" => HostKeyPolicy::AcceptNew,
+        _ => {
+            findings.error(setting.name, format!("{text:?} is no way to treat host keys; write strict or accept-new"));
+            HostKeyPolicy::default()
+        }
+    }
 }
 
 fn instance(setting: &Setting, findings: &mut Findings) -> Option<String> {

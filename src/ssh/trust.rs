@@ -119,7 +119,7 @@ impl HostKeys {
     /// # Errors
     /// Disk, connect or internal: what is known cannot be read.
     pub async fn standings(&self, host: &str, port: u16, shown: &[ScannedKey]) -> Result<Vec<Standing>, Failure> {
-        let pins = self.known(host, port).await?;
+        let pins = self.wholly_known(host, port).await?;
         Ok(shown.iter().map(|key| pins.standing(key)).collect())
     }
 
@@ -135,7 +135,7 @@ impl HostKeys {
         trusted_by: &str,
         replace: bool,
     ) -> Result<Vec<Trusted>, TrustError> {
-        let pins = self.known(host, port).await?;
+        let pins = self.wholly_known(host, port).await?;
         let mut wanted: Vec<&ScannedKey> = Vec::new();
         for asked in fingerprints {
             let key = pins.acceptable(shown, asked, replace)?;
@@ -151,7 +151,7 @@ impl HostKeys {
                 kind: key.kind.clone(),
                 fingerprint: key.fingerprint.clone(),
                 replaced: replaced.into_iter().map(|old| old.fingerprint).collect(),
-                beside: pins.others_of_its_type(key).filter(|pin| !is_stored(pin)).map(known_print).collect(),
+                beside: pins.others_of_its_type(key).filter(|pin| stays(pin)).map(known_print).collect(),
             });
         }
         Ok(trusted)
@@ -169,7 +169,7 @@ impl HostKeys {
         fingerprint: Option<&Fingerprint>,
     ) -> Result<(Vec<TrustedHostKey>, Vec<KnownPrint>), Failure> {
         let forgotten = self.keeper.store()?.forget(&spec(host, port), fingerprint.map(Fingerprint::as_str)).await?;
-        let left = self.known(host, port).await?;
+        let left = self.wholly_known(host, port).await?;
         Ok((forgotten, left.keys.iter().map(known_print).collect()))
     }
 
@@ -191,6 +191,12 @@ impl HostKeys {
         });
         Ok(built_in.chain(from_file).chain(stored).collect())
     }
+
+    /// As [`known`](Self::known), but no source may be missing.
+    async fn wholly_known(&self, host: &str, port: u16) -> Result<Pins, Failure> {
+        let mut pins = self.known(host, port).await?;
+        pins.store_problem.take().map_or(Ok(pins), Err)
+    }
 }
 
 impl Pins {
@@ -203,7 +209,7 @@ impl Pins {
             return Standing::Trusted(pin.source.clone());
         }
         let known: Vec<KnownPrint> = self.others_of_its_type(shown).map(known_print).collect();
-        if known.is_empty() || self.borrowed { Standing::Unknown } else { Standing::Changed { known } }
+        if known.is_empty() { Standing::Unknown } else { Standing::Changed { known } }
     }
 
     fn acceptable<'a>(
@@ -229,15 +235,17 @@ impl Pins {
         }
     }
 
+    /// The other keys of this type that the host itself may show.
     fn others_of_its_type(&self, shown: &ScannedKey) -> impl Iterator<Item = &Pin> {
         let is_other =
             |pin: &&Pin| pin.key.algorithm() == shown.key.algorithm() && pin.key.key_data() != shown.key.key_data();
-        self.keys.iter().filter(is_other)
+        self.keys.iter().filter(|_| !self.borrowed).filter(is_other)
     }
 }
 
-fn is_stored(pin: &Pin) -> bool {
-    matches!(pin.source, Source::Store { .. })
+/// What is built in or in the file stays, whatever the store replaces.
+fn stays(pin: &Pin) -> bool {
+    !matches!(pin.source, Source::Store { .. })
 }
 
 fn known_print(pin: &Pin) -> KnownPrint {

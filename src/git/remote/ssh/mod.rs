@@ -167,6 +167,10 @@ impl SshRemote {
 
 #[async_trait]
 impl Remote for SshRemote {
+    fn holds_back(&self) -> bool {
+        true // the sessions do
+    }
+
     async fn poll(&self) -> Result<RemoteTip, Failure> {
         let tip = within_poll_limit(self.limits, self.poll_now()).await?;
         self.remember(&tip);
