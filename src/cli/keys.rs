@@ -1,14 +1,13 @@
 //! `appferry keys …`: the key store at the command line. Needs no worker and no `GIT_SYNC_…` variable.
 
 use std::io::{self, Write};
-use std::path::Path;
 
 use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::config::MasterKeySources;
+use crate::config::{KeyStoreConfig, account_name};
 use crate::domain::KeyName;
-use crate::keys::{KeyKind, KeyRecord, KeyService};
+use crate::keys::{KeyKind, KeyRecord, KeyService, Protection};
 
 /// Named SSH keys.
 #[derive(Args, Clone, Debug)]
@@ -62,12 +61,12 @@ enum KindArg {
 ///
 /// # Errors
 /// What is wrong, then what to do, in one line.
-pub async fn run(args: KeysArgs, data_dir: &Path, master: &MasterKeySources) -> anyhow::Result<()> {
+pub async fn run(args: KeysArgs, config: &KeyStoreConfig) -> anyhow::Result<()> {
     let kind = match &args.command {
         KeysCommand::Generate { kind, bits, .. } => Some(chosen_kind(*kind, *bits)?), // before a store is made
         _ => None,
     };
-    let (service, notices) = KeyService::open(data_dir, master).await?;
+    let (service, notices) = KeyService::open(config, &account_name()).await?;
     for notice in notices {
         let _ = writeln!(io::stderr(), "note: {notice}");
     }
@@ -88,7 +87,9 @@ fn chosen_kind(kind: KindArg, bits: Option<u32>) -> anyhow::Result<KeyKind> {
 
 async fn answer(service: &KeyService, command: KeysCommand, kind: KeyKind) -> anyhow::Result<String> {
     Ok(match command {
-        KeysCommand::Generate { name, .. } => line(service.generate(&name, kind).await?.public_key),
+        KeysCommand::Generate { name, .. } => {
+            line(service.generate(&name, kind, Protection::None).await?.pair.public_key)
+        }
         KeysCommand::List { json: true } => json(&service.list().await?)?,
         KeysCommand::List { json: false } => table(&service.list().await?),
         KeysCommand::Show { name, json: true } => json(&service.show(&name).await?)?,
@@ -124,10 +125,10 @@ fn table(keys: &[KeyRecord]) -> String {
 fn row(key: &KeyRecord) -> [String; 7] {
     [
         key.name.to_string(),
-        key.kind.clone(),
-        key.bits.to_string(),
-        key.fingerprint.clone(),
-        key.created.clone(),
+        key.pair.kind.clone(),
+        key.pair.bits.to_string(),
+        key.pair.fingerprint.clone(),
+        key.created.clone().unwrap_or_default(),
         key.last_used.as_ref().map_or_else(|| "never".to_owned(), |used| used.at.clone()),
         used_by(key),
     ]
@@ -138,13 +139,13 @@ fn details(key: &KeyRecord) -> String {
     let last_used = last_used.map_or_else(|| "never".to_owned(), |used| format!("{}, {}", used.at, used.purpose));
     let lines = [
         ("Name", key.name.to_string()),
-        ("Type", format!("{}, {} bits", key.kind, key.bits)),
-        ("Fingerprint", key.fingerprint.clone()),
-        ("Public key", key.public_key.clone()),
-        ("Created", key.created.clone()),
+        ("Type", format!("{}, {} bits", key.pair.kind, key.pair.bits)),
+        ("Fingerprint", key.pair.fingerprint.clone()),
+        ("Public key", key.pair.public_key.clone()),
+        ("Created", key.created.clone().unwrap_or_default()),
         ("Last used", last_used),
         ("Used by", used_by(key)),
-        ("Generation", key.generation.to_string()),
+        ("Generation", key.pair.generation.to_string()),
     ];
     lines.map(|(label, value)| format!("{label:<12} {value}\n")).concat()
 }
@@ -167,7 +168,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::keys::LastUse;
+    use crate::keys::{LastUse, PairRecord, PassphraseState};
 
     #[derive(Parser)]
     struct Program {
@@ -178,14 +179,20 @@ mod tests {
     fn key(name: &str) -> KeyRecord {
         KeyRecord {
             name: KeyName::new(name).unwrap(),
-            kind: "ed25519".into(),
-            bits: 256,
-            fingerprint: "SHA256:abc".into(),
-            public_key: format!("ssh-ed25519 AAAA {name}"),
-            created: "2026-01-02T03:04:05Z".into(),
+            source: "store",
+            pair: PairRecord {
+                generation: 1,
+                kind: "ed25519".into(),
+                bits: 256,
+                fingerprint: "SHA256:abc".into(),
+                public_key: format!("ssh-ed25519 AAAA {name}"),
+                passphrase: PassphraseState::None,
+                first_login: None,
+            },
+            created: Some("2026-01-02T03:04:05Z".into()),
             last_used: None,
             used_by: Vec::new(),
-            generation: 1,
+            previous: None,
         }
     }
 

@@ -58,7 +58,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Keys(args) => {
             let base = base()?;
-            keys::run(args, &base.data_dir, &base.master_keys).await?;
+            keys::run(args, &base.keys).await?;
         }
         Command::Sync(action) => {
             let base = base()?;

@@ -2,6 +2,7 @@
 
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
+use secrecy::{ExposeSecret as _, SecretString};
 use ssh_key::private::{Ed25519Keypair, KeypairData, RsaKeypair};
 use ssh_key::{HashAlg, LineEnding, PrivateKey};
 use zeroize::Zeroizing;
@@ -58,7 +59,8 @@ impl KeyKind {
 
 /// A new key pair, in the forms that are kept.
 pub(super) struct Material {
-    pub(super) kind: KeyKind,
+    /// `ed25519`, `rsa` or `ecdsa`.
+    pub(super) kind: &'static str,
     pub(super) bits: u32,
     /// `SHA256:…`.
     pub(super) fingerprint: String,
@@ -77,7 +79,7 @@ pub(super) fn generate(kind: KeyKind) -> Result<Material, KeyError> {
     };
     let private = PrivateKey::new(pair, "").map_err(failed)?;
     Ok(Material {
-        kind,
+        kind: kind.word(),
         bits,
         fingerprint: private.fingerprint(HashAlg::Sha256).to_string(),
         public_key: private.public_key().to_openssh().map_err(failed)?.trim_end().to_owned(),
@@ -85,9 +87,33 @@ pub(super) fn generate(kind: KeyKind) -> Result<Material, KeyError> {
     })
 }
 
-/// The fingerprint of an unencrypted OpenSSH PEM; `None` if it is not one.
-pub(super) fn fingerprint(private_pem: &[u8]) -> Option<String> {
-    PrivateKey::from_openssh(private_pem).ok().map(|key| key.fingerprint(HashAlg::Sha256).to_string())
+/// What an OpenSSH PEM says without its passphrase.
+pub(super) struct PublicParts {
+    /// `SHA256:…`.
+    pub(super) fingerprint: String,
+    /// Whether it is encrypted with a passphrase.
+    pub(super) encrypted: bool,
+}
+
+/// The public parts of an OpenSSH PEM; `None` if it is not one.
+pub(super) fn public_parts(private_pem: &str) -> Option<PublicParts> {
+    let key = PrivateKey::from_openssh(private_pem).ok()?;
+    Some(PublicParts { fingerprint: key.fingerprint(HashAlg::Sha256).to_string(), encrypted: key.is_encrypted() })
+}
+
+/// The same key, encrypted with a passphrase. Blocks for a moment.
+pub(super) fn protect(private_pem: &str, passphrase: &SecretString) -> Result<Zeroizing<String>, KeyError> {
+    let failed = |error: ssh_key::Error| KeyError::Generate(error.to_string());
+    let key = PrivateKey::from_openssh(private_pem).map_err(failed)?;
+    let mut random = StdRng::try_from_rng(&mut SysRng).map_err(|e| KeyError::Generate(e.to_string()))?;
+    let encrypted = key.encrypt(&mut random, passphrase.expose_secret()).map_err(failed)?;
+    encrypted.to_openssh(LineEnding::LF).map_err(failed)
+}
+
+/// The same key without its passphrase; `None` if that is not its passphrase. Blocks for a moment.
+pub(super) fn unlock(private_pem: &str, passphrase: &SecretString) -> Option<Zeroizing<String>> {
+    let key = PrivateKey::from_openssh(private_pem).ok()?;
+    key.decrypt(passphrase.expose_secret()).ok()?.to_openssh(LineEnding::LF).ok()
 }
 
 fn ed25519() -> Result<Ed25519Keypair, KeyError> {
@@ -119,7 +145,8 @@ mod tests {
     fn a_new_pair_is_whole_and_carries_no_comment() {
         let made = generate(KeyKind::default()).unwrap();
         assert_eq!(made.public_key.split(' ').count(), 2);
-        assert_eq!(fingerprint(made.private_pem.as_bytes()), Some(made.fingerprint));
-        assert_eq!(fingerprint(b"no key"), None);
+        let public = public_parts(&made.private_pem).unwrap();
+        assert_eq!((public.fingerprint, public.encrypted), (made.fingerprint, false));
+        assert!(public_parts("no key").is_none());
     }
 }
