@@ -1,7 +1,7 @@
 //! Which host keys are trusted: those of the known providers, those of a `known_hosts` file, and those that people have
 //! trusted.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::host_pattern::{plain_name, spec};
@@ -72,6 +72,12 @@ impl HostKeys {
         }
     }
 
+    /// The lines of the file, each as a source.
+    pub(super) fn lines_of<'a>(&'a self, loaded: &'a Loaded) -> impl Iterator<Item = (&'a Line, Source)> {
+        let path = self.file.as_ref().map_or(Path::new(""), |file| &file.path);
+        loaded.lines.iter().map(move |line| (line, Source::File { file: path.to_owned(), line: line.number }))
+    }
+
     /// What is said of the host as it is called at port `at`.
     async fn collect(&self, host: &str, port: u16, at: u16, file: &Loaded) -> Pins {
         let named = spec(host, at);
@@ -89,7 +95,7 @@ impl HostKeys {
             keeper: Arc::clone(&self.keeper),
         };
         let built_in = self.built_in.iter().map(|line| (line, Source::BuiltIn));
-        let from_file = file.lines.iter().map(|line| (line, Source::File { line: line.number }));
+        let from_file = self.lines_of(file);
         for (line, source) in built_in.chain(from_file).filter(|(line, _)| line.hosts.matches(&named)) {
             match line.marker {
                 Marker::Trusted => pins.keys.push(Pin { key: line.key.clone(), source }),

@@ -54,6 +54,8 @@ pub enum Source {
     BuiltIn,
     /// A line of the file of `APPFERRY_KNOWN_HOSTS`.
     File {
+        /// Its path.
+        file: PathBuf,
         /// Counted from 1.
         line: usize,
     },
@@ -98,7 +100,7 @@ impl Pins {
         let mut hasher = DefaultHasher::new();
         let pins = [&self.keys, &self.authorities].map(|pins| pins.iter().map(|pin| &pin.key).collect::<Vec<_>>());
         for keys in pins.into_iter().chain([self.revoked.iter().collect()]) {
-            keys.iter().map(|key| fingerprint(key)).collect::<Vec<_>>().hash(&mut hasher);
+            keys.into_iter().map(fingerprint).collect::<Vec<_>>().hash(&mut hasher);
         }
         self.file_problem.hash(&mut hasher);
         hasher.finish()

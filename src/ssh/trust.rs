@@ -107,6 +107,8 @@ pub struct Trusted {
     pub kind: String,
     /// `SHA256:…`.
     pub fingerprint: String,
+    /// Who had trusted it before, and when.
+    pub already: Option<Source>,
     /// Those that it took the place of.
     pub replaced: Vec<String>,
     /// Others of its type that stay trusted until somebody changes what names them.
@@ -150,6 +152,10 @@ impl HostKeys {
             trusted.push(Trusted {
                 kind: key.kind.clone(),
                 fingerprint: key.fingerprint.clone(),
+                already: match pins.standing(key) {
+                    Standing::Trusted(source @ Source::Store { .. }) => Some(source),
+                    _ => None,
+                },
                 replaced: replaced.into_iter().map(|old| old.fingerprint).collect(),
                 beside: pins.others_of_its_type(key).filter(|pin| stays(pin)).map(known_print).collect(),
             });
@@ -180,7 +186,7 @@ impl HostKeys {
     pub async fn list(&self) -> Result<Vec<KnownKey>, Failure> {
         let file = self.load_file().await?;
         let built_in = self.built_in.iter().map(|line| listed(line, Source::BuiltIn));
-        let from_file = file.lines.iter().map(|line| listed(line, Source::File { line: line.number }));
+        let from_file = self.lines_of(&file).map(|(line, source)| listed(line, source));
         let stored = self.keeper.trusted(None).await?;
         let stored = stored.iter().filter_map(|key| Some((key, pin(key)?))).map(|(key, pin)| KnownKey {
             host: key.host.clone(),
@@ -204,8 +210,9 @@ impl Pins {
         if self.is_revoked(&shown.key) {
             return Standing::Revoked;
         }
-        let mut same = self.keys.iter().filter(|pin| pin.key.key_data() == shown.key.key_data());
-        if let Some(pin) = same.next() {
+        // What a person did says more than what ships.
+        let is_it = |pin: &&Pin| pin.key.key_data() == shown.key.key_data();
+        if let Some(pin) = self.keys.iter().rfind(is_it) {
             return Standing::Trusted(pin.source.clone());
         }
         let known: Vec<KnownPrint> = self.others_of_its_type(shown).map(known_print).collect();

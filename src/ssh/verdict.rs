@@ -141,7 +141,7 @@ impl Pins {
             Shown(shown)
         );
         let line_of = |pin: &Pin| match pin.source {
-            Source::File { line } => Some(line.to_string()),
+            Source::File { line, .. } => Some(line.to_string()),
             Source::BuiltIn | Source::Store { .. } => None,
         };
         let lines: Vec<String> = self.keys.iter().filter_map(line_of).collect();
@@ -200,7 +200,7 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BuiltIn => f.write_str("built in"),
-            Self::File { line } => write!(f, "line {line}"),
+            Self::File { file, line } => write!(f, "line {line} of {}", file.display()),
             Self::Store { trusted_by, trusted_at } => write!(f, "trusted by {trusted_by} on {trusted_at}"),
         }
     }
