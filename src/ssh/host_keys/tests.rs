@@ -1,10 +1,15 @@
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
+use async_trait::async_trait;
 use russh::keys::{Algorithm, HashAlg, PublicKey};
 
 use super::*;
 use crate::domain::FailureClass;
 use crate::ssh::algorithms::Offer;
+use crate::ssh::keeper::to_store;
+use crate::ssh::known_hosts::fingerprint;
 
 const OURS: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIazEu89wgQZ4bqs3d63QSMzYVa0MuJ2e2gKTKqu+UUO";
 const OTHER: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAfuCHKVTjquxvt6CM6tdG4SLp1Btn/nOeHHE5UOzRdf";
@@ -83,4 +88,153 @@ async fn a_missing_file_leaves_the_built_in_keys_and_is_named_where_it_matters()
     assert_eq!(judge(&keys.pins("bitbucket.org", 22).await.unwrap(), OURS), Ok(()));
     let failure = judge(&keys.pins("git.example.com", 22).await.unwrap(), OURS).unwrap_err();
     assert!(failure.message.contains("/nonexistent/known_hosts, cannot be read"), "{failure}");
+}
+
+/// Trusted keys in memory, with what was noted of changed ones.
+#[derive(Default)]
+struct Memory {
+    keys: Mutex<Vec<TrustedHostKey>>,
+    changed: Mutex<Vec<String>>,
+    broken: AtomicBool,
+}
+
+impl Memory {
+    fn check(&self) -> Result<(), Failure> {
+        if self.broken.load(Ordering::Relaxed) {
+            return Err(Failure::new(FailureClass::Disk, "the store is gone", "bring it back"));
+        }
+        Ok(())
+    }
+
+    fn with(host: &str, line: &str) -> Arc<Self> {
+        let memory = Self::default();
+        memory.keys.lock().unwrap().push(to_store(host, &key(line), "jo@server-1".into()));
+        Arc::new(memory)
+    }
+}
+
+#[async_trait]
+impl HostTrust for Memory {
+    async fn trusted(&self, host: Option<&str>) -> Result<Vec<TrustedHostKey>, Failure> {
+        self.check()?;
+        let keys = self.keys.lock().unwrap();
+        Ok(keys.iter().filter(|key| host.is_none_or(|host| host == key.host)).cloned().collect())
+    }
+
+    async fn trust(&self, key: &TrustedHostKey, _replace: bool) -> Result<Vec<TrustedHostKey>, Failure> {
+        self.check()?;
+        self.keys.lock().unwrap().push(key.clone());
+        Ok(Vec::new())
+    }
+
+    async fn forget(&self, _: &str, _: Option<&str>) -> Result<Vec<TrustedHostKey>, Failure> {
+        Ok(std::mem::take(&mut *self.keys.lock().unwrap()))
+    }
+
+    async fn note_changed(&self, host: &str, shown: &str, _: &[String]) -> Result<(), Failure> {
+        self.changed.lock().unwrap().push(format!("{host} {shown}"));
+        Ok(())
+    }
+}
+
+/// What a connection to a host that shows this key comes to.
+async fn connect(keys: &HostKeys, host: &str, port: u16, line: &str) -> Result<(), Failure> {
+    let pins = keys.pins(host, port).await?;
+    pins.keeper.admit(&pins, &key(line).into()).await
+}
+
+#[tokio::test]
+async fn a_key_in_the_store_counts_at_once_and_stops_counting_when_it_is_forgotten() {
+    let store = Memory::with("[git.example.com]:2222", OURS);
+    let keys = HostKeys::new(None).with_store(store.clone(), None);
+    assert_eq!(connect(&keys, "Git.Example.com", 2222, OURS).await, Ok(()));
+    let failure = connect(&keys, "git.example.com", 2222, OTHER).await.unwrap_err();
+    assert!(failure.message.contains("trusted by jo@server-1 on 20"), "{failure}");
+    assert_eq!(*store.changed.lock().unwrap(), [format!("[git.example.com]:2222 {}", fingerprint(&key(OTHER)))]);
+    store.forget("", None).await.unwrap();
+    let failure = connect(&keys, "git.example.com", 2222, OURS).await.unwrap_err();
+    assert!(failure.message.contains("is not known"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_revoked_line_beats_the_store_and_the_key_that_bitbucket_revoked_is_no_first_key() {
+    let File(keys, _folder) = with_file(&format!("@revoked * {OURS}"));
+    let keys = keys.with_store(Memory::with("git.example.com", OURS), Some("instance dev".into()));
+    let failure = connect(&keys, "git.example.com", 22, OURS).await.unwrap_err();
+    assert!(failure.message.contains("revoked"), "{failure}");
+    let failure = connect(&keys, "other.example.com", 22, REVOKED).await.unwrap_err();
+    assert!(failure.message.contains("revoked"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_refused_host_is_left_alone_until_something_else_is_known_of_it() {
+    let store = Arc::new(Memory::default());
+    let keys = HostKeys::new(None).with_store(store.clone(), None);
+    let refused = connect(&keys, "git.example.com", 22, OURS).await.unwrap_err();
+    assert_eq!(keys.pins("git.example.com", 22).await.unwrap_err(), refused, "nothing would be sent now");
+    assert!(keys.pins("github.com", 22).await.is_ok(), "other hosts go on");
+    store.trust(&to_store("git.example.com", &key(OURS), "jo".into()), false).await.unwrap();
+    assert_eq!(connect(&keys, "git.example.com", 22, OURS).await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_first_key_is_kept_only_where_that_is_allowed_and_a_changed_one_never() {
+    let store = Arc::new(Memory::default());
+    let keys = HostKeys::new(None).with_store(store.clone(), Some("instance dev".into()));
+    assert_eq!(connect(&keys, "git.example.com", 2222, OURS).await, Ok(()));
+    let kept = store.keys.lock().unwrap().clone();
+    assert_eq!((kept.len(), kept[0].host.as_str()), (1, "[git.example.com]:2222"));
+    assert_eq!(kept[0].trusted_by, "first use by instance dev");
+    let failure = connect(&keys, "git.example.com", 2222, OTHER).await.unwrap_err();
+    assert!(failure.message.contains("has changed"), "{failure}");
+    assert!(connect(&keys, "github.com", 22, OURS).await.unwrap_err().message.contains("has changed"));
+    assert_eq!(store.keys.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn of_two_keys_that_an_unknown_host_shows_at_once_one_is_kept() {
+    let store = Arc::new(Memory::default());
+    let keys = HostKeys::new(None).with_store(store.clone(), Some("instance dev".into()));
+    let (one, two) = (keys.pins("a", 22).await.unwrap(), keys.pins("a", 22).await.unwrap());
+    let (shown, other) = (key(OURS).into(), key(OTHER).into());
+    let (first, second) = tokio::join!(one.keeper.admit(&one, &shown), two.keeper.admit(&two, &other));
+    assert!(first.is_ok() != second.is_ok(), "{first:?} {second:?}");
+    assert!(first.and(second).unwrap_err().message.contains("has changed"));
+    assert_eq!(store.keys.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_first_key_that_cannot_be_stored_or_whose_host_has_an_authority_is_not_trusted() {
+    let store = Arc::new(Memory::default());
+    let File(keys, _folder) = with_file(&format!("@cert-authority *.example.com {OTHER}"));
+    let keys = keys.with_store(store.clone(), Some("instance dev".into()));
+    assert!(connect(&keys, "git.example.com", 22, OURS).await.unwrap_err().message.contains("shows no certificate"));
+    let pins = keys.pins("other", 22).await.unwrap();
+    store.broken.store(true, Ordering::Relaxed);
+    let failure = pins.keeper.admit(&pins, &key(OURS).into()).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Disk);
+    assert!(failure.message.contains("could not be stored, so it is not trusted"), "{failure}");
+}
+
+#[tokio::test]
+async fn while_the_store_cannot_be_read_hosts_that_are_known_otherwise_go_on() {
+    let store = Arc::new(Memory::default());
+    store.broken.store(true, Ordering::Relaxed);
+    let keys = HostKeys::new(None).with_store(store.clone(), Some("instance dev".into()));
+    assert_eq!(connect(&keys, "bitbucket.org", 22, OURS).await, Ok(()));
+    let failure = connect(&keys, "bitbucket.org", 22, OTHER).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Disk);
+    assert!(failure.message.contains("cannot be read: the store is gone"), "{failure}");
+    let failure = keys.pins("git.example.com", 22).await.unwrap_err();
+    assert_eq!((failure.class, failure.message.as_str()), (FailureClass::Disk, "the store is gone"));
+}
+
+#[tokio::test]
+async fn certificates_are_asked_for_only_where_an_authority_is_trusted_also_for_other_ports() {
+    let File(keys, _folder) = with_file(&format!("@cert-authority *.example.com {OTHER}\ngit.example.com {OURS}"));
+    let certified = keys.pins("git.example.com", 22).await.unwrap().offer();
+    assert_eq!((certified.certificates.len(), certified.keys), (6, vec![Algorithm::Ed25519]));
+    let other_port = keys.pins("db.example.com", 2222).await.unwrap().offer();
+    assert_eq!((other_port.certificates.len(), other_port.keys.len()), (6, 0));
+    assert_eq!(keys.pins("git.example.org", 22).await.unwrap().offer(), Offer::of_all_keys());
 }
