@@ -236,11 +236,15 @@ impl Pool {
             Ok(result) => result,
             Err(_) => Err(failures::login_timed_out(target, self.settings.login_timeout)),
         };
+        let (host_key, algorithms) = {
+            let learnt = locked(&link.learnt);
+            (learnt.host_key.clone(), learnt.algorithms.clone())
+        };
         let used = KeyUse {
             purpose: format!("{} {}", self.settings.purpose, failures::whereto(target)),
             fingerprint: key.fingerprint.clone(),
-            host_key: locked(&link.learnt).host_key.clone(),
-            algorithms: locked(&link.learnt).algorithms.clone(),
+            host_key,
+            algorithms,
             outcome: result.as_ref().err().map_or("ok", |failure| failure.class.words()).to_owned(),
         };
         self.keyring.record_use(&key.name, used).await;
