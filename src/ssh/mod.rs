@@ -10,6 +10,7 @@ mod cut;
 mod dial;
 mod failures;
 mod fingerprint;
+mod greeting;
 mod handler;
 mod host_keys;
 mod host_pattern;

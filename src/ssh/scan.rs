@@ -16,6 +16,7 @@ use super::algorithms::Offer;
 use super::cut::Cut;
 use super::dial::dial;
 use super::failures;
+use super::greeting::Greeting;
 use super::host_pattern::spec;
 use super::known_hosts::{fingerprint, key_words};
 use super::link::{READ_BUFFER_BYTES, config};
@@ -101,14 +102,15 @@ async fn ask(target: &SshTarget, kind: &Algorithm, settings: &Settings) -> Resul
     let socket = dial(target, settings).await?;
     let cut = CancellationToken::new();
     let _guard = cut.clone().drop_guard(); // ends the connection's task on every way out
-    let stream = Cut::new(BufReader::with_capacity(READ_BUFFER_BYTES, socket), cut);
-    let handler = Listener;
-    let connecting = connect_stream(Arc::new(config(Offer::of_kind(kind), settings)), stream, handler);
+    let (stream, heard) = Greeting::new(BufReader::with_capacity(READ_BUFFER_BYTES, socket));
+    let config = Arc::new(config(Offer::of_kind(kind), settings));
+    let connecting = connect_stream(config, Cut::new(stream, cut), Listener);
     let outcome = timeout(settings.login_timeout, connecting).await;
     match outcome.map_err(|_| failures::login_timed_out(target, settings.login_timeout))? {
         Ok(_) => Err(Failure::internal("a connection that was to end went on")),
         Err(Ended::Shown(key)) => Ok(Some(*key)),
         Err(Ended::Ssh(Error::NoCommonAlgo { kind: AlgorithmKind::Key, .. })) => Ok(None),
+        Err(Ended::Ssh(_)) if heard.is_not_ssh() => Err(failures::handshake(target, &Error::Version, None)),
         Err(Ended::Ssh(error)) => Err(failures::handshake(target, &error, None)),
     }
 }

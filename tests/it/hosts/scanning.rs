@@ -57,7 +57,8 @@ async fn what_keeps_from_scanning_has_its_class() {
         stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n").unwrap();
     });
     let failure = scan("127.0.0.1", port, &settings()).await.unwrap_err();
-    assert!(matches!(failure.class, FailureClass::Protocol | FailureClass::ConnectionLost), "{failure}");
+    assert_eq!(failure.class, FailureClass::Protocol, "{failure}");
+    assert!(failure.message.contains("does not speak SSH"), "{failure}");
     served.join().unwrap();
 }
 
