@@ -23,6 +23,7 @@ Environment (all of it: docs/configuration.md):
   APPFERRY_APPS_DIR                                the folder of the apps, shared with the builder
   APPFERRY_DATA_DIR                                key store and local repository
                                                    (/var/lib/appferry; not root: ~/.local/share/appferry)
+  APPFERRY_KNOWN_HOSTS, APPFERRY_HOST_KEYS         hosts to trust: a file; strict or accept-new (strict)
   RUST_LOG                                         the log filter (info)
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or environment.";

@@ -117,7 +117,7 @@ pub(super) fn pin(stored: &TrustedHostKey) -> Option<Pin> {
         tracing::warn!(host = stored.host, fingerprint = stored.fingerprint, "a stored host key is damaged; forget it");
         return None;
     };
-    let trusted_at = jiff::Timestamp::from_millisecond(stored.trusted_ms).unwrap_or_default().to_string();
+    let trusted_at = jiff::Timestamp::from_second(stored.trusted_ms.div_euclid(1000)).unwrap_or_default().to_string();
     Some(Pin { key, source: Source::Store { trusted_by: stored.trusted_by.clone(), trusted_at } })
 }
 

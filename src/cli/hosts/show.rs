@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::Address;
 use crate::cli::output::{plain, table};
 use crate::ports::TrustedHostKey;
-use crate::ssh::{KnownKey, KnownPrint, ScannedKey, Standing, Trusted};
+use crate::ssh::{KnownKey, KnownPrint, ScannedKey, Source, Standing, Trusted};
 
 /// A key that a server shows.
 #[derive(Debug, Serialize)]
@@ -35,9 +35,9 @@ pub(super) fn json(value: &impl Serialize) -> anyhow::Result<String> {
 }
 
 pub(super) fn list(known: &[KnownKey]) -> String {
-    let header = ["HOST", "TYPE", "FINGERPRINT", "IS", "SAYS"].map(str::to_owned);
+    let header = ["HOST", "TYPE", "FINGERPRINT", "IS", "BY"].map(str::to_owned);
     let row = |key: &KnownKey| {
-        let who = plain(&key.source.to_string());
+        let who = plain(key.source.to_string().trim_start_matches("trusted by "));
         [plain(&key.host), key.kind.clone(), key.fingerprint.clone(), key.meaning.to_owned(), who]
     };
     table(&std::iter::once(header).chain(known.iter().map(row)).collect::<Vec<_>>())
@@ -47,8 +47,15 @@ pub(super) fn scan(host: &Address, scanned: &[Scanned]) -> String {
     let rows: Vec<_> =
         scanned.iter().map(|key| [key.kind.clone(), key.fingerprint.clone(), words(&key.standing)]).collect();
     let mut text = format!("{host} shows:\n{}", table(&rows));
-    if let Some(key) = scanned.iter().find(|key| matches!(key.standing, Standing::Unknown | Standing::Changed { .. })) {
-        let replace = if matches!(key.standing, Standing::Changed { .. }) { " --replace" } else { "" };
+    let find = |wanted: fn(&Standing) -> bool| scanned.iter().find(|key| wanted(&key.standing));
+    let changed = find(|standing| matches!(standing, Standing::Changed { .. }));
+    // One trusted key is enough: the others are never asked for.
+    let unknown = match find(|standing| matches!(standing, Standing::Trusted(_))) {
+        Some(_) => None,
+        None => find(|standing| *standing == Standing::Unknown),
+    };
+    if let Some(key) = changed.or(unknown) {
+        let replace = if changed.is_some() { " --replace" } else { "" };
         let _infallible = write!(
             text,
             "Compare the fingerprints with what the server's owner publishes; then trust one or more of them:\n  \
@@ -61,6 +68,7 @@ pub(super) fn scan(host: &Address, scanned: &[Scanned]) -> String {
 
 fn words(standing: &Standing) -> String {
     match standing {
+        Standing::Trusted(source @ Source::Store { .. }) => plain(&source.to_string()),
         Standing::Trusted(source) => plain(&format!("trusted: {source}")),
         Standing::Changed { known } => format!("CHANGED: known is {}", prints(known)),
         Standing::Unknown => "not trusted".to_owned(),

@@ -6,11 +6,13 @@ mod scanning;
 
 use appferry::domain::FailureClass;
 use appferry::domain::status::{RepositoryState, RepositoryStatus};
+use appferry::ports::{SessionClass, SshSessions as _};
+use appferry::ssh::{HostKeys, Sessions, Settings};
 use serde_json::Value;
 
 use crate::support::apps::{value, write_app};
 use crate::support::instance::Instance;
-use crate::support::sshd::Setup;
+use crate::support::sshd::{KeyPair, Setup, Sshd, TestKeyring};
 use crate::support::world::World;
 use crate::support::{PATIENCE, fingerprint};
 
@@ -108,6 +110,27 @@ fn a_changed_key_blocks_until_one_deliberate_act_and_is_noted_once() {
     let events = audit(&dev);
     let count = |event: &str| events.iter().filter(|known| *known == event).count();
     assert_eq!([count("host_key_trusted"), count("host_key_forgotten"), count("host_key_changed")], [2, 1, 1]);
+}
+
+#[tokio::test]
+async fn a_changed_key_stops_that_host_alone() {
+    let (Some(mut one), Some(other)) = (Sshd::start(), Sshd::start()) else { return };
+    let key = KeyPair::ed25519("deploy");
+    let known = other.folder().join("both");
+    std::fs::write(&known, format!("{}\n{}\n", one.host_key_line(), other.host_key_line())).unwrap();
+    let sessions = Sessions::new(TestKeyring::with([&key]), HostKeys::new(Some(known)), Settings::default());
+    one.change_host_key();
+    one.restart();
+    for sshd in [&one, &other] {
+        sshd.authorize(&key.public_line);
+    }
+    for _ in 0..2 {
+        let failed = sessions.exec(&one.target(&key), SessionClass::Control, "true", &[]).await;
+        assert_eq!(failed.err().map(|failure| failure.class), Some(FailureClass::HostKey));
+        sessions.exec(&other.target(&key), SessionClass::Control, "true", &[]).await.unwrap();
+    }
+    assert_eq!(one.log().matches("Connection from").count(), 1, "a refused host is left alone for a while");
+    sessions.shutdown().await;
 }
 
 /// The events of the audit log about host keys.
