@@ -5,7 +5,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use russh::keys::ssh_key::public::KeyData;
+use russh::keys::ssh_key::public::{KeyData, RsaPublicKey};
 use russh::keys::{Certificate, HashAlg, PublicKey};
 
 use super::algorithms::ALGORITHMS;
@@ -45,8 +45,8 @@ pub(super) fn check<'a>(
     let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
     check_time(certificate, now)?;
     // Authority and time are right already: what can still be wrong is the signature.
-    let signed = certificate.validate_at(now, &[signer.fingerprint(HashAlg::Sha256)]);
-    signed.map_err(|_| "its signature is wrong".to_owned())?;
+    let proved = certificate.validate_at(now, &[signer.fingerprint(HashAlg::Sha256)]);
+    proved.map_err(|_| "its signature is wrong".to_owned())?;
     if !certificate.cert_type().is_host() {
         return Err("it is one for users, not for hosts".to_owned());
     }
@@ -58,7 +58,7 @@ pub(super) fn check<'a>(
 }
 
 fn check_size(key: &KeyData) -> Result<(), u32> {
-    match key.rsa().map(|rsa| rsa.key_size()) {
+    match key.rsa().map(RsaPublicKey::key_size) {
         Some(bits) if bits < MIN_RSA_BITS => Err(bits),
         _ => Ok(()),
     }

@@ -138,7 +138,10 @@ impl Keeper {
 impl fmt::Debug for Keeper {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let has_store = self.store.is_some();
-        f.debug_struct("Keeper").field("store", &has_store).field("first_use_by", &self.first_use_by).finish()
+        f.debug_struct("Keeper")
+            .field("store", &has_store)
+            .field("first_use_by", &self.first_use_by)
+            .finish_non_exhaustive()
     }
 }
 

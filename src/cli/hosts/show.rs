@@ -105,10 +105,10 @@ fn one_trusted(host: &Address, key: &Trusted) -> String {
 }
 
 pub(super) fn forgotten(host: &Address, forgotten: &[TrustedHostKey], left: &[KnownPrint]) -> String {
-    let mut text: String = forgotten
-        .iter()
-        .map(|key| format!("{host} is no longer trusted with {} {}\n", key.kind, key.fingerprint))
-        .collect();
+    let mut text = String::new();
+    for TrustedHostKey { kind, fingerprint, .. } in forgotten {
+        let _infallible = writeln!(text, "{host} is no longer trusted with {kind} {fingerprint}");
+    }
     if !left.is_empty() {
         let _infallible = writeln!(text, "  note: still trusted: {}", prints(left));
     }
