@@ -1,7 +1,7 @@
 -- The key store; the same tables as for SQLite, where each is explained. Times are milliseconds since the Unix epoch, UTC.
 
 CREATE TABLE canary (
-    only             BIGINT PRIMARY KEY CHECK (only = 1),
+    "only"           BIGINT PRIMARY KEY CHECK ("only" = 1),
     envelope         BIGINT NOT NULL,
     master_key_id    TEXT   NOT NULL,
     wrapped_data_key BYTEA  NOT NULL,

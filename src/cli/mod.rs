@@ -5,7 +5,7 @@
 mod args;
 pub mod check;
 mod hosts;
-pub mod keys;
+mod keys;
 mod output;
 mod parts;
 mod status;
@@ -59,7 +59,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Keys(args) => {
             let base = base()?;
-            keys::run(args, &base.keys).await?;
+            return keys::run(args, &base.keys).await;
         }
         Command::Hosts(args) => {
             let base = base()?;

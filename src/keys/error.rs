@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::envelope::EnvelopeError;
+use super::import::ImportError;
 use super::near_miss::near_miss;
 use crate::domain::{Failure, FailureClass, KeyName};
 
@@ -57,6 +58,9 @@ pub enum KeyError {
     /// A key cannot be made.
     #[error("the key cannot be made: {0}")]
     Generate(String),
+    /// A file that was given holds no key that can be used.
+    #[error(transparent)]
+    Import(#[from] ImportError),
     /// A passphrase cannot be used.
     #[error("the passphrase cannot be used: {0}")]
     Passphrase(&'static str),

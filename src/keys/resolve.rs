@@ -20,7 +20,7 @@ impl Keyring for KeyService {
 
     async fn version(&self, name: &KeyName) -> Result<KeyVersion, Failure> {
         let Some(row) = self.records.rows(Some(name)).await?.pop() else {
-            return Err(KeyError::from(self.unknown(name).await?).into());
+            return Err(self.absent(name).await.into());
         };
         Ok(KeyVersion {
             generation: row.current.generation,
@@ -52,9 +52,7 @@ impl Keyring for KeyService {
 
 impl KeyService {
     async fn from_store(&self, name: &KeyName) -> Result<ResolvedKey, KeyError> {
-        let Some(sealed) = self.records.sealed(name).await? else {
-            return Err(self.unknown(name).await?.into());
-        };
+        let sealed = self.stored(name).await?;
         let mut key = self.unlocked(name, sealed.generation, sealed.current).await?;
         if let Some((generation, previous)) = sealed.previous {
             // A previous pair that cannot be opened is no reason to do without the new one.
@@ -97,7 +95,7 @@ pub(super) fn unlock(
     }
     let (was_given, was_remembered) = (given.is_some(), opened.passphrase.is_some());
     for passphrase in given.into_iter().chain(opened.passphrase) {
-        if let Some(pem) = material::unlock(&opened.pem, &passphrase) {
+        if let Ok(pem) = material::unlock(&opened.pem, &passphrase) {
             return Ok(seal::secret(pem));
         }
     }

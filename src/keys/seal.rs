@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 use super::envelope::{DataKey, EnvelopeError, Field, VERSION, fill_random};
 use super::error::{KeyError, MasterKeyError};
 use super::master::hex;
-use super::material::{self, Material};
+use super::material::{self, Pem};
 use super::protection::Protection;
 use super::ring::MasterRing;
 use crate::domain::KeyName;
@@ -18,7 +18,7 @@ const CANARY: &str = "canary";
 /// What was sealed of a key pair.
 pub(super) struct Opened {
     /// OpenSSH PEM, perhaps encrypted with a passphrase.
-    pub(super) pem: Zeroizing<String>,
+    pub(super) pem: Pem,
     /// The passphrase, if it is remembered.
     pub(super) passphrase: Option<SecretString>,
 }
@@ -31,40 +31,47 @@ pub(super) fn new_id() -> Result<String, EnvelopeError> {
 }
 
 /// Seals a new key pair under a data key of its own. Blocks where there is a passphrase.
-pub(super) fn seal(
-    ring: &MasterRing,
-    material: &Material,
-    protection: &Protection,
-) -> Result<SealedMaterial, KeyError> {
-    seal_as(new_id().map_err(KeyError::random)?, ring, material, protection)
+pub(super) fn seal(ring: &MasterRing, pem: &str, protection: &Protection) -> Result<SealedMaterial, KeyError> {
+    seal_as(new_id().map_err(KeyError::random)?, ring, pem, protection)
 }
 
 /// As [`seal`], but for the pair that goes by `id` already.
 pub(super) fn seal_as(
     id: String,
     ring: &MasterRing,
-    material: &Material,
+    pem: &str,
     protection: &Protection,
 ) -> Result<SealedMaterial, KeyError> {
-    let protected = match protection.passphrase() {
-        Some(passphrase) => &material::protect(&material.private_pem, passphrase)?,
-        None => &material.private_pem,
+    let pem = match protection.passphrase() {
+        Some(passphrase) => &material::protect(pem, passphrase)?,
+        None => pem,
     };
+    seal_pem(id, ring, pem, protection.remembered())
+}
+
+/// Seals an OpenSSH PEM as it is, encrypted or not, and the passphrase that is remembered.
+pub(super) fn seal_pem(
+    id: String,
+    ring: &MasterRing,
+    pem: &str,
+    passphrase: Option<&SecretString>,
+) -> Result<SealedMaterial, KeyError> {
+    let public = material::public_parts(pem).ok_or_else(|| KeyError::Generate("it cannot be read back".to_owned()))?;
     let sealed = || {
         let key = DataKey::generate()?;
-        let passphrase = protection.remembered().map(|text| text.expose_secret().as_bytes());
+        let passphrase = passphrase.map(|text| text.expose_secret().as_bytes());
         Ok::<_, EnvelopeError>(SealedMaterial {
-            kind: material.kind.to_owned(),
-            bits: material.bits,
-            fingerprint: material.fingerprint.clone(),
-            public_key: material.public_key.clone(),
-            encrypted: protection.passphrase().is_some(),
+            kind: public.kind.word().to_owned(),
+            bits: public.bits,
+            fingerprint: public.fingerprint,
+            public_key: public.public_key,
+            encrypted: public.encrypted,
             envelope: VERSION,
             master_key_id: ring.first().id().to_owned(),
             wrapped_data_key: ring.first().wrap(&id, &key)?,
-            sealed_private: key.seal(&id, Field::PrivateKey, protected.as_bytes())?,
+            sealed_private: key.seal(&id, Field::PrivateKey, pem.as_bytes())?,
             sealed_passphrase: passphrase.map(|bytes| key.seal(&id, Field::Passphrase, bytes)).transpose()?,
-            id: id.clone(),
+            id,
         })
     };
     sealed().map_err(KeyError::random)

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 use super::error::{KeyError, UnknownKey};
-use super::material::{self, KeyKind, Material};
+use super::material::{self, KeyKind, Pem};
 use super::protection::Protection;
 use super::record::KeyRecord;
 use super::ring::MasterRing;
@@ -91,7 +91,7 @@ impl KeyService {
     pub async fn show(&self, name: &KeyName) -> Result<KeyRecord, KeyError> {
         match self.records.rows(Some(name)).await?.pop() {
             Some(row) => Ok(row.into()),
-            None => Err(self.unknown(name).await?.into()),
+            None => Err(self.absent(name).await),
         }
     }
 
@@ -117,9 +117,15 @@ impl KeyService {
         self.records.close().await;
     }
 
-    pub(super) async fn unknown(&self, asked: &KeyName) -> Result<UnknownKey, KeyError> {
-        let names = self.records.rows(None).await?.into_iter().map(|row| row.name.to_string()).collect();
-        Ok(UnknownKey { asked: asked.to_string(), names })
+    /// That there is no key of this name, with the names there are.
+    pub(super) async fn absent(&self, asked: &KeyName) -> KeyError {
+        match self.records.rows(None).await {
+            Ok(rows) => {
+                let names = rows.into_iter().map(|row| row.name.to_string()).collect();
+                UnknownKey { asked: asked.to_string(), names }.into()
+            }
+            Err(failure) => failure.into(),
+        }
     }
 
     pub(super) async fn must_be_free(&self, name: &KeyName) -> Result<(), KeyError> {
@@ -133,12 +139,12 @@ impl KeyService {
     /// Runs `make`, which may take long, and seals what comes of it.
     pub(super) async fn seal_in_background(
         &self,
-        make: impl FnOnce() -> Result<(Material, Protection), KeyError> + Send + 'static,
+        make: impl FnOnce() -> Result<(Pem, Protection), KeyError> + Send + 'static,
     ) -> Result<SealedMaterial, KeyError> {
         let ring = Arc::clone(&self.ring);
         let made = tokio::task::spawn_blocking(move || {
-            let (material, protection) = make()?;
-            seal::seal(&ring, &material, &protection)
+            let (pem, protection) = make()?;
+            seal::seal(&ring, &pem, &protection)
         });
         made.await.map_err(Failure::internal)?
     }

@@ -92,8 +92,8 @@ async fn plant(c: &mut Conn<'_>, canary: &Canary, replacing: Option<&str>) -> Re
     }
     execute!(
         c,
-        "INSERT INTO canary (only, envelope, master_key_id, wrapped_data_key, sealed) VALUES (1, $1, $2, $3, $4)
-         ON CONFLICT (only) DO NOTHING",
+        r#"INSERT INTO canary ("only", envelope, master_key_id, wrapped_data_key, sealed) VALUES (1, $1, $2, $3, $4)
+           ON CONFLICT ("only") DO NOTHING"#,
         i64::from(canary.envelope),
         canary.master_key_id.as_str(),
         canary.wrapped_data_key.as_slice(),

@@ -5,6 +5,7 @@
 mod at_rest;
 mod audit;
 mod damage;
+mod import;
 mod master_keys;
 
 use std::collections::BTreeMap;

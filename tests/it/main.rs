@@ -16,6 +16,7 @@ mod hosts;
 mod keys;
 mod localrepo;
 mod ssh;
+mod store;
 mod support;
 mod sync;
 mod wire;

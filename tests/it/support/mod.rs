@@ -4,6 +4,7 @@
 
 pub mod apps;
 pub mod instance;
+pub mod postgres;
 pub mod remote;
 pub mod sshd;
 pub mod world;
