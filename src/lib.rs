@@ -8,6 +8,7 @@
 //! | [`ports`] | what the services need from outside | `domain` |
 //! | [`keys`], [`sync`] | the services | `domain`, `ports` |
 //! | [`store`], [`git`], [`ssh`], [`workspace`] | the adapters: `SQLite`, libgit2 and the Git wire, russh, the disk | `domain`, `ports` |
+//! | [`key_sources`] | keys beside the store, only read: a secrets folder, Vault | `config`, `domain`, `ports` |
 //! | [`watch`] | hints that an app changed: inotify, or the clock | `domain`, `workspace` |
 //! | [`http`] | the API on loopback | services, `domain` |
 //! | [`config`] | the only reader of the environment | `domain` |
@@ -24,6 +25,7 @@ pub mod demo;
 pub mod domain;
 pub mod git;
 pub mod http;
+pub mod key_sources;
 pub mod keys;
 pub mod logs;
 pub mod ports;

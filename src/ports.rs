@@ -20,5 +20,5 @@ pub use records::{
 };
 pub use remote::{PushError, RefOutcome, RefUpdate, Remote, RemoteTip};
 pub use repository::{Commit, LocalRepository, RefEdit, Signature};
-pub use sources::{KeySource, SourceKey};
+pub use sources::{KeySource, SourceKey, Stamp};
 pub use ssh::{ProcessEnd, RemoteProcess, SessionClass, SshSessions, SshTarget, connection_lost};

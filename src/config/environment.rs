@@ -10,8 +10,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::reader::{Files, Findings};
 use super::variables::{Setting, Settings, is_known};
 use super::{
-    BaseConfig, Config, ConfigError, ConfigErrors, HostKeyPolicy, KeyStoreConfig, LogFormat, MasterKeySources, near,
-    sync,
+    BaseConfig, Config, ConfigError, ConfigErrors, HostKeyPolicy, KeyStoreConfig, LogFormat, MasterKeySources,
+    key_sources, near, sync,
 };
 
 const DEFAULT_PORT: u16 = 7420;
@@ -229,8 +229,12 @@ fn key_store(
     findings: &mut Findings,
 ) -> KeyStoreConfig {
     let database = (&settings.appferry_database_url, &settings.appferry_database_url_file);
-    let master_keys = master_keys(settings, environment, files, findings);
-    KeyStoreConfig { data_dir, database: database_url(database, files, findings), master_keys }
+    KeyStoreConfig {
+        data_dir,
+        master_keys: master_keys(settings, environment, files, findings),
+        database: database_url(database, files, findings),
+        sources: key_sources::read(settings, files, findings),
+    }
 }
 
 /// The URL may hold a password: it is never shown.

@@ -11,6 +11,7 @@ use crate::domain::{BranchName, KeyName, RepoUrl};
 mod account;
 mod environment;
 mod error;
+mod key_sources;
 mod near;
 mod reader;
 mod sync;
@@ -107,13 +108,20 @@ pub struct KeyStoreConfig {
     pub database: Option<SecretString>,
     /// Where the master keys are.
     pub master_keys: MasterKeySources,
+    /// Where keys are found beside the store.
+    pub sources: KeySourcesConfig,
 }
 
 impl KeyStoreConfig {
     /// The embedded store and master key of a data folder.
     #[must_use]
     pub fn embedded(data_dir: impl Into<PathBuf>) -> Self {
-        Self { data_dir: data_dir.into(), database: None, master_keys: MasterKeySources::default() }
+        Self {
+            data_dir: data_dir.into(),
+            database: None,
+            master_keys: MasterKeySources::default(),
+            sources: KeySourcesConfig::default(),
+        }
     }
 }
 
@@ -126,6 +134,30 @@ pub struct MasterKeySources {
     pub credential: Option<PathBuf>,
     /// `APPFERRY_MASTER_KEY`: hex or base64; works, and warns.
     pub variable: Option<SecretString>,
+}
+
+/// Where keys are found beside the store; both are only ever read.
+#[derive(Clone, Debug, Default)]
+pub struct KeySourcesConfig {
+    /// `APPFERRY_KEYS_DIR`, or `/run/secrets` if it is there.
+    pub folder: Option<PathBuf>,
+    /// The key-value engine of a Vault or `OpenBao`, when `APPFERRY_VAULT_ADDR` is set.
+    pub vault: Option<VaultSettings>,
+}
+
+/// A key-value engine (version 2) of `HashiCorp` Vault or `OpenBao`.
+#[derive(Clone, Debug)]
+pub struct VaultSettings {
+    /// `APPFERRY_VAULT_ADDR`: HTTPS, or plain HTTP on loopback; no user name, no query.
+    pub address: String,
+    /// `APPFERRY_VAULT_TOKEN(_FILE)`.
+    pub token: TokenSource,
+    /// `APPFERRY_VAULT_MOUNT`: one or more names, separated by `/`.
+    pub mount: String,
+    /// `APPFERRY_VAULT_PATH`: one or more names, separated by `/`.
+    pub path: String,
+    /// `APPFERRY_VAULT_NAMESPACE`: printable ASCII.
+    pub namespace: Option<String>,
 }
 
 /// Git Sync for one repository.

@@ -188,7 +188,7 @@ fn credential(
     }
 }
 
-fn unused(findings: &mut Findings, settings: &[&Setting], why: &str) {
+pub(super) fn unused(findings: &mut Findings, settings: &[&Setting], why: &str) {
     for setting in settings.iter().filter(|setting| setting.is_set()) {
         findings.warnings.push(format!("{} is not used: {why}", setting.name));
     }

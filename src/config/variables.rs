@@ -72,6 +72,13 @@ variables! {
     APPFERRY_MASTER_KEY as appferry_master_key, "", "a master key as hex or base64; a file is safer";
     APPFERRY_DATABASE_URL as appferry_database_url, "the store in the data folder", "a PostgreSQL database for the key store, `postgres://user:password@host:5432/database`; several instances may share it";
     APPFERRY_DATABASE_URL_FILE as appferry_database_url_file, "", "a file with that URL";
+    APPFERRY_KEYS_DIR as appferry_keys_dir, "`/run/secrets` if it is there", "a folder with one private key a file, named as the key";
+    APPFERRY_VAULT_ADDR as appferry_vault_addr, "", "a HashiCorp Vault or OpenBao with more keys, `https://…`";
+    APPFERRY_VAULT_TOKEN as appferry_vault_token, "", "the token that reads them; a file is safer";
+    APPFERRY_VAULT_TOKEN_FILE as appferry_vault_token_file, "", "a file with that token; read again at each use";
+    APPFERRY_VAULT_MOUNT as appferry_vault_mount, "`secret`", "where its KV engine of version 2 is mounted";
+    APPFERRY_VAULT_PATH as appferry_vault_path, "`appferry/keys`", "the folder in that engine; below it, a secret a key";
+    APPFERRY_VAULT_NAMESPACE as appferry_vault_namespace, "", "the namespace, where there are several";
     APPFERRY_POLL_INTERVAL as appferry_poll_interval, "`10s`", "how often the branch is asked for (`100ms` to `1day`)";
     APPFERRY_DEBOUNCE as appferry_debounce, "`1s`", "how long a file must have been quiet before it is committed (`10ms` to `10m`)";
     APPFERRY_FILE_MODE as appferry_file_mode, "`0644`", "the mode of new files, octal";

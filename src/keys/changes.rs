@@ -59,7 +59,7 @@ impl KeyService {
     /// [`KeyError::Store`].
     pub async fn rename(&self, from: &KeyName, to: &KeyName, force: bool) -> Result<KeyRecord, KeyError> {
         match self.records.rename(from, to, force).await? {
-            Changed::Done => self.show(to).await,
+            Changed::Done => self.stored_record(to).await,
             Changed::NameTaken => Err(KeyError::Taken { name: to.clone() }),
             other => Err(self
                 .refused(from, other, "change what uses it first, or rename it all the same with `--force`")
@@ -96,7 +96,7 @@ impl KeyService {
             seal::seal_as(sealed.id, &ring, pem.expose_secret(), &protection)
         });
         match self.records.reseal(name, &was, resealed.await.map_err(Failure::internal)??).await? {
-            Changed::Done => self.show(name).await,
+            Changed::Done => self.stored_record(name).await,
             other => Err(self.refused(name, other, "").await),
         }
     }
@@ -128,7 +128,7 @@ impl KeyService {
         }
         let now = jiff::Timestamp::now().as_millisecond();
         match self.records.rotate(name, generation, sealed, now, origin).await? {
-            Changed::Done => self.show(name).await,
+            Changed::Done => self.stored_record(name).await,
             other => Err(self.refused(name, other, "").await),
         }
     }
@@ -139,7 +139,7 @@ impl KeyService {
     /// [`KeyError::NotRotating`], [`KeyError::Unknown`], [`KeyError::Store`].
     pub async fn end_rotation(&self, name: &KeyName, keep: Keep) -> Result<KeyRecord, KeyError> {
         match self.records.end_rotation(name, keep).await? {
-            Changed::Done => self.show(name).await,
+            Changed::Done => self.stored_record(name).await,
             Changed::Stale => Err(KeyError::NotRotating { name: name.clone() }),
             other => Err(self.refused(name, other, "").await),
         }

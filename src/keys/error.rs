@@ -121,12 +121,22 @@ pub enum KeyError {
         name: KeyName,
     },
     /// The key is not in the store, where it could be changed.
-    #[error("the key `{name}` comes from {place}, which appferry only reads; change it there")]
+    #[error("the key `{name}` is in the {place}, which appferry only reads; change it there")]
     ReadOnly {
+        /// The name.
+        name: KeyName,
+        /// Where it is: `folder`, `vault`.
+        place: &'static str,
+    },
+    /// A key elsewhere cannot be used.
+    #[error("the key `{name}` in {place} cannot be used: {error}")]
+    Elsewhere {
         /// The name.
         name: KeyName,
         /// Where it is.
         place: String,
+        /// Why.
+        error: ImportError,
     },
 }
 

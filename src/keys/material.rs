@@ -103,7 +103,7 @@ pub(super) fn pem_of(pair: KeypairData) -> Result<Pem, KeyError> {
 ///
 /// # Errors
 /// [`KeyError::Generate`] if the PEM is none, or encrypted already.
-pub(super) fn protect(private_pem: &str, passphrase: &SecretString) -> Result<Pem, KeyError> {
+pub fn protect(private_pem: &str, passphrase: &SecretString) -> Result<Zeroizing<String>, KeyError> {
     let failed = |error: ssh_key::Error| KeyError::Generate(error.to_string());
     let private = PrivateKey::from_openssh(private_pem).map_err(failed)?;
     let encrypted = private.encrypt(&mut SysRng, passphrase.expose_secret()).map_err(failed)?;

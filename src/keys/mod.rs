@@ -6,6 +6,7 @@
 
 pub mod backup;
 mod changes;
+mod elsewhere;
 pub mod embedded;
 pub mod envelope;
 mod error;

@@ -11,6 +11,7 @@ use super::service::KeyService;
 use super::{embedded, seal, sources};
 use crate::config::KeyStoreConfig;
 use crate::domain::Failure;
+use crate::key_sources;
 use crate::ports::{KeyRecords, MasterKeysInUse};
 use crate::store::Store;
 
@@ -22,6 +23,7 @@ impl KeyService {
     /// [`KeyError::Store`] when the folder, the store or the database cannot be used, [`KeyError::Master`] when the master
     /// keys are not those that the store needs. Nothing is made over a store that holds keys.
     pub async fn open(config: &KeyStoreConfig, actor: &str) -> Result<(Self, Vec<String>), KeyError> {
+        let sources = key_sources::open(&config.sources)?;
         let records = match &config.database {
             Some(url) => Store::open_postgres(url, actor).await?,
             None => Store::open(&config.data_dir, actor).await?,
@@ -32,7 +34,7 @@ impl KeyService {
         let loaded = tokio::task::spawn_blocking(move || ring(&config, &needed_here)).await;
         let (ring, notices) = loaded.map_err(Failure::internal)??;
         prove(&records, &ring, &needed).await?;
-        Ok((Self::new(Arc::new(records), Arc::new(ring)), notices))
+        Ok((Self::new(Arc::new(records), Arc::new(ring)).with_sources(sources), notices))
     }
 }
 

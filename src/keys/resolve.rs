@@ -1,5 +1,7 @@
 //! From a name to a key that can log in.
 
+use std::sync::PoisonError;
+
 use async_trait::async_trait;
 use secrecy::SecretString;
 
@@ -8,26 +10,37 @@ use super::record::public_line;
 use super::service::KeyService;
 use super::{material, seal};
 use crate::domain::{Failure, KeyName};
-use crate::ports::{GitService, KeyUse, KeyVersion, Keyring, ResolvedKey, SealedMaterial};
+use crate::ports::{AuditEntry, GitService, KeyUse, KeyVersion, Keyring, ResolvedKey, SealedKey, SealedMaterial};
 
 const STORE: &str = "store";
 
 #[async_trait]
 impl Keyring for KeyService {
     async fn resolve(&self, name: &KeyName) -> Result<ResolvedKey, Failure> {
-        Ok(self.from_store(name).await?)
+        let found = self.find(name).await;
+        if let Err(error) = &found {
+            self.report_lock(name, error).await;
+        }
+        Ok(found?)
     }
 
     async fn version(&self, name: &KeyName) -> Result<KeyVersion, Failure> {
-        let Some(row) = self.records.rows(Some(name)).await?.pop() else {
-            return Err(self.absent(name).await.into());
-        };
-        Ok(KeyVersion {
-            generation: row.current.generation,
-            fingerprint: row.current.fingerprint,
-            previous: row.previous.map(|previous| previous.fingerprint),
-            source: STORE,
-        })
+        let (elsewhere, given) = (&self.elsewhere, self.given.get(name));
+        if let Some(version) = elsewhere.version(elsewhere.before(), name, given).await? {
+            return Ok(version);
+        }
+        if let Some(row) = self.records.rows(Some(name)).await?.pop() {
+            return Ok(KeyVersion {
+                generation: row.current.generation,
+                fingerprint: row.current.fingerprint,
+                previous: row.previous.map(|previous| previous.fingerprint),
+                source: STORE,
+            });
+        }
+        match elsewhere.version(elsewhere.after(), name, given).await? {
+            Some(version) => Ok(version),
+            None => Err(self.absent(name).await.into()),
+        }
     }
 
     async fn record_use(&self, name: &KeyName, used: KeyUse) {
@@ -51,8 +64,22 @@ impl Keyring for KeyService {
 }
 
 impl KeyService {
-    async fn from_store(&self, name: &KeyName) -> Result<ResolvedKey, KeyError> {
-        let sealed = self.stored(name).await?;
+    /// The secrets folder, then the store, then the Vault.
+    async fn find(&self, name: &KeyName) -> Result<ResolvedKey, KeyError> {
+        let (elsewhere, given) = (&self.elsewhere, self.given.get(name));
+        if let Some(key) = elsewhere.resolve(elsewhere.before(), name, given).await? {
+            return Ok(key);
+        }
+        if let Some(sealed) = self.records.sealed(name).await? {
+            return self.from_store(name, sealed).await;
+        }
+        match elsewhere.resolve(elsewhere.after(), name, given).await? {
+            Some(key) => Ok(key),
+            None => Err(self.absent(name).await),
+        }
+    }
+
+    async fn from_store(&self, name: &KeyName, sealed: SealedKey) -> Result<ResolvedKey, KeyError> {
         let mut key = self.unlocked(name, sealed.generation, sealed.current).await?;
         if let Some((generation, previous)) = sealed.previous {
             // A previous pair that cannot be opened is no reason to do without the new one.
@@ -62,6 +89,26 @@ impl KeyService {
             }
         }
         Ok(key)
+    }
+
+    /// That a key stays locked is a row in the audit log, once until this process ends.
+    async fn report_lock(&self, name: &KeyName, error: &KeyError) {
+        let is_lock = matches!(error, KeyError::Locked { .. } | KeyError::WrongPassphrase { .. })
+            || matches!(error, KeyError::Elsewhere { error, .. } if error.is_about_the_passphrase());
+        let first = || self.locked.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
+        if !is_lock || !first() {
+            return;
+        }
+        let entry = AuditEntry {
+            event: "ssh_key_unlock_failed",
+            key_name: Some(name.to_string()),
+            outcome: "key".to_owned(),
+            detail: Some(error.to_string()),
+            ..AuditEntry::default()
+        };
+        if let Err(failure) = self.records.append(entry).await {
+            tracing::warn!(key = %name, %failure, "that a key is locked could not be noted");
+        }
     }
 
     /// The key pair in `sealed`, ready to log in.

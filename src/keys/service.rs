@@ -1,12 +1,13 @@
 //! Named keys: made, brought in, shown.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use secrecy::SecretString;
 
+use super::elsewhere::Elsewhere;
 use super::error::{KeyError, UnknownKey};
 use super::material::{self, KeyKind, Pem};
 use super::protection::Protection;
@@ -14,6 +15,7 @@ use super::record::KeyRecord;
 use super::ring::MasterRing;
 use super::seal;
 use crate::domain::{Failure, KeyName};
+use crate::key_sources::KeySources;
 use crate::ports::{AuditLog, Changed, HostTrust, KeyRecords, NewKey, SealedMaterial};
 
 /// All that a store keeps.
@@ -30,13 +32,23 @@ pub struct KeyService {
     pub(super) given: Arc<HashMap<KeyName, SecretString>>,
     /// What this process is called among the users of a key.
     pub(super) user: Arc<str>,
+    pub(super) elsewhere: Elsewhere,
+    /// Keys whose lock has been reported in the audit log: once is enough.
+    pub(super) locked: Arc<Mutex<HashSet<KeyName>>>,
 }
 
 impl KeyService {
     /// The service over `records`, sealed with the master keys of `ring`. [`KeyService::open`] builds both.
     #[must_use]
     pub fn new(records: Arc<dyn Records>, ring: Arc<MasterRing>) -> Self {
-        Self { records, ring, given: Arc::default(), user: "somebody".into() }
+        Self {
+            records,
+            ring,
+            given: Arc::default(),
+            user: "somebody".into(),
+            elsewhere: Elsewhere::default(),
+            locked: Arc::default(),
+        }
     }
 
     /// The same, knowing the passphrase of a key.
@@ -50,6 +62,13 @@ impl KeyService {
     #[must_use]
     pub fn on_behalf_of(mut self, user: &str) -> Self {
         self.user = user.into();
+        self
+    }
+
+    /// The same, with keys that lie elsewhere.
+    #[must_use]
+    pub fn with_sources(mut self, sources: KeySources) -> Self {
+        self.elsewhere = Elsewhere::new(sources);
         self
     }
 
@@ -76,19 +95,54 @@ impl KeyService {
         self.add(name, sealed, "generated").await
     }
 
-    /// All keys, sorted by name.
+    /// All keys, those elsewhere included, sorted by name. A name that is in several places comes several times, the one
+    /// that counts first. Keys elsewhere that cannot be opened are left out.
     ///
     /// # Errors
     /// [`KeyError::Store`].
     pub async fn list(&self) -> Result<Vec<KeyRecord>, KeyError> {
-        Ok(self.records.rows(None).await?.into_iter().map(KeyRecord::from).collect())
+        let mut before = Vec::new();
+        let mut after = Vec::new();
+        for (source, name) in self.elsewhere.names().await {
+            let first = self.elsewhere.before().is_some_and(|before| Arc::ptr_eq(before, &source));
+            match self.elsewhere.record(Some(&source), &name, self.given.get(&name)).await {
+                Ok(Some(record)) if first => before.push(record),
+                Ok(Some(record)) => after.push(record),
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::warn!(key = %name, source = source.word(), %error, "a key elsewhere is not shown")
+                }
+            }
+        }
+        for record in before.iter_mut().chain(&mut after) {
+            record.used_by = self.records.claimants(&record.name).await?;
+        }
+        let stored = self.records.rows(None).await?.into_iter().map(KeyRecord::from);
+        let mut all: Vec<KeyRecord> = before.into_iter().chain(stored).chain(after).collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name)); // stable: the order of the places stays
+        Ok(all)
     }
 
-    /// What is shown of the key of exactly this name.
+    /// What is shown of the key that counts for exactly this name.
     ///
     /// # Errors
-    /// [`KeyError::Unknown`], [`KeyError::Store`].
+    /// [`KeyError::Unknown`], [`KeyError::Elsewhere`], [`KeyError::Store`].
     pub async fn show(&self, name: &KeyName) -> Result<KeyRecord, KeyError> {
+        let given = self.given.get(name);
+        let found = match self.elsewhere.record(self.elsewhere.before(), name, given).await? {
+            Some(record) => Some(record),
+            None => match self.records.rows(Some(name)).await?.pop() {
+                Some(row) => return Ok(row.into()),
+                None => self.elsewhere.record(self.elsewhere.after(), name, given).await?,
+            },
+        };
+        let Some(mut record) = found else { return Err(self.absent(name).await) };
+        record.used_by = self.records.claimants(name).await?;
+        Ok(record)
+    }
+
+    /// What is shown of the stored key of exactly this name.
+    pub(super) async fn stored_record(&self, name: &KeyName) -> Result<KeyRecord, KeyError> {
         match self.records.rows(Some(name)).await?.pop() {
             Some(row) => Ok(row.into()),
             None => Err(self.absent(name).await),
@@ -117,12 +171,17 @@ impl KeyService {
         self.records.close().await;
     }
 
-    /// That there is no key of this name, with the names there are.
+    /// That there is no key of this name in the store, with the names there are everywhere.
     pub(super) async fn absent(&self, asked: &KeyName) -> KeyError {
+        let elsewhere = self.elsewhere.names().await;
+        if let Some((source, name)) = elsewhere.iter().find(|(_, name)| name == asked) {
+            return KeyError::ReadOnly { name: name.clone(), place: source.word() };
+        }
         match self.records.rows(None).await {
             Ok(rows) => {
-                let names = rows.into_iter().map(|row| row.name.to_string()).collect();
-                UnknownKey { asked: asked.to_string(), names }.into()
+                let stored = rows.into_iter().map(|row| row.name);
+                let names: BTreeSet<KeyName> = stored.chain(elsewhere.into_iter().map(|(_, name)| name)).collect();
+                UnknownKey { asked: asked.to_string(), names: names.iter().map(KeyName::to_string).collect() }.into()
             }
             Err(failure) => failure.into(),
         }
@@ -158,7 +217,7 @@ impl KeyService {
         let id = seal::new_id().map_err(KeyError::random)?;
         let key = NewKey { id, name: name.clone(), created_ms: Timestamp::now().as_millisecond(), material, origin };
         match self.records.add(key).await? {
-            Changed::Done => self.show(name).await,
+            Changed::Done => self.stored_record(name).await,
             _ => Err(KeyError::Taken { name: name.clone() }),
         }
     }

@@ -95,6 +95,12 @@ pub trait KeyRecords: Send + Sync {
     /// Disk, connect or internal.
     async fn claim(&self, user: &str, names: &[KeyName]) -> Result<(), Failure>;
 
+    /// Those that claim this name, whether there is a key or not; sorted.
+    ///
+    /// # Errors
+    /// Disk, connect or internal.
+    async fn claimants(&self, name: &KeyName) -> Result<Vec<String>, Failure>;
+
     /// Which master keys the records need.
     ///
     /// # Errors

@@ -18,6 +18,18 @@ pub struct SourceKey {
     pub notice: Option<String>,
 }
 
+/// Identifies a state of a key without holding anything of it; only good for comparing.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Stamp(String);
+
+impl Stamp {
+    /// A stamp that says `state`.
+    #[must_use]
+    pub fn new(state: impl Into<String>) -> Self {
+        Self(state.into())
+    }
+}
+
 /// A read-only place that keys are found in by name.
 #[async_trait]
 pub trait KeySource: Send + Sync {
@@ -35,4 +47,10 @@ pub trait KeySource: Send + Sync {
     /// # Errors
     /// As [`find`](Self::find).
     async fn names(&self) -> Result<Vec<KeyName>, Failure>;
+
+    /// Changes when the key of this name may have changed, and is cheap to ask for; `None`: ask [`find`](Self::find). What
+    /// was found *after* a stamp was given holds as long as the stamp stays the same.
+    async fn stamp(&self, _name: &KeyName) -> Option<Stamp> {
+        None
+    }
 }

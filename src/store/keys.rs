@@ -77,6 +77,10 @@ impl KeyRecords for Store {
         self.replace_claims(user, names).await
     }
 
+    async fn claimants(&self, name: &KeyName) -> Result<Vec<String>, Failure> {
+        self.claimants_of(name).await
+    }
+
     async fn master_keys_in_use(&self) -> Result<MasterKeysInUse, Failure> {
         self.read_master_keys_in_use().await
     }

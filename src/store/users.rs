@@ -13,6 +13,19 @@ impl Store {
         self.finish(doing, tx, done).await
     }
 
+    /// Those that claim this name, sorted.
+    pub(super) async fn claimants_of(&self, name: &KeyName) -> Result<Vec<String>, Failure> {
+        let doing = "reading what uses a key";
+        let mut reading = self.reading(doing).await?;
+        let users = rows!(
+            &mut reading.conn(),
+            (String,),
+            r#"SELECT "user" FROM key_claims WHERE key_name = $1 ORDER BY "user""#,
+            name.as_str(),
+        );
+        Ok(users.map_err(|e| self.failure(doing, &e))?.into_iter().map(|(user,)| user).collect())
+    }
+
     /// Those that use the key of this name, sorted.
     pub(super) async fn users_of(&self, name: &KeyName) -> Result<Vec<String>, Failure> {
         let doing = "reading what uses a key";

@@ -17,7 +17,7 @@ use std::process::{Command, Stdio};
 
 use appferry::config::{KeyStoreConfig, MasterKeySources};
 use appferry::domain::{Failure, FailureClass, KeyName};
-use appferry::keys::{KeyError, KeyKind, KeyRecord, KeyService, MasterKeyError, Protection, envelope::Field};
+use appferry::keys::{KeyError, KeyKind, KeyService, MasterKeyError, Protection, envelope::Field};
 use appferry::ports::{KeyUse, Keyring};
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE};
@@ -53,11 +53,6 @@ async fn open_with(dir: &Path, sources: &MasterKeySources) -> Result<(KeyService
 
 async fn refusal(dir: &Path, sources: &MasterKeySources) -> KeyError {
     open_with(dir, sources).await.map(drop).unwrap_err()
-}
-
-/// Makes a key without a passphrase.
-async fn generate(service: &KeyService, key: &str) -> KeyRecord {
-    service.generate(&name(key), KeyKind::Ed25519, Protection::None).await.unwrap()
 }
 
 /// The store's file, opened behind the program's back.

@@ -13,6 +13,7 @@ mod demo;
 mod disk;
 mod face;
 mod hosts;
+mod key_sources;
 mod keys;
 mod localrepo;
 mod ssh;

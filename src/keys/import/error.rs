@@ -98,6 +98,14 @@ pub enum ImportError {
     },
 }
 
+impl ImportError {
+    /// Whether another passphrase would help.
+    #[must_use]
+    pub const fn is_about_the_passphrase(&self) -> bool {
+        matches!(self, Self::PassphraseMissing { .. } | Self::WrongPassphrase)
+    }
+}
+
 pub(super) fn damaged(what: impl Into<String>) -> ImportError {
     ImportError::Damaged { what: what.into() }
 }

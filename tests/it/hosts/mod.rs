@@ -4,6 +4,7 @@
 mod certificates;
 mod scanning;
 
+use appferry::config::{BaseConfig, DiskFiles, Environment};
 use appferry::domain::FailureClass;
 use appferry::domain::status::{RepositoryState, RepositoryStatus};
 use appferry::ports::{SessionClass, SshSessions as _};
@@ -135,12 +136,11 @@ async fn a_changed_key_stops_that_host_alone() {
 
 /// The events of the audit log about host keys.
 fn audit(dev: &Instance) -> Vec<String> {
-    use appferry::config::{KeyStoreConfig, MasterKeySources};
-    let config =
-        KeyStoreConfig { data_dir: dev.data.clone(), database: None, master_keys: MasterKeySources::default() };
+    let environment = Environment::of(dev.env.clone());
+    let base = BaseConfig::from_environment(&environment, &DiskFiles).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let (keys, _) = appferry::keys::KeyService::open(&config, "a test").await.unwrap();
+        let (keys, _) = appferry::keys::KeyService::open(&base.keys, "a test").await.unwrap();
         let rows = keys.audit_log().audit(&appferry::ports::AuditFilter::default()).await.unwrap();
         keys.close().await;
         rows.into_iter().map(|row| row.event).filter(|event| event.starts_with("host_key")).collect()
