@@ -2,10 +2,12 @@
 
 use clap::{Parser, Subcommand};
 
+use super::hosts::{Address, AddressError};
 use super::keys::KeysArgs;
 use crate::demo::DemoArgs;
 use crate::domain::{AppName, AppNameError};
 use crate::http::Take;
+use crate::ssh::{Fingerprint, FingerprintError};
 
 const ENVIRONMENT: &str = "\
 Environment (all of it: docs/configuration.md):
@@ -21,6 +23,7 @@ Environment (all of it: docs/configuration.md):
   APPFERRY_APPS_DIR                                the folder of the apps, shared with the builder
   APPFERRY_DATA_DIR                                key store and local repository
                                                    (/var/lib/appferry; not root: ~/.local/share/appferry)
+  APPFERRY_KNOWN_HOSTS, APPFERRY_HOST_KEYS         hosts to trust: a file; strict or accept-new (strict)
   RUST_LOG                                         the log filter (info)
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or environment.";
@@ -48,6 +51,10 @@ pub(super) enum Command {
     Status(StatusArgs),
     /// Make the named SSH keys, list them, and print their public halves.
     Keys(KeysArgs),
+    /// Look at host keys, trust them by their fingerprints, forget them.
+    ///
+    /// Needs no worker; a running one counts with what is changed within a second.
+    Hosts(HostsArgs),
     /// Ask the running worker for something that it does not do by itself.
     Sync(SyncArgs),
     /// Show a round trip with a repository and two instances in temporary folders.
@@ -62,6 +69,60 @@ pub(super) struct StatusArgs {
     /// List every app, also where there are many in sync.
     #[arg(long)]
     pub(super) all: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct HostsArgs {
+    #[command(subcommand)]
+    pub(super) action: HostsAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum HostsAction {
+    /// List the host keys that are trusted: built in, in the file of `APPFERRY_KNOWN_HOSTS`, and trusted by people.
+    List {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show the keys that a server has, and whether they are trusted.
+    Scan {
+        /// The server, or the URL of a repository on it.
+        #[arg(value_name = "HOST[:PORT]", value_parser = address)]
+        host: Address,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Trust keys of a server that have exactly these fingerprints, as its owner publishes them.
+    Trust {
+        /// The server, or the URL of a repository on it.
+        #[arg(value_name = "HOST[:PORT]", value_parser = address)]
+        host: Address,
+        /// The fingerprint, `SHA256:…`; may be given more than once.
+        #[arg(long = "fingerprint", value_name = "SHA256:…", value_parser = fingerprint, required = true)]
+        fingerprints: Vec<Fingerprint>,
+        /// The key takes the place of another one of its type: the owner announced the change.
+        #[arg(long)]
+        replace: bool,
+    },
+    /// Forget keys that people have trusted.
+    Forget {
+        /// The server, or the URL of a repository on it.
+        #[arg(value_name = "HOST[:PORT]", value_parser = address)]
+        host: Address,
+        /// Only the key with this fingerprint; may be given more than once.
+        #[arg(long = "fingerprint", value_name = "SHA256:…", value_parser = fingerprint)]
+        fingerprints: Vec<Fingerprint>,
+    },
+}
+
+fn address(text: &str) -> Result<Address, AddressError> {
+    text.parse()
+}
+
+fn fingerprint(text: &str) -> Result<Fingerprint, FingerprintError> {
+    text.parse()
 }
 
 #[derive(Debug, clap::Args)]
@@ -152,6 +213,15 @@ mod tests {
     #[test]
     fn the_arguments_are_consistent() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_key_is_trusted_only_by_its_fingerprint() {
+        let ok = |args: &[&str]| Args::try_parse_from([&["appferry", "hosts"], args].concat()).is_ok();
+        let print = "SHA256:uNiVztksCsDhcc0u9e8BrWwAYBAQ0KY0MeyTe7Vy9ZM";
+        assert!(ok(&["trust", "host:2222", "--fingerprint", print]) && ok(&["forget", "git@host:a/b.git"]));
+        assert!(!ok(&["trust", "host"]) && !ok(&["trust", "ho st", "--fingerprint", print]));
+        assert!(!ok(&["trust", "host", "--fingerprint", "16:27:ac:a5:76:28:2d:36:63:1b:56:4d:eb:df:a6:48"]));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 mod args;
 pub mod check;
+mod hosts;
 mod keys;
 mod output;
 mod parts;
@@ -59,6 +60,10 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Keys(args) => {
             let base = base()?;
             return keys::run(args, &base.keys).await;
+        }
+        Command::Hosts(args) => {
+            let base = base()?;
+            hosts::run(args.action, &base).await?;
         }
         Command::Sync(action) => {
             let base = base()?;

@@ -8,12 +8,12 @@ use tokio::sync::Mutex;
 
 use super::check::CheckParts;
 use crate::config::{BaseConfig, Config, SyncConfig, account_name};
-use crate::daemon::{open_remote, open_sessions, with_given_passphrase};
+use crate::daemon::{host_keys, open_remote, open_sessions, with_given_passphrase};
 use crate::domain::{Failure, FailureClass, KeyName};
 use crate::git::local::LocalRepo;
 use crate::keys::KeyService;
 use crate::ports::{KeyUse, Keyring, LocalRepository, Remote, ResolvedKey};
-use crate::ssh::Sessions;
+use crate::ssh::{HostKeys, Sessions};
 
 /// Opens the real key store and the real remote. A worker may run beside it: its repository is not touched.
 pub(super) struct RealParts {
@@ -50,8 +50,15 @@ impl CheckParts for RealParts {
     async fn remote(&self, sync: &SyncConfig, keyring: Option<Arc<dyn Keyring>>) -> Result<Arc<dyn Remote>, Failure> {
         let config =
             self.config.as_ref().ok_or_else(|| Failure::internal("a check of the remote needs a configuration"))?;
-        let sessions = Arc::new(open_sessions(config, sync, keyring.unwrap_or_else(|| Arc::new(NoKeys))));
-        self.opened.lock().await.sessions = Some(Arc::clone(&sessions));
+        let mut opened = self.opened.lock().await;
+        let host_keys = match &opened.keys {
+            Some(keys) => host_keys(config, keys, &format!("check by {}", account_name())),
+            None => HostKeys::new(config.known_hosts.clone()),
+        };
+        let keyring = keyring.unwrap_or_else(|| Arc::new(NoKeys));
+        let sessions = Arc::new(open_sessions(sync, keyring, host_keys));
+        opened.sessions = Some(Arc::clone(&sessions));
+        drop(opened);
         let path = self.scratch.clone();
         let opened = tokio::task::spawn_blocking(move || LocalRepo::open_or_create(&path)).await;
         let local: Arc<dyn LocalRepository> = Arc::new(opened.map_err(Failure::internal)??);

@@ -10,7 +10,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::reader::{Files, Findings};
 use super::variables::{Setting, Settings, is_known};
 use super::{
-    BaseConfig, Config, ConfigError, ConfigErrors, KeyStoreConfig, LogFormat, MasterKeySources, key_sources, near, sync,
+    BaseConfig, Config, ConfigError, ConfigErrors, HostKeyPolicy, KeyStoreConfig, LogFormat, MasterKeySources,
+    key_sources, near, sync,
 };
 
 const DEFAULT_PORT: u16 = 7420;
@@ -96,6 +97,7 @@ impl Config {
             data_dir,
             listen: listen(&settings.appferry_listen, &mut findings),
             known_hosts: known_hosts(&settings.appferry_known_hosts, files, &mut findings),
+            host_keys: host_keys(&settings.appferry_host_keys, &mut findings),
             instance: instance(&settings.appferry_instance, &mut findings),
             log_format: log_format(&settings.appferry_log_format, &mut findings),
             keys,
@@ -117,6 +119,7 @@ impl BaseConfig {
         findings.errors.retain(|error| error.variable.starts_with("APPFERRY_"));
         let data_dir = data_dir(&settings, environment, &mut findings);
         let base = Self {
+            known_hosts: findings.path(&settings.appferry_known_hosts),
             log_format: log_format(&settings.appferry_log_format, &mut findings),
             keys: key_store(&settings, data_dir.clone(), environment, files, &mut findings),
             data_dir,
@@ -181,6 +184,18 @@ fn known_hosts(setting: &Setting, files: &dyn Files, findings: &mut Findings) ->
             .error(setting.name, format!("there is no file {}; mount it, or leave the variable out", path.display()));
     }
     Some(path)
+}
+
+fn host_keys(setting: &Setting, findings: &mut Findings) -> HostKeyPolicy {
+    let Some(text) = findings.text(setting) else { return HostKeyPolicy::default() };
+    match text.to_ascii_lowercase().as_str() {
+        "strict" => HostKeyPolicy::Strict,
+        "accept-new" => HostKeyPolicy::AcceptNew,
+        _ => {
+            findings.error(setting.name, format!("{text:?} is no way to treat host keys; write strict or accept-new"));
+            HostKeyPolicy::default()
+        }
+    }
 }
 
 fn instance(setting: &Setting, findings: &mut Findings) -> Option<String> {

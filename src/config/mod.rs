@@ -32,6 +32,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// `APPFERRY_KNOWN_HOSTS`: a `known_hosts` file to trust beside the built-in keys.
     pub known_hosts: Option<PathBuf>,
+    /// `APPFERRY_HOST_KEYS`: what becomes of a host that nobody has said anything of.
+    pub host_keys: HostKeyPolicy,
     /// `APPFERRY_INSTANCE`: the name of this instance; `None` means the host's name at the first start.
     pub instance: Option<String>,
     /// `APPFERRY_LOG_FORMAT`: human-readable or JSON.
@@ -44,11 +46,13 @@ pub struct Config {
     pub warnings: Vec<String>,
 }
 
-/// The part of the environment that commands need which do not sync: `keys`, `status`.
+/// The part of the environment that commands need which do not sync: `keys`, `hosts`, `status`.
 #[derive(Clone, Debug)]
 pub struct BaseConfig {
     /// As [`Config::data_dir`].
     pub data_dir: PathBuf,
+    /// As [`Config::known_hosts`], but the file may be missing.
+    pub known_hosts: Option<PathBuf>,
     /// As [`Config::log_format`].
     pub log_format: LogFormat,
     /// As [`Config::keys`].
@@ -73,6 +77,16 @@ impl Config {
     pub fn for_keys() -> Result<BaseConfig, ConfigErrors> {
         BaseConfig::from_environment(&Environment::of_this_process(), &DiskFiles)
     }
+}
+
+/// What becomes of the key of a host that nobody has said anything of. A changed key is never trusted by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HostKeyPolicy {
+    /// It is refused until a person trusts it.
+    #[default]
+    Strict,
+    /// It is trusted on first use.
+    AcceptNew,
 }
 
 /// How log lines look.

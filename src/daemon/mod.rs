@@ -25,7 +25,7 @@ use crate::sync::worker::{Handle, Worker};
 use control::Control;
 use home::Home;
 
-pub use parts::{open_remote, open_sessions, with_given_passphrase};
+pub use parts::{host_keys, open_remote, open_sessions, with_given_passphrase};
 
 /// How long the end may take: a push under way is finished.
 ///
@@ -178,7 +178,8 @@ async fn start_sync(
     keys: &KeyService,
     tasks: &TaskTracker,
 ) -> anyhow::Result<(Arc<Sessions>, Worker, Handle)> {
-    let sessions = Arc::new(open_sessions(config, sync, Arc::new(keys.clone())));
+    let host_keys = host_keys(config, keys, &format!("instance {}", home.instance()));
+    let sessions = Arc::new(open_sessions(sync, Arc::new(keys.clone()), host_keys));
     let (worker, handle) = parts::worker(sync, home, &sessions, keys.audit_log(), tasks).await?;
     Ok((sessions, worker, handle))
 }

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::home::Home;
-use crate::config::{Config, Credential, Provider, SyncConfig, TokenSource};
+use crate::config::{Config, Credential, HostKeyPolicy, Provider, SyncConfig, TokenSource};
 use crate::domain::merge::VolatileKeys;
 use crate::domain::plan::Mode;
 use crate::domain::status::KeyStatus;
@@ -74,12 +74,19 @@ fn key_name(sync: &SyncConfig) -> Option<&KeyName> {
     }
 }
 
+/// The host keys that are trusted. `who` is who trusts the first key of an unknown host, where that is allowed.
+#[must_use]
+pub fn host_keys(config: &Config, keys: &KeyService, who: &str) -> HostKeys {
+    let first_use_by = (config.host_keys == HostKeyPolicy::AcceptNew).then(|| who.to_owned());
+    HostKeys::new(config.known_hosts.clone()).with_store(keys.host_trust(), first_use_by)
+}
+
 /// The pool of SSH sessions.
 #[must_use]
-pub fn open_sessions(config: &Config, sync: &SyncConfig, keyring: Arc<dyn Keyring>) -> Sessions {
+pub fn open_sessions(sync: &SyncConfig, keyring: Arc<dyn Keyring>, host_keys: HostKeys) -> Sessions {
     let idle_close = IDLE_CLOSE.max(sync.poll_interval * 3);
     let settings = crate::ssh::Settings { idle_close, ..crate::ssh::Settings::default() };
-    Sessions::new(keyring, HostKeys::new(config.known_hosts.clone()), settings)
+    Sessions::new(keyring, host_keys, settings)
 }
 
 /// The worker of the one repository, with everything it needs.

@@ -18,7 +18,7 @@ use anyhow::Context as _;
 use self::folders::Folders;
 use self::server::GitServer;
 use self::view::{View, Watched};
-use crate::config::{Config, Credential, KeyStoreConfig, LogFormat, SyncConfig};
+use crate::config::{Config, Credential, HostKeyPolicy, KeyStoreConfig, LogFormat, SyncConfig};
 use crate::daemon::Daemon;
 use crate::domain::{BranchName, KeyName, RepoUrl};
 use crate::keys::{KeyKind, KeyService, Protection};
@@ -135,6 +135,7 @@ fn config(folders: &Folders, name: &str, port: u16, key: &KeyName) -> anyhow::Re
     Ok(Config {
         data_dir: folders.data(name),
         listen: (Ipv4Addr::LOCALHOST, 0).into(),
+        host_keys: HostKeyPolicy::Strict,
         known_hosts: Some(folders.known_hosts()),
         instance: Some(name.to_owned()),
         log_format: LogFormat::Human,

@@ -71,6 +71,12 @@ pub trait Remote: Send + Sync {
     /// [`PushError`] tells a push that was never sent from one whose outcome is unknown.
     async fn push(&self, updates: &[RefUpdate]) -> Result<Vec<RefOutcome>, PushError>;
 
+    /// Whether it keeps away by itself from a host whose key was refused, until something else is known of that host: then
+    /// asking each second costs the host nothing.
+    fn holds_back(&self) -> bool {
+        false
+    }
+
     /// A push is likely within seconds: lets the remote get ready for it, in the background. Never fails: it is a wish.
     async fn prepare_push(&self) {}
 

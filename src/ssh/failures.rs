@@ -9,10 +9,11 @@ use russh::{ChannelOpenFailure, Error};
 use crate::domain::{Failure, FailureClass, KeyName};
 use crate::ports::{KeyVersion, ResolvedKey, SshTarget};
 
-/// `user@host:port`, with brackets around an IPv6 address.
+/// `user@host:port`, with brackets around an IPv6 address; without a user when nobody is to log in.
 pub(super) fn whereto(target: &SshTarget) -> String {
     let SshTarget { host, port, user, .. } = target;
-    if host.contains(':') { format!("{user}@[{host}]:{port}") } else { format!("{user}@{host}:{port}") }
+    let at = if user.is_empty() { "" } else { "@" };
+    if host.contains(':') { format!("{user}{at}[{host}]:{port}") } else { format!("{user}{at}{host}:{port}") }
 }
 
 pub(super) fn name_lookup(target: &SshTarget, error: &io::Error) -> Failure {

@@ -9,7 +9,7 @@ use tokio_util::sync::DropGuard;
 
 use super::failures::tame;
 use super::known_hosts::fingerprint;
-use super::verdict::Pins;
+use super::pins::Pins;
 use crate::domain::Failure;
 
 /// Why a connection ended.
@@ -32,6 +32,10 @@ impl From<russh::Error> for LinkError {
 pub(super) struct Learnt {
     /// The fingerprint of the host key that was proved.
     pub(super) host_key: Option<String>,
+    /// It was proved by a host certificate.
+    certified: bool,
+    /// What was negotiated: `kex … host-key … cipher … mac …`.
+    pub(super) algorithms: Option<String>,
     /// The banner, or the reason of the disconnection, tamed.
     pub(super) last_words: Option<String>,
     /// The server left because no way to log in remained (RFC 4253 section 11.1, reason 14).
@@ -72,24 +76,22 @@ impl Handler for LinkHandler {
     type Error = LinkError;
 
     async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, LinkError> {
-        // Certificates are not offered, so none can come; should one come, its bare key is judged like any other.
-        let key = shown.public_key();
-        self.note(|learnt| learnt.host_key = Some(fingerprint(&key)));
-        self.pins.judge(&key).map_err(|failure| LinkError::HostKey(Box::new(failure)))?;
+        self.note(|learnt| {
+            learnt.host_key = Some(fingerprint(&shown.public_key()));
+            learnt.certified = shown.certificate().is_some();
+        });
+        let admitted = self.pins.keeper.admit(&self.pins, shown).await;
+        admitted.map_err(|failure| LinkError::HostKey(Box::new(failure)))?;
         Ok(true)
     }
 
     async fn kex_done(&mut self, _: Option<&[u8]>, names: &russh::Names, _: &mut Session) -> Result<(), LinkError> {
-        tracing::debug!(
-            host = %self.pins.spec,
-            kex = names.kex.as_ref(),
-            host_key = names.key.as_str(),
-            cipher = names.cipher.as_ref(),
-            mac_out = names.client_mac.as_ref(),
-            mac_in = names.server_mac.as_ref(),
-            strict_kex = names.strict_kex(),
-            "key exchange done"
-        );
+        let mut algorithms = String::new();
+        self.note(|learnt| {
+            algorithms = in_words(names, learnt.certified);
+            learnt.algorithms = Some(algorithms.clone());
+        });
+        tracing::debug!(host = %self.pins.spec, algorithms, strict_kex = names.strict_kex(), "key exchange done");
         Ok(())
     }
 
@@ -118,4 +120,13 @@ impl Handler for LinkHandler {
         server_channel_open_direct_streamlocal(&str);
         server_channel_open_x11(&str, u32);
     }
+}
+
+/// What was negotiated, in one line.
+fn in_words(names: &russh::Names, certified: bool) -> String {
+    let key = if certified { names.key.to_certificate_type() } else { names.key.as_str().to_owned() };
+    let cipher = names.cipher.as_ref();
+    let has_own_mac = cipher.contains("gcm") || cipher.contains("poly1305");
+    let mac = if has_own_mac { "implicit" } else { names.client_mac.as_ref() };
+    format!("kex {} host-key {key} cipher {cipher} mac {mac}", names.kex.as_ref())
 }

@@ -7,8 +7,18 @@ use sha1::Sha1;
 
 /// How a host is called in `known_hosts`: `host` at port 22, `[host]:port` elsewhere.
 pub(super) fn spec(host: &str, port: u16) -> String {
-    let host = host.to_lowercase();
+    let host = plain_name(host);
     if port == 22 { host } else { format!("[{host}]:{port}") }
+}
+
+/// The name in the one form in which names are compared: in lower case, and without the dot that ends a name that is
+/// complete.
+pub(super) fn plain_name(host: &str) -> String {
+    let host = host.to_lowercase();
+    match host.strip_suffix('.') {
+        Some(name) if !name.is_empty() => name.to_owned(),
+        _ => host,
+    }
 }
 
 /// Which hosts a line speaks of.
@@ -50,6 +60,13 @@ impl HostPattern {
         Ok(Self::Hashed { salt: decode(salt)?, hash: decode(hash)? })
     }
 
+    /// The names as they stand in the file; a hashed one is not known.
+    pub(super) fn words(&self) -> String {
+        let Self::Names(names) = self else { return "(hashed name)".to_owned() };
+        let shown = |name: &Name| format!("{}{}", if name.excludes { "!" } else { "" }, name.pattern);
+        names.iter().map(shown).collect::<Vec<_>>().join(",")
+    }
+
     /// Whether the line speaks of the host called `spec` (see [`spec`]).
     pub(super) fn matches(&self, spec: &str) -> bool {
         match self {
@@ -64,7 +81,7 @@ impl HostPattern {
 }
 
 /// Matches `*` and `?`. Goes back to the last `*` only, so hostile patterns cost no more than length times length.
-fn glob(pattern: &str, text: &str) -> bool {
+pub(super) fn glob(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
     let (mut p, mut t) = (0, 0);
     let mut retry: Option<(usize, usize)> = None;
@@ -108,6 +125,8 @@ mod tests {
         assert!(hits("[git.example.com]:2222", "git.example.com", 2222));
         assert!(!hits("[git.example.com]:2222", "git.example.com", 22));
         assert!(hits("a.example,b.example", "b.example", 22));
+        assert!(hits("github.com", "GitHub.com.", 22));
+        assert_eq!(HostPattern::parse("A.example,!b.*").unwrap().words(), "a.example,!b.*");
     }
 
     #[test]

@@ -11,6 +11,12 @@ pub(super) fn fingerprint(key: &PublicKey) -> String {
     key.fingerprint(HashAlg::Sha256).to_string()
 }
 
+/// The key as it stands in a line: `ssh-ed25519 AAAA…`.
+pub(super) fn key_words(key: &PublicKey) -> String {
+    let key = PublicKey::new(key.key_data().clone(), "").to_openssh().unwrap_or_default();
+    key.trim_end().to_owned()
+}
+
 /// What a line says about its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Marker {

@@ -4,23 +4,23 @@ use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use russh::client::{Config, Handle, connect_stream};
-use russh::keys::Algorithm;
 use russh::{AlgorithmKind, Preferred, SshId, cipher, compression};
 use tokio::io::BufReader;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use super::algorithms::Offer;
 use super::cut::Cut;
 use super::dial::dial;
 use super::failures;
 use super::handler::{Learnt, LinkError, LinkHandler};
+use super::pins::Pins;
 use super::settings::Settings;
-use super::verdict::{Pins, all_algorithms};
 use crate::domain::Failure;
 use crate::ports::SshTarget;
 
 /// russh reads each packet in two reads; with this buffer most of them cost no system call.
-const READ_BUFFER_BYTES: usize = 256 << 10;
+pub(super) const READ_BUFFER_BYTES: usize = 256 << 10;
 
 /// Messages of one channel that may wait for their reader (32 KiB each at most) before the connection is not read on.
 const CHANNEL_BUFFER_MESSAGES: usize = 32;
@@ -54,10 +54,10 @@ pub(super) async fn link(
     settings: &Settings,
     cut: &CancellationToken,
 ) -> Result<Link, Failure> {
-    match try_link(target, pins, pins.algorithms(), settings, cut).await {
+    match try_link(target, pins, pins.offer(), settings, cut).await {
         // The server holds no key of a pinned type: ask again with all types, to show the one it has. It is judged alike.
         Err(LinkFailure::NoPinnedType) => {
-            try_link(target, pins, all_algorithms(), settings, cut).await.map_err(LinkFailure::into_failure)
+            try_link(target, pins, pins.offer_of_last_resort(), settings, cut).await.map_err(LinkFailure::into_failure)
         }
         other => other.map_err(LinkFailure::into_failure),
     }
@@ -80,18 +80,18 @@ impl LinkFailure {
 async fn try_link(
     target: &SshTarget,
     pins: &Pins,
-    algorithms: Vec<Algorithm>,
+    offer: Offer,
     settings: &Settings,
     cut: &CancellationToken,
 ) -> Result<Link, LinkFailure> {
-    let all_offered = algorithms.len() == all_algorithms().len();
+    let all_offered = offer.has_all_keys();
     let socket = dial(target, settings).await.map_err(LinkFailure::Failed)?;
     let stream = Cut::new(BufReader::with_capacity(READ_BUFFER_BYTES, socket), cut.clone());
     let learnt = Arc::<Mutex<Learnt>>::default();
     let ended = CancellationToken::new();
     let handler = LinkHandler { pins: pins.clone(), learnt: Arc::clone(&learnt), _ended: ended.clone().drop_guard() };
     let deadline = Instant::now() + settings.login_timeout;
-    let connecting = connect_stream(Arc::new(config(algorithms, settings)), stream, handler);
+    let connecting = connect_stream(Arc::new(config(offer, settings)), stream, handler);
     let Ok(connected) = timeout_at(deadline, connecting).await else {
         return Err(LinkFailure::Failed(failures::login_timed_out(target, settings.login_timeout)));
     };
@@ -112,12 +112,13 @@ pub(super) fn locked(learnt: &Mutex<Learnt>) -> MutexGuard<'_, Learnt> {
     learnt.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn config(algorithms: Vec<Algorithm>, settings: &Settings) -> Config {
+pub(super) fn config(offer: Offer, settings: &Settings) -> Config {
     Config {
         client_id: SshId::Standard(Cow::Borrowed(concat!("SSH-2.0-appferry_", env!("CARGO_PKG_VERSION")))),
         channel_buffer_size: CHANNEL_BUFFER_MESSAGES,
         preferred: Preferred {
-            key: Cow::Owned(algorithms),
+            key: Cow::Owned(offer.keys),
+            host_key_certificates: Cow::Owned(offer.certificates),
             cipher: Cow::Borrowed(CIPHERS),
             compression: Cow::Borrowed(&[compression::NONE]),
             // The rest as russh has it: ML-KEM with X25519 first, strict key exchange, no SHA-1.
@@ -136,7 +137,7 @@ mod tests {
 
     #[test]
     fn the_post_quantum_exchange_comes_first_and_strict_exchange_is_asked_for() {
-        let config = config(all_algorithms(), &Settings::default());
+        let config = config(Offer::of_all_keys(), &Settings::default());
         assert_eq!(config.preferred.kex.first().map(AsRef::as_ref), Some("mlkem768x25519-sha256"));
         let names: Vec<&str> = config.preferred.kex.iter().map(AsRef::as_ref).collect();
         assert!(names.contains(&"kex-strict-c-v00@openssh.com"), "{names:?}");

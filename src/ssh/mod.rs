@@ -4,27 +4,40 @@
 //! lets nobody hammer a host that failed (`gate`). A session is made (`opening`) by dialling (`dial`), shaking hands
 //! (`link`), proving the host key ([`HostKeys`]) and logging in (`login`); commands run on its channels (`process`).
 
+mod algorithms;
+mod certificate;
 mod channel;
 mod cut;
 mod dial;
 mod failures;
+mod fingerprint;
 mod gate;
+mod greeting;
 mod handler;
 mod host_keys;
 mod host_pattern;
+mod keeper;
+mod known_file;
 mod known_hosts;
 mod link;
 mod login;
 mod opening;
+mod pins;
 mod pool;
 mod process;
 mod process_io;
+mod scan;
 mod session;
 mod settings;
 mod slots;
+mod trust;
 mod verdict;
 mod versions;
 
+pub use fingerprint::{Fingerprint, FingerprintError};
 pub use host_keys::HostKeys;
+pub use pins::Source;
 pub use pool::Sessions;
+pub use scan::{ScannedKey, scan};
 pub use settings::Settings;
+pub use trust::{KnownKey, KnownPrint, Standing, TrustError, Trusted};

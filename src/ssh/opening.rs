@@ -1,6 +1,5 @@
 //! From a target to a session: key, host keys, connection, login, and the row in the audit log.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use tokio::time::timeout_at;
@@ -13,7 +12,6 @@ use super::host_keys::HostKeys;
 use super::link::{link, locked};
 use super::session::Session;
 use super::settings::Settings;
-use super::verdict::Pins;
 use super::{failures, login};
 use crate::domain::Failure;
 use crate::ports::{KeyUse, Keyring, Pair, ResolvedKey, SshTarget, UsedKey};
@@ -33,9 +31,9 @@ impl Opener {
         ground.version = key.version();
         let used = UsedKey { pair, version: key.version() };
         let key = of_pair(key, pair)?;
-        let private = login::decode(&key).await?;
         let pins = self.host_keys.pins(&target.host, target.port).await?;
-        ground.host_keys = Some(stamp(&pins));
+        ground.host_keys = Some(pins.stamp());
+        let private = login::decode(&key).await?;
         let cut = CancellationToken::new();
         let guard = cut.clone().drop_guard(); // ends the connection's task on every way out but the good one
         let mut link = link(target, &pins, &self.settings, &cut).await?;
@@ -44,8 +42,11 @@ impl Opener {
             Ok(result) => result,
             Err(_) => Err(failures::login_timed_out(target, self.settings.login_timeout)),
         };
-        let host_key = locked(&link.learnt).host_key.clone();
-        self.record(target, &key, host_key, result.as_ref().err()).await;
+        let learnt = {
+            let learnt = locked(&link.learnt);
+            (learnt.host_key.clone(), learnt.algorithms.clone())
+        };
+        self.record(target, &key, learnt, result.as_ref().err()).await;
         result?;
         tracing::debug!(host = %pins.spec, user = %target.user, key = %key.name, ?pair, "logged in");
         guard.disarm();
@@ -55,15 +56,21 @@ impl Opener {
 
     /// Stands for the host keys that are trusted for this target now; `None` when that cannot be said.
     pub(super) async fn host_keys_stamp(&self, target: &SshTarget) -> Option<u64> {
-        self.host_keys.pins(&target.host, target.port).await.ok().map(|pins| stamp(&pins))
+        self.host_keys.pins(&target.host, target.port).await.ok().map(|pins| pins.stamp())
     }
 
-    async fn record(&self, target: &SshTarget, key: &ResolvedKey, host_key: Option<String>, failure: Option<&Failure>) {
+    async fn record(
+        &self,
+        target: &SshTarget,
+        key: &ResolvedKey,
+        (host_key, algorithms): (Option<String>, Option<String>),
+        failure: Option<&Failure>,
+    ) {
         let used = KeyUse {
             purpose: format!("{} {}", self.settings.purpose, failures::whereto(target)),
             fingerprint: key.fingerprint.clone(),
             host_key,
-            algorithms: None,
+            algorithms,
             outcome: failure.map_or("ok", |failure| failure.class.words()).to_owned(),
         };
         self.keyring.record_use(&key.name, used).await;
@@ -76,11 +83,4 @@ fn of_pair(key: ResolvedKey, pair: Pair) -> Result<ResolvedKey, Failure> {
         (Pair::Previous, None) => Err(failures::no_previous(&key.name)),
         (Pair::Current, previous) => Ok(ResolvedKey { previous, ..key }),
     }
-}
-
-/// The same for the same pins, whatever they are made of.
-fn stamp(pins: &Pins) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    format!("{pins:?}").hash(&mut hasher);
-    hasher.finish()
 }

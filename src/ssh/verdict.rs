@@ -1,74 +1,73 @@
-//! What is known of one host's keys, and the judgement on the key that it shows.
+//! The judgement on the key or certificate that a host shows.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::time::SystemTime;
 
-use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PublicKey};
+use russh::keys::{Certificate, PublicKey, PublicKeyOrCertificate};
 
-use super::known_hosts::fingerprint;
+use super::certificate;
+use super::known_hosts::{fingerprint, key_words};
+use super::pins::{Pin, Pins, Source};
 use crate::domain::{Failure, FailureClass};
 
 /// The RSA key that Bitbucket revoked in June 2023: refused whatever a file says.
 const REVOKED_EVERYWHERE: &str = "SHA256:zzXQOXSRBEiUtuE8AikJYKwbHaxvSc0ojez9YXaGp1A";
 
-/// The signature algorithms that a host may prove its key with, best first. Not among them: SHA-1 and DSA.
-const ALGORITHMS: [Algorithm; 6] = [
-    Algorithm::Ed25519,
-    Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 },
-    Algorithm::Ecdsa { curve: EcdsaCurve::NistP384 },
-    Algorithm::Ecdsa { curve: EcdsaCurve::NistP521 },
-    Algorithm::Rsa { hash: Some(HashAlg::Sha512) },
-    Algorithm::Rsa { hash: Some(HashAlg::Sha256) },
-];
-
-/// All that is known of one host's keys at the moment of a connection.
-#[derive(Clone, Debug)]
-pub(super) struct Pins {
-    /// The host as `known_hosts` calls it.
-    pub(super) spec: String,
-    /// The keys that it may show.
-    pub(super) keys: Vec<Pin>,
-    /// The keys are of the same host at port 22: one of them will do, but another one is unknown rather than changed.
-    pub(super) borrowed: bool,
-    /// The keys that it may not show.
-    pub(super) revoked: Vec<PublicKey>,
-    /// Some line trusts a certificate authority for it.
-    pub(super) authority: bool,
-    /// The file that a person can add keys to.
-    pub(super) file: Option<PathBuf>,
-    /// Why that file could not be read.
-    pub(super) file_problem: Option<String>,
+/// A key that is not accepted.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Refused {
+    pub(super) why: Why,
+    pub(super) failure: Failure,
 }
 
-/// A key that is trusted, and who says so.
-#[derive(Clone, Debug)]
-pub(super) struct Pin {
-    pub(super) key: PublicKey,
-    /// The line of the file; `None` for what ships with the program.
-    pub(super) line: Option<usize>,
-}
-
-/// Every algorithm that is good enough for a host key.
-pub(super) fn all_algorithms() -> Vec<Algorithm> {
-    ALGORITHMS.to_vec()
+/// Why it is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// Nobody has said anything of this host: it may be trusted on first use.
+    New,
+    /// Its key is not known, but it is not certain that nobody has said anything of it.
+    Unknown,
+    /// Another key or certificate is trusted for this host.
+    Changed,
+    /// The key, or the authority that signed it, was given up.
+    Revoked,
+    /// Who is trusted could not be read.
+    Unreadable,
 }
 
 impl Pins {
-    /// The algorithms to offer: those of the pinned keys, so that a server cannot steer to another one. All of them when
-    /// nothing is pinned, since the server's fingerprint is to be shown.
-    pub(super) fn algorithms(&self) -> Vec<Algorithm> {
-        let pinned = |algorithm: &Algorithm| self.keys.iter().any(|pin| same_kind(algorithm, &pin.key.algorithm()));
-        let offered: Vec<_> = ALGORITHMS.into_iter().filter(pinned).collect();
-        if offered.is_empty() { all_algorithms() } else { offered }
+    /// Accepts what the server proved to hold, or says why not. A certificate that is no good leaves its bare key to be
+    /// judged, as OpenSSH does it.
+    pub(super) fn judge(&self, shown: &PublicKeyOrCertificate, now: SystemTime) -> Result<(), Refused> {
+        match shown.certificate() {
+            Some(certificate) => self.judge_certificate(certificate, &shown.public_key(), now),
+            None => self.judge_key(&shown.public_key(), None),
+        }
     }
 
-    /// Accepts the key that the server proved to hold, or says why not.
-    pub(super) fn judge(&self, shown: &PublicKey) -> Result<(), Failure> {
-        let is_shown = |key: &PublicKey| key.key_data() == shown.key_data();
-        if fingerprint(shown) == REVOKED_EVERYWHERE || self.revoked.iter().any(is_shown) {
-            Err(self.revoked_key(shown))
-        } else if self.keys.iter().any(|pin| is_shown(&pin.key)) {
+    fn judge_certificate(&self, shown: &Certificate, key: &PublicKey, now: SystemTime) -> Result<(), Refused> {
+        let signer = certificate::authority(shown);
+        if self.is_revoked(&signer) {
+            return Err(self.revoked_key(&signer, "is vouched for by an authority"));
+        }
+        let authorities = self.authorities.iter().map(|pin| &pin.key);
+        let problem = certificate::check(shown, authorities, &self.host, now).err();
+        if problem.is_none() && !self.is_revoked(key) {
+            return Ok(());
+        }
+        self.judge_key(key, problem.as_deref())
+    }
+
+    fn judge_key(&self, shown: &PublicKey, certificate_problem: Option<&str>) -> Result<(), Refused> {
+        let is_shown = |pin: &Pin| pin.key.key_data() == shown.key_data();
+        if self.is_revoked(shown) {
+            Err(self.revoked_key(shown, "shows a host key"))
+        } else if self.keys.iter().any(is_shown) {
             Ok(())
+        } else if let Some(problem) = &self.store_problem {
+            Err(self.unreadable(shown, problem))
+        } else if let Some(problem) = certificate_problem {
+            Err(self.bad_certificate(shown, problem))
         } else if self.keys.is_empty() || self.borrowed {
             Err(self.unknown(shown))
         } else {
@@ -76,36 +75,64 @@ impl Pins {
         }
     }
 
-    fn revoked_key(&self, shown: &PublicKey) -> Failure {
-        Failure::new(
-            FailureClass::HostKey,
-            format!("{} shows a host key that was revoked: {}", self.spec, Shown(shown)),
-            "nothing was sent; somebody may stand in between, or the server still uses a key that its owner gave up: \
-             ask the owner",
-        )
+    /// Whether the host may never show this key.
+    pub(super) fn is_revoked(&self, key: &PublicKey) -> bool {
+        let is_it = |revoked: &PublicKey| revoked.key_data() == key.key_data();
+        fingerprint(key) == REVOKED_EVERYWHERE || self.revoked.iter().any(is_it)
     }
 
-    fn unknown(&self, shown: &PublicKey) -> Failure {
-        let authority = if self.authority {
-            " (a certificate authority is trusted for it, but host certificates are not supported)"
-        } else {
+    fn revoked_key(&self, key: &PublicKey, how: &str) -> Refused {
+        let failure = Failure::new(
+            FailureClass::HostKey,
+            format!("{} {how} that was revoked: {}", self.spec, Shown(key)),
+            "nothing was sent; somebody may stand in between, or the server still uses a key that its owner gave up: \
+             ask the owner",
+        );
+        Refused { why: Why::Revoked, failure }
+    }
+
+    fn unreadable(&self, shown: &PublicKey, problem: &Failure) -> Refused {
+        let message = format!(
+            "{} shows {}, and whether somebody trusted that key cannot be read: {}",
+            self.spec,
+            Shown(shown),
+            problem.message
+        );
+        Refused { why: Why::Unreadable, failure: Failure::new(problem.class, message, problem.remedy.clone()) }
+    }
+
+    fn bad_certificate(&self, shown: &PublicKey, problem: &str) -> Refused {
+        let message =
+            format!("the host certificate of {} is refused: {problem}; its key is {}", self.spec, Shown(shown));
+        let remedy = format!(
+            "nothing was sent; ask whoever signs the certificates of that server for a good one, or compare that \
+             fingerprint with what its owner publishes and trust the key itself: {}",
+            self.trust_command(shown, false)
+        );
+        Refused { why: Why::Changed, failure: Failure::new(FailureClass::HostKey, message, remedy) }
+    }
+
+    fn unknown(&self, shown: &PublicKey) -> Refused {
+        let lacking = if self.authorities.is_empty() {
             ""
+        } else {
+            " (a certificate authority is trusted for it, but it shows no certificate)"
         };
         let problem = self.file_problem.as_ref().map(|problem| format!(" ({problem})")).unwrap_or_default();
-        let message = format!(
-            "the host key of {} is not known; the server shows {}{authority}{problem}",
-            self.spec,
-            Shown(shown)
-        );
+        let message =
+            format!("the host key of {} is not known; the server shows {}{lacking}{problem}", self.spec, Shown(shown));
         let remedy = format!(
-            "compare that fingerprint with what the server's owner publishes, then add this line to {}: {}",
+            "compare that fingerprint with what the server's owner publishes, then trust it: {}; or add this line to {}: {}",
+            self.trust_command(shown, false),
             self.file_words(),
             self.line(shown)
         );
-        Failure::new(FailureClass::HostKey, message, remedy)
+        let why = if self.authorities.is_empty() && self.file_problem.is_none() { Why::New } else { Why::Unknown };
+        Refused { why, failure: Failure::new(FailureClass::HostKey, message, remedy) }
     }
 
-    fn changed(&self, shown: &PublicKey) -> Failure {
+    /// The refusal of a key that is not the one that was trusted.
+    pub(super) fn changed(&self, shown: &PublicKey) -> Refused {
         let known: Vec<String> = self.keys.iter().map(Pin::to_string).collect();
         let message = format!(
             "the host key of {} has changed: known is {}; the server shows {}",
@@ -113,22 +140,38 @@ impl Pins {
             known.join(" and "),
             Shown(shown)
         );
-        let lines: Vec<String> = self.keys.iter().filter_map(|pin| pin.line).map(|line| line.to_string()).collect();
+        let line_of = |pin: &Pin| match pin.source {
+            Source::File { line, .. } => Some(line.to_string()),
+            Source::BuiltIn | Source::Store { .. } => None,
+        };
+        let lines: Vec<String> = self.keys.iter().filter_map(line_of).collect();
         let act = if lines.is_empty() {
             format!("add this line to {}", self.file_words())
         } else {
             format!("replace line {} of {} by this one", lines.join(" and "), self.file_words())
         };
         let remedy = format!(
-            "somebody may stand in between, so nothing was sent; only if the server's owner announced this new key, {act}: {}",
+            "somebody may stand in between, so nothing was sent; only if the server's owner announced this new key, \
+             trust it: {}; or {act}: {}",
+            self.trust_command(shown, true),
             self.line(shown)
         );
-        Failure::new(FailureClass::HostKey, message, remedy)
+        Refused { why: Why::Changed, failure: Failure::new(FailureClass::HostKey, message, remedy) }
+    }
+
+    fn trust_command(&self, shown: &PublicKey, replace: bool) -> String {
+        let host = match (self.host.contains(':'), self.port) {
+            (false, 22) => self.host.clone(),
+            (true, 22) => format!("[{}]", self.host),
+            (false, port) => format!("{}:{port}", self.host),
+            (true, port) => format!("[{}]:{port}", self.host),
+        };
+        let replace = if replace { " --replace" } else { "" };
+        format!("`appferry hosts trust {host} --fingerprint {}{replace}`", fingerprint(shown))
     }
 
     fn line(&self, shown: &PublicKey) -> String {
-        let key = PublicKey::new(shown.key_data().clone(), "").to_openssh().unwrap_or_default();
-        format!("{} {}", self.spec, key.trim_end())
+        format!("{} {}", self.spec, key_words(shown))
     }
 
     fn file_words(&self) -> String {
@@ -137,12 +180,6 @@ impl Pins {
             None => "a file, and name that file in APPFERRY_KNOWN_HOSTS".to_owned(),
         }
     }
-}
-
-/// A pinned RSA key may be proved with either hash.
-fn same_kind(algorithm: &Algorithm, of_key: &Algorithm) -> bool {
-    let is_rsa = |algorithm: &Algorithm| matches!(algorithm, Algorithm::Rsa { .. });
-    algorithm == of_key || (is_rsa(algorithm) && is_rsa(of_key))
 }
 
 struct Shown<'a>(&'a PublicKey);
@@ -155,10 +192,16 @@ impl fmt::Display for Shown<'_> {
 
 impl fmt::Display for Pin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Shown(&self.key).fmt(f)?;
-        match self.line {
-            Some(line) => write!(f, " (line {line})"),
-            None => f.write_str(" (built in)"),
+        write!(f, "{} ({})", Shown(&self.key), self.source)
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BuiltIn => f.write_str("built in"),
+            Self::File { file, line } => write!(f, "line {line} of {}", file.display()),
+            Self::Store { trusted_by, trusted_at } => write!(f, "trusted by {trusted_by} on {trusted_at}"),
         }
     }
 }

@@ -12,6 +12,7 @@ mod architecture;
 mod demo;
 mod disk;
 mod face;
+mod hosts;
 mod key_sources;
 mod keys;
 mod localrepo;

@@ -20,6 +20,7 @@ use appferry::ports::{ProcessEnd, RemoteProcess, SessionClass, SshSessions as _,
 use appferry::ssh::{HostKeys, Sessions, Settings};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
+use crate::support::fingerprint;
 use crate::support::sshd::{KeyPair, Setup, Sshd, TestKeyring, current_user};
 
 use SessionClass::{Bulk, Control};
@@ -445,10 +446,4 @@ async fn a_forced_command_that_refuses_is_an_end_with_its_words() {
 fn resident_bytes() -> usize {
     let statm = std::fs::read_to_string("/proc/self/statm").expect("/proc/self/statm");
     statm.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).expect("resident pages") * 4096
-}
-
-fn fingerprint(known_hosts_line: &str) -> String {
-    let key = known_hosts_line.split_once(' ').expect("a line").1;
-    let key = ssh_key::PublicKey::from_openssh(key).expect("a key");
-    key.fingerprint(ssh_key::HashAlg::Sha256).to_string()
 }

@@ -71,6 +71,7 @@ fn nothing_set_means_off_with_every_default() {
     assert!(config.sync.is_none() && config.warnings.is_empty());
     assert_eq!(config.listen.to_string(), "127.0.0.1:7420");
     assert_eq!(config.log_format, LogFormat::Human);
+    assert_eq!(config.host_keys, HostKeyPolicy::Strict);
     assert_eq!(config.data_dir, Path::new("/var/lib/appferry"), "without a home");
     let home = read(&[], &[("HOME", "/home/jo")]).expect("valid");
     assert_eq!(home.data_dir, Path::new("/home/jo/.local/share/appferry"));
@@ -143,6 +144,7 @@ fn everything_wrong_is_reported_at_once() {
             ("APPFERRY_FILE_MODE", "888"),
             ("APPFERRY_LISTEN", "x"),
             ("APPFERRY_LOG_FORMAT", "xml"),
+            ("APPFERRY_HOST_KEYS", "yes"),
         ],
     )
     .expect_err("much is wrong");
@@ -156,8 +158,9 @@ fn everything_wrong_is_reported_at_once() {
         "APPFERRY_FILE_MODE: \"888\"",
         "APPFERRY_LISTEN: \"x\"",
         "APPFERRY_LOG_FORMAT",
-        "wrong in 8 places",
-        "\n  8. ",
+        "APPFERRY_HOST_KEYS: \"yes\" is no way to treat host keys; write strict or accept-new",
+        "wrong in 9 places",
+        "\n  9. ",
     ] {
         assert!(shown.contains(part), "{part:?} is missing in:\n{shown}");
     }
@@ -259,8 +262,10 @@ fn our_own_variables_are_read() {
         ("APPFERRY_MASTER_KEY_FILE", "/a:/b"),
         ("APPFERRY_LISTEN", "localhost:0"),
         ("APPFERRY_LOG_FORMAT", "JSON"),
+        ("APPFERRY_HOST_KEYS", "Accept-New"),
     ];
     let config = read(OLDER, &changes).expect("valid");
+    assert_eq!(config.host_keys, HostKeyPolicy::AcceptNew);
     assert_eq!((config.listen.to_string(), config.log_format), ("127.0.0.1:0".to_owned(), LogFormat::Json));
     assert_eq!(config.keys.master_keys.files, [Path::new("/a"), Path::new("/b")]);
     let sync = config.sync.expect("on");
@@ -349,4 +354,11 @@ fn a_switch_that_says_both_on_and_off_does_not_hide_what_else_is_wrong() {
 fn a_space_in_a_key_name_is_answered_with_the_name_without_it() {
     let problems = problems(OLDER, &[("GIT_SYNC_AUTH_SSH_KEY_FRIENDLY_NAME", "My Git Sync Key")]).join("\n");
     assert!(problems.contains("did you mean `MyGitSyncKey`?"), "{problems}");
+}
+
+#[test]
+fn the_commands_about_keys_and_hosts_do_not_mind_a_file_of_host_keys_that_is_missing() {
+    let environment = Environment::of([("APPFERRY_KNOWN_HOSTS", "/missing")]);
+    let base = BaseConfig::from_environment(&environment, &FakeFiles::default()).expect("valid");
+    assert_eq!(base.known_hosts.as_deref(), Some(Path::new("/missing")));
 }

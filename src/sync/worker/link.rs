@@ -11,12 +11,15 @@ const LONGEST: Duration = Duration::from_mins(5);
 /// After a failure that lasts until a person changes something, the wait is at least this: whoever is refused does not hammer.
 const PERMANENT: Duration = Duration::from_secs(15);
 
-/// A key that is not in the store may be put there at any moment, and looking costs nothing (rule 21).
+/// A key that is not in the store may be put there at any moment, and looking costs nothing (rule 21). The same goes for a
+/// host key that a person may trust at any moment, where the remote holds back by itself.
 const LOOK_FOR_KEY: Duration = Duration::from_secs(1);
 
 /// The line to the remote, for one kind of talk: reading, or pushing. A key may be allowed the one and not the other.
 #[derive(Debug)]
 pub(super) struct Link {
+    /// See [`Remote::holds_back`](crate::ports::Remote::holds_back).
+    remote_holds_back: bool,
     backoff: Backoff,
     failure: Option<ErrorStatus>,
     retry_at: Option<Instant>,
@@ -25,11 +28,16 @@ pub(super) struct Link {
 
 impl Default for Link {
     fn default() -> Self {
-        Self { backoff: Backoff::new(FIRST, LONGEST), failure: None, retry_at: None, last_success: None }
+        Self::new(false)
     }
 }
 
 impl Link {
+    pub(super) fn new(remote_holds_back: bool) -> Self {
+        let backoff = Backoff::new(FIRST, LONGEST);
+        Self { remote_holds_back, backoff, failure: None, retry_at: None, last_success: None }
+    }
+
     /// Whether the last talk went well, or none was tried yet.
     pub(super) fn is_up(&self) -> bool {
         self.failure.is_none()
@@ -65,7 +73,8 @@ impl Link {
     /// Notes the failure. Answers how long to wait.
     pub(super) fn failed(&mut self, failure: Failure) -> Duration {
         let mut wait = self.backoff.after_failure(rand::random());
-        if failure.class == FailureClass::Key {
+        let host_key_held = failure.class == FailureClass::HostKey && self.remote_holds_back;
+        if failure.class == FailureClass::Key || host_key_held {
             wait = LOOK_FOR_KEY;
         } else if failure.class.is_permanent() {
             wait = wait.max(PERMANENT);

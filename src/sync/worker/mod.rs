@@ -92,6 +92,7 @@ impl Worker {
         let (sender, commands) = mpsc::channel(16);
         let (status, receiver) = watch::channel(view::first(&face));
         let schedule = Schedule::new(pace, hints.rescan_every());
+        let holds_back = remote.holds_back();
         let worker = Self {
             engine: Some(engine),
             remote,
@@ -101,8 +102,8 @@ impl Worker {
             status,
             face,
             schedule,
-            link: Link::default(),
-            push_link: Link::default(),
+            link: Link::new(holds_back),
+            push_link: Link::new(holds_back),
             trouble: None,
             trouble_logged: None,
             stumbled: false,

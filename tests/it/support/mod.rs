@@ -107,3 +107,10 @@ impl Dice {
         self.0 % sides
     }
 }
+
+/// The SHA-256 fingerprint of the key in a `known_hosts` line.
+pub fn fingerprint(known_hosts_line: &str) -> String {
+    let key = known_hosts_line.split_once(' ').expect("a line").1;
+    let key = ssh_key::PublicKey::from_openssh(key).expect("a key");
+    key.fingerprint(ssh_key::HashAlg::Sha256).to_string()
+}

@@ -184,6 +184,10 @@ impl SshRemote {
 
 #[async_trait]
 impl Remote for SshRemote {
+    fn holds_back(&self) -> bool {
+        true // the sessions do
+    }
+
     async fn poll(&self) -> Result<RemoteTip, Failure> {
         let polling = self.server.with_stand_in(Asking::Read, || self.poll_now());
         let tip = within_poll_limit(self.limits, polling).await?;
