@@ -12,6 +12,7 @@ mod architecture;
 mod demo;
 mod disk;
 mod face;
+mod https;
 mod keys;
 mod localrepo;
 mod ssh;
