@@ -7,6 +7,9 @@
 mod cut;
 mod dial;
 mod failures;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handler;
 mod host_keys;
 mod host_pattern;

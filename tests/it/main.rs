@@ -12,6 +12,7 @@ mod architecture;
 mod demo;
 mod disk;
 mod face;
+mod fuzz_seeds;
 mod https;
 mod keys;
 mod localrepo;

@@ -13,6 +13,9 @@
 
 mod advertisement;
 mod error;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod https;
 mod indexer;
 mod ls_refs;
