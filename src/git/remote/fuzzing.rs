@@ -10,6 +10,8 @@ use super::{ls_refs, words};
 use crate::domain::BranchName;
 use crate::ports::ProcessEnd;
 
+const IDLE: Duration = Duration::from_mins(1);
+
 /// Reads `bytes` as each answer that a server may give.
 ///
 /// # Panics
@@ -22,7 +24,7 @@ pub fn answer(bytes: &[u8]) {
 }
 
 async fn read_as_everything(bytes: &[u8]) {
-    let reader = || PacketReader::new(bytes, Duration::from_secs(60));
+    let reader = || PacketReader::new(bytes, IDLE);
     packets(bytes).await;
     match Advertisement::read(&mut reader()).await {
         Ok(advertisement) => {
@@ -50,22 +52,18 @@ async fn packets(bytes: &[u8]) {
     let found = read_all(bytes).await;
     let mut written = Packets::default();
     for packet in &found {
-        let end = match packet {
-            Packet::Flush => written.flush(),
-            Packet::Delimiter => written.delimiter(),
+        match packet {
+            Packet::Flush => _ = written.flush(),
+            Packet::Delimiter => _ = written.delimiter(),
             Packet::ResponseEnd => return, // never sent by us
-            Packet::Data(payload) => match written.data(payload) {
-                Ok(written) => written,
-                Err(_) => return,
-            },
-        };
-        let _more = end;
+            Packet::Data(payload) => assert!(written.data(payload).is_ok()),
+        }
     }
     assert_eq!(read_all(&written.into_bytes()).await, found);
 }
 
 async fn read_all(bytes: &[u8]) -> Vec<Packet> {
-    let mut reader = PacketReader::new(bytes, Duration::from_secs(60));
+    let mut reader = PacketReader::new(bytes, IDLE);
     let mut found = Vec::new();
     while let Ok(Some(packet)) = reader.next().await {
         found.push(packet);
