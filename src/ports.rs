@@ -14,7 +14,10 @@ pub use apps_folder::{AppOnDisk, ChangeHints, FolderOnDisk, Hint, Installed, Wor
 pub use audit::{AuditEntry, AuditFilter, AuditLog, AuditRow};
 pub use host_trust::{HostTrust, TrustedHostKey};
 pub use keyring::{GitService, KeyUse, KeyVersion, Keyring, ResolvedKey};
-pub use records::{Added, Canary, KeyRecords, KeyRow, MasterKeysInUse, NewKey, SealedKey, SealedMaterial};
+pub use records::{
+    Canary, Changed, Keep, KeyRecords, KeyRow, MasterKeysInUse, NewKey, PairRow, SealedKey, SealedMaterial,
+    WrappedDataKey,
+};
 pub use remote::{PushError, RefOutcome, RefUpdate, Remote, RemoteTip};
 pub use repository::{Commit, LocalRepository, RefEdit, Signature};
 pub use sources::{KeySource, SourceKey};

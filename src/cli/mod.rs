@@ -4,7 +4,7 @@
 
 mod args;
 pub mod check;
-pub mod keys;
+mod keys;
 mod output;
 mod parts;
 mod status;
@@ -58,7 +58,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Keys(args) => {
             let base = base()?;
-            keys::run(args, &base.data_dir, &base.master_keys).await?;
+            return keys::run(args, &base.keys).await;
         }
         Command::Sync(action) => {
             let base = base()?;

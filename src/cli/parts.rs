@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use tokio::sync::Mutex;
 
 use super::check::CheckParts;
-use crate::config::{BaseConfig, Config, SyncConfig};
-use crate::daemon::{open_remote, open_sessions};
+use crate::config::{BaseConfig, Config, SyncConfig, account_name};
+use crate::daemon::{open_remote, open_sessions, with_given_passphrase};
 use crate::domain::{Failure, FailureClass, KeyName};
 use crate::git::local::LocalRepo;
 use crate::keys::KeyService;
@@ -41,7 +41,8 @@ impl RealParts {
 #[async_trait]
 impl CheckParts for RealParts {
     async fn keyring(&self) -> Result<Arc<dyn Keyring>, Failure> {
-        let (keys, _notices) = KeyService::open(&self.base.data_dir, &self.base.master_keys).await?;
+        let (keys, _notices) = KeyService::open(&self.base.keys, &account_name()).await?;
+        let keys = with_given_passphrase(keys, self.config.as_ref().and_then(|config| config.sync.as_ref()));
         self.opened.lock().await.keys = Some(keys.clone());
         Ok(Arc::new(keys))
     }

@@ -5,9 +5,13 @@ use std::io::{self, Read as _};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use secrecy::{ExposeSecret as _, SecretString};
+
 use super::reader::{Files, Findings};
 use super::variables::{Setting, Settings, is_known};
-use super::{BaseConfig, Config, ConfigError, ConfigErrors, LogFormat, MasterKeySources, near, sync, web};
+use super::{
+    BaseConfig, Config, ConfigError, ConfigErrors, KeyStoreConfig, LogFormat, MasterKeySources, near, sync, web,
+};
 use crate::domain::RepoUrl;
 
 const DEFAULT_PORT: u16 = 7420;
@@ -95,13 +99,14 @@ impl Config {
                 ),
             );
         }
+        let keys = key_store(&settings, data_dir.clone(), environment, files, &mut findings);
         let config = Self {
             data_dir,
             listen: listen(&settings.appferry_listen, &mut findings),
             known_hosts: known_hosts(&settings.appferry_known_hosts, files, &mut findings),
             instance: instance(&settings.appferry_instance, &mut findings),
             log_format: log_format(&settings.appferry_log_format, &mut findings),
-            master_keys: master_keys(&settings, environment, files, &mut findings),
+            keys,
             sync,
             warnings: Vec::new(),
         };
@@ -118,10 +123,11 @@ impl BaseConfig {
         let mut findings = Findings::default();
         let settings = environment.settings(&mut findings)?;
         findings.errors.retain(|error| error.variable.starts_with("APPFERRY_"));
+        let data_dir = data_dir(&settings, environment, &mut findings);
         let base = Self {
-            data_dir: data_dir(&settings, environment, &mut findings),
             log_format: log_format(&settings.appferry_log_format, &mut findings),
-            master_keys: master_keys(&settings, environment, files, &mut findings),
+            keys: key_store(&settings, data_dir.clone(), environment, files, &mut findings),
+            data_dir,
             warnings: Vec::new(),
         };
         findings.into_result(base).map(|(base, warnings)| Self { warnings, ..base })
@@ -215,6 +221,37 @@ fn log_format(setting: &Setting, findings: &mut Findings) -> LogFormat {
             LogFormat::default()
         }
     }
+}
+
+fn key_store(
+    settings: &Settings,
+    data_dir: PathBuf,
+    environment: &Environment,
+    files: &dyn Files,
+    findings: &mut Findings,
+) -> KeyStoreConfig {
+    let database = (&settings.appferry_database_url, &settings.appferry_database_url_file);
+    let master_keys = master_keys(settings, environment, files, findings);
+    KeyStoreConfig { data_dir, database: database_url(database, files, findings), master_keys }
+}
+
+/// The URL may hold a password: it is never shown.
+fn database_url(
+    (plain, file): (&Setting, &Setting),
+    files: &dyn Files,
+    findings: &mut Findings,
+) -> Option<SecretString> {
+    let secret = findings.secret(plain, file, files)?;
+    let url = secret.value.expose_secret();
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        return Some(secret.value);
+    }
+    let name = if secret.file.is_some() { file.name } else { plain.name };
+    findings.error(
+        name,
+        "it is not the URL of a PostgreSQL database; write postgres://user:password@host:5432/database, or leave it out for the embedded store",
+    );
+    None
 }
 
 fn master_keys(

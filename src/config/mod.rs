@@ -8,6 +8,7 @@ use secrecy::SecretString;
 
 use crate::domain::{BranchName, KeyName, RepoUrl};
 
+mod account;
 mod environment;
 mod error;
 mod near;
@@ -16,6 +17,7 @@ mod sync;
 mod variables;
 mod web;
 
+pub use account::account_name;
 pub use environment::{DiskFiles, Environment};
 pub use error::{ConfigError, ConfigErrors};
 pub use reader::Files;
@@ -34,8 +36,8 @@ pub struct Config {
     pub instance: Option<String>,
     /// `APPFERRY_LOG_FORMAT`: human-readable or JSON.
     pub log_format: LogFormat,
-    /// Where the master keys are.
-    pub master_keys: MasterKeySources,
+    /// Where the keys are, and what opens them.
+    pub keys: KeyStoreConfig,
     /// Git Sync, when it is on.
     pub sync: Option<SyncConfig>,
     /// Worth saying at the start, but no reason to stop.
@@ -49,8 +51,8 @@ pub struct BaseConfig {
     pub data_dir: PathBuf,
     /// As [`Config::log_format`].
     pub log_format: LogFormat,
-    /// As [`Config::master_keys`].
-    pub master_keys: MasterKeySources,
+    /// As [`Config::keys`].
+    pub keys: KeyStoreConfig,
     /// As [`Config::warnings`].
     pub warnings: Vec<String>,
 }
@@ -81,6 +83,25 @@ pub enum LogFormat {
     Human,
     /// One JSON object a line.
     Json,
+}
+
+/// Where the keys are, and what opens them.
+#[derive(Clone, Debug)]
+pub struct KeyStoreConfig {
+    /// As [`Config::data_dir`]: where the embedded store and its master key are, unless others are given.
+    pub data_dir: PathBuf,
+    /// `APPFERRY_DATABASE_URL(_FILE)`: a `PostgreSQL` database in place of the embedded store. It may hold a password.
+    pub database: Option<SecretString>,
+    /// Where the master keys are.
+    pub master_keys: MasterKeySources,
+}
+
+impl KeyStoreConfig {
+    /// The embedded store and master key of a data folder.
+    #[must_use]
+    pub fn embedded(data_dir: impl Into<PathBuf>) -> Self {
+        Self { data_dir: data_dir.into(), database: None, master_keys: MasterKeySources::default() }
+    }
 }
 
 /// Where master keys are looked for, in this order.

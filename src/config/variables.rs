@@ -70,6 +70,8 @@ variables! {
     APPFERRY_LOG_FORMAT as appferry_log_format, "`human`", "`human` or `json`, one object a line";
     APPFERRY_MASTER_KEY_FILE as appferry_master_key_file, "made in the data folder", "files with a master key each, separated by `:`; the first encrypts, all decrypt";
     APPFERRY_MASTER_KEY as appferry_master_key, "", "a master key as hex or base64; a file is safer";
+    APPFERRY_DATABASE_URL as appferry_database_url, "the store in the data folder", "a PostgreSQL database for the key store, `postgres://user:password@host:5432/database`; several instances may share it";
+    APPFERRY_DATABASE_URL_FILE as appferry_database_url_file, "", "a file with that URL";
     APPFERRY_POLL_INTERVAL as appferry_poll_interval, "`10s`", "how often the branch is asked for (`100ms` to `1day`)";
     APPFERRY_DEBOUNCE as appferry_debounce, "`1s`", "how long a file must have been quiet before it is committed (`10ms` to `10m`)";
     APPFERRY_FILE_MODE as appferry_file_mode, "`0644`", "the mode of new files, octal";

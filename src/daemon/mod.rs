@@ -25,7 +25,7 @@ use crate::sync::worker::{Handle, Worker};
 use control::Control;
 use home::Home;
 
-pub use parts::{open_remote, open_sessions};
+pub use parts::{open_remote, open_sessions, with_given_passphrase};
 
 /// How long the end may take: a push under way is finished.
 ///
@@ -55,7 +55,8 @@ impl Daemon {
     /// taken, the apps folder is unusable. What a remote may do later is a state, not an error.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
         let home = Home::take(&config.data_dir, config.instance.as_deref())?;
-        let keys = parts::open_keys(&config).await?;
+        let keys = parts::open_keys(&config, &home).await?;
+        parts::mark_used(&keys, &home, config.sync.as_ref()).await;
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let listener = TcpListener::bind(config.listen)
             .await
@@ -176,7 +177,6 @@ async fn start_sync(
     keys: &KeyService,
     tasks: &TaskTracker,
 ) -> anyhow::Result<(Arc<Sessions>, Worker, Handle)> {
-    parts::mark_used(keys, sync).await;
     let sessions = Arc::new(open_sessions(config, sync, Arc::new(keys.clone())));
     let (worker, handle) = parts::worker(sync, home, &sessions, tasks).await?;
     Ok((sessions, worker, handle))

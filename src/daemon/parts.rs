@@ -25,8 +25,6 @@ use crate::sync::worker::{Face, Handle, Pace, Worker};
 use crate::watch::{Hints, WatchMode, Watcher};
 use crate::workspace::{self, AppsFolder};
 
-/// What the environment is called among the users of a key.
-const ENVIRONMENT: &str = "environment";
 /// A push may come hours after the one before it, and shall find its connection warm.
 const IDLE_CLOSE: Duration = Duration::from_hours(12);
 
@@ -34,18 +32,35 @@ const IDLE_CLOSE: Duration = Duration::from_hours(12);
 ///
 /// # Errors
 /// That the store or its master keys cannot be used.
-pub(super) async fn open_keys(config: &Config) -> anyhow::Result<KeyService> {
-    let (keys, notices) = KeyService::open(&config.data_dir, &config.master_keys).await?;
+pub(super) async fn open_keys(config: &Config, home: &Home) -> anyhow::Result<KeyService> {
+    let (keys, notices) = KeyService::open(&config.keys, &format!("instance {}", home.instance())).await?;
     for notice in notices {
         tracing::warn!("{notice}");
     }
-    Ok(keys)
+    let keys = keys.on_behalf_of(&environment_of(home));
+    Ok(with_given_passphrase(keys, config.sync.as_ref()))
+}
+
+/// What this instance's environment is called among the users of a key; several instances may share a store.
+fn environment_of(home: &Home) -> String {
+    format!("environment of {}", home.instance())
+}
+
+/// The service, knowing the passphrase that the environment gives for the key that it names.
+#[must_use]
+pub fn with_given_passphrase(keys: KeyService, sync: Option<&SyncConfig>) -> KeyService {
+    match sync.map(|sync| &sync.credential) {
+        Some(Credential::Key { name, passphrase: Some(passphrase) }) => {
+            keys.with_passphrase(name.clone(), passphrase.clone())
+        }
+        _ => keys,
+    }
 }
 
 /// Notes which keys the environment names, so that they are not deleted by mistake.
-pub(super) async fn mark_used(keys: &KeyService, sync: &SyncConfig) {
-    let names: Vec<KeyName> = key_name(sync).into_iter().cloned().collect();
-    if let Err(error) = keys.mark_used_by(ENVIRONMENT, &names).await {
+pub(super) async fn mark_used(keys: &KeyService, home: &Home, sync: Option<&SyncConfig>) {
+    let names: Vec<KeyName> = sync.and_then(key_name).into_iter().cloned().collect();
+    if let Err(error) = keys.mark_used_by(&environment_of(home), &names).await {
         tracing::warn!(%error, "could not note which keys the environment uses");
     }
 }
@@ -184,7 +199,7 @@ fn web(sync: &SyncConfig) -> Web {
 /// Adds to the status what the store knows of the key now: it may be made, or rotated, at any time.
 pub(super) async fn describe_key(key: &mut KeyStatus, keys: &KeyService) {
     let Ok(name) = KeyName::new(key.name.as_str()) else { return };
-    if let Ok(found) = keys.resolve(&name).await {
+    if let Ok(found) = keys.version(&name).await {
         key.fingerprint = Some(found.fingerprint);
         key.source = Some(found.source.to_owned());
     }

@@ -18,10 +18,10 @@ use anyhow::Context as _;
 use self::folders::Folders;
 use self::server::GitServer;
 use self::view::{View, Watched};
-use crate::config::{Config, Credential, LogFormat, MasterKeySources, SyncConfig, WebConfig};
+use crate::config::{Config, Credential, KeyStoreConfig, LogFormat, SyncConfig, WebConfig};
 use crate::daemon::Daemon;
 use crate::domain::{BranchName, KeyName, RepoUrl};
-use crate::keys::{KeyKind, KeyService};
+use crate::keys::{KeyKind, KeyService, Protection};
 
 /// How often the view looks.
 const TICK: Duration = Duration::from_millis(250);
@@ -124,10 +124,10 @@ async fn play(folders: &Folders, stage: &mut Stage) -> anyhow::Result<()> {
 
 /// Makes a key in the store of `data_dir`, which is new. Answers the public key line.
 async fn make_key(data_dir: &Path, name: &KeyName) -> anyhow::Result<String> {
-    let (keys, _notices) = KeyService::open(data_dir, &MasterKeySources::default()).await?;
-    let made = keys.generate(name, KeyKind::Ed25519).await?;
+    let (keys, _notices) = KeyService::open(&KeyStoreConfig::embedded(data_dir), "demo").await?;
+    let made = keys.generate(name, KeyKind::Ed25519, Protection::None).await?;
     keys.close().await;
-    Ok(made.public_key)
+    Ok(made.pair.public_key)
 }
 
 fn config(folders: &Folders, name: &str, port: u16, key: &KeyName) -> anyhow::Result<Config> {
@@ -138,7 +138,7 @@ fn config(folders: &Folders, name: &str, port: u16, key: &KeyName) -> anyhow::Re
         known_hosts: Some(folders.known_hosts()),
         instance: Some(name.to_owned()),
         log_format: LogFormat::Human,
-        master_keys: MasterKeySources::default(),
+        keys: KeyStoreConfig::embedded(folders.data(name)),
         sync: Some(SyncConfig {
             url: RepoUrl::Ssh {
                 user: "git".to_owned(),

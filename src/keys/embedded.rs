@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
@@ -41,6 +41,9 @@ pub fn load(data_dir: &Path) -> Result<Option<(MasterKey, Option<String>)>, Mast
 /// [`MasterKeyError::File`], [`MasterKeyError::Random`] or, for what another process left there, [`MasterKeyError::Format`].
 pub fn create(data_dir: &Path) -> Result<(MasterKey, Option<String>), MasterKeyError> {
     let path = data_dir.join(FILE_NAME);
+    // The embedded store has made it; a store elsewhere has not.
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(data_dir);
+    made.map_err(|error| failure(&path, "cannot be made", error))?;
     let key = MasterKey::generate().map_err(MasterKeyError::Random)?;
     let mut suffix = [0; 8];
     fill_random(&mut suffix).map_err(MasterKeyError::Random)?;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::envelope::EnvelopeError;
+use super::import::ImportError;
 use super::near_miss::near_miss;
 use crate::domain::{Failure, FailureClass, KeyName};
 
@@ -57,6 +58,83 @@ pub enum KeyError {
     /// A key cannot be made.
     #[error("the key cannot be made: {0}")]
     Generate(String),
+    /// A file that was given holds no key that can be used.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    /// A passphrase cannot be used.
+    #[error("the passphrase cannot be used: {0}")]
+    Passphrase(&'static str),
+    /// The key is encrypted, and its passphrase is neither remembered nor given.
+    #[error(
+        "the key `{name}` is locked: its passphrase is not remembered; give it in GIT_SYNC_AUTH_SSH_KEY_PASSPHRASE_FILE, or let the store remember it with `appferry keys passphrase {name}`"
+    )]
+    Locked {
+        /// The name.
+        name: KeyName,
+    },
+    /// The key is encrypted, and no passphrase at hand opens it.
+    #[error("the key `{name}` stays locked: {what} does not open it; {remedy}")]
+    WrongPassphrase {
+        /// The name.
+        name: KeyName,
+        /// Which passphrase was tried.
+        what: &'static str,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// Something uses the key.
+    #[error("the key `{name}` stays as it is: it is used by {}; {remedy}", users.join(", "))]
+    InUse {
+        /// The name.
+        name: KeyName,
+        /// What uses it.
+        users: Vec<String>,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// A rotation has not ended yet.
+    #[error(
+        "a rotation of the key `{name}` is under way; end it with `appferry keys rotate {name} --confirm`, which drops the key before, or take it back with `--undo`"
+    )]
+    Rotating {
+        /// The name.
+        name: KeyName,
+    },
+    /// No rotation is under way.
+    #[error("no rotation of the key `{name}` is under way; begin one with `appferry keys rotate {name}`")]
+    NotRotating {
+        /// The name.
+        name: KeyName,
+    },
+    /// The key to rotate to is the one there is.
+    #[error("the key that was given is the one that `{name}` has already ({fingerprint}); give another one")]
+    SameKey {
+        /// The name.
+        name: KeyName,
+        /// Its fingerprint.
+        fingerprint: String,
+    },
+    /// Somebody else changed the key in the meantime.
+    #[error("the key `{name}` was changed by somebody else in the meantime; look at it and try again")]
+    Stale {
+        /// The name.
+        name: KeyName,
+    },
+    /// The key is not in the store, where it could be changed.
+    #[error("the key `{name}` comes from {place}, which appferry only reads; change it there")]
+    ReadOnly {
+        /// The name.
+        name: KeyName,
+        /// Where it is.
+        place: String,
+    },
+}
+
+impl KeyError {
+    /// Nothing random to seal with.
+    pub(super) fn random(error: EnvelopeError) -> Self {
+        Self::Generate(error.to_string())
+    }
 }
 
 /// What is wrong with the master keys, and what to do.

@@ -2,15 +2,18 @@
 
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
+use secrecy::{ExposeSecret, SecretString};
 use ssh_key::private::{Ed25519Keypair, KeypairData, RsaKeypair};
-use ssh_key::{HashAlg, LineEnding, PrivateKey};
+use ssh_key::public::KeyData;
+use ssh_key::{EcdsaCurve, HashAlg, LineEnding, PrivateKey, PublicKey};
 use zeroize::Zeroizing;
 
 use super::envelope::{KEY_LEN, KeyBytes, fill_random};
 use super::error::KeyError;
+use super::import::{self, ImportError};
 
 /// The sizes that RSA keys may have here.
-const RSA_BITS: std::ops::RangeInclusive<u32> = 2048..=8192;
+pub(super) const RSA_BITS: std::ops::RangeInclusive<u32> = 2048..=8192;
 
 /// The size of an RSA key when none is asked for.
 const RSA_DEFAULT_BITS: u32 = 3072;
@@ -56,38 +59,104 @@ impl KeyKind {
     }
 }
 
-/// A new key pair, in the forms that are kept.
-pub(super) struct Material {
-    pub(super) kind: KeyKind,
+/// A kind of key that can be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Ed25519,
+    Rsa,
+    Ecdsa,
+}
+
+impl Kind {
+    /// `ed25519`, `rsa` or `ecdsa`.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Ed25519 => "ed25519",
+            Self::Rsa => "rsa",
+            Self::Ecdsa => "ecdsa",
+        }
+    }
+}
+
+/// An OpenSSH PEM without a comment: the name may change, what is sealed may not.
+pub(super) type Pem = Zeroizing<String>;
+
+/// Makes a key pair. Blocks: RSA takes seconds, 8192 bits minutes.
+pub(super) fn generate(kind: KeyKind) -> Result<Pem, KeyError> {
+    let pair = match kind {
+        KeyKind::Ed25519 => KeypairData::from(ed25519()?),
+        KeyKind::Rsa(RsaBits(bits)) => KeypairData::from(rsa(bits)?),
+    };
+    pem_of(pair)
+}
+
+/// The form that is kept of a decrypted key. Its comment is dropped.
+///
+/// # Errors
+/// [`KeyError::Generate`] if it is encrypted or of a kind that is not kept.
+pub(super) fn pem_of(pair: KeypairData) -> Result<Pem, KeyError> {
+    let failed = |error: ssh_key::Error| KeyError::Generate(error.to_string());
+    PrivateKey::new(pair, "").and_then(|private| private.to_openssh(LineEnding::LF)).map_err(failed)
+}
+
+/// Encrypts an unencrypted OpenSSH PEM as `ssh-keygen` does: bcrypt, aes256-ctr. Blocks, for a tenth of a second.
+///
+/// # Errors
+/// [`KeyError::Generate`] if the PEM is none, or encrypted already.
+pub(super) fn protect(private_pem: &str, passphrase: &SecretString) -> Result<Pem, KeyError> {
+    let failed = |error: ssh_key::Error| KeyError::Generate(error.to_string());
+    let private = PrivateKey::from_openssh(private_pem).map_err(failed)?;
+    let encrypted = private.encrypt(&mut SysRng, passphrase.expose_secret()).map_err(failed)?;
+    encrypted.to_openssh(LineEnding::LF).map_err(failed)
+}
+
+/// What an OpenSSH PEM says without its passphrase.
+pub(super) struct PublicParts {
+    pub(super) kind: Kind,
     pub(super) bits: u32,
     /// `SHA256:…`.
     pub(super) fingerprint: String,
     /// Type and base64, without a comment.
     pub(super) public_key: String,
-    /// Unencrypted OpenSSH PEM without a comment: the name may change, what is sealed may not.
-    pub(super) private_pem: Zeroizing<String>,
+    /// Whether it is encrypted with a passphrase.
+    pub(super) encrypted: bool,
 }
 
-/// Makes a key pair. Blocks: RSA takes seconds, 8192 bits minutes.
-pub(super) fn generate(kind: KeyKind) -> Result<Material, KeyError> {
-    let failed = |error: ssh_key::Error| KeyError::Generate(error.to_string());
-    let (pair, bits) = match kind {
-        KeyKind::Ed25519 => (KeypairData::from(ed25519()?), ED25519_BITS),
-        KeyKind::Rsa(RsaBits(bits)) => (KeypairData::from(rsa(bits)?), bits),
+/// The public parts of an OpenSSH PEM; `None` if it is not one, or of a kind that is not kept.
+pub(super) fn public_parts(private_pem: &str) -> Option<PublicParts> {
+    let key = PrivateKey::from_openssh(private_pem).ok()?;
+    let (kind, bits) = match key.public_key().key_data() {
+        KeyData::Ed25519(_) => (Kind::Ed25519, ED25519_BITS),
+        KeyData::Rsa(key) => (Kind::Rsa, key.key_size()),
+        KeyData::Ecdsa(key) => (Kind::Ecdsa, curve_bits(key.curve())),
+        _ => return None,
     };
-    let private = PrivateKey::new(pair, "").map_err(failed)?;
-    Ok(Material {
+    let public = PublicKey::new(key.public_key().key_data().clone(), "");
+    Some(PublicParts {
         kind,
         bits,
-        fingerprint: private.fingerprint(HashAlg::Sha256).to_string(),
-        public_key: private.public_key().to_openssh().map_err(failed)?.trim_end().to_owned(),
-        private_pem: private.to_openssh(LineEnding::LF).map_err(failed)?,
+        fingerprint: key.fingerprint(HashAlg::Sha256).to_string(),
+        public_key: public.to_openssh().ok()?.trim_end().to_owned(),
+        encrypted: key.is_encrypted(),
     })
 }
 
-/// The fingerprint of an unencrypted OpenSSH PEM; `None` if it is not one.
-pub(super) fn fingerprint(private_pem: &[u8]) -> Option<String> {
-    PrivateKey::from_openssh(private_pem).ok().map(|key| key.fingerprint(HashAlg::Sha256).to_string())
+/// The unencrypted PEM of one that [`protect`] made. Blocks as long. One that is not encrypted stays as it is.
+///
+/// # Errors
+/// [`ImportError::WrongPassphrase`], or another if the PEM is damaged or asks for too many rounds.
+pub(super) fn unlock(private_pem: &str, passphrase: &SecretString) -> Result<Pem, ImportError> {
+    let opened = import::read(private_pem.as_bytes(), Some(passphrase))?;
+    let unwritten = |_| ImportError::Damaged { what: "it cannot be written".to_owned() };
+    opened.private.to_openssh(LineEnding::LF).map_err(unwritten)
+}
+
+const fn curve_bits(curve: EcdsaCurve) -> u32 {
+    match curve {
+        EcdsaCurve::NistP256 => 256,
+        EcdsaCurve::NistP384 => 384,
+        EcdsaCurve::NistP521 => 521,
+    }
 }
 
 fn ed25519() -> Result<Ed25519Keypair, KeyError> {
@@ -116,10 +185,24 @@ mod tests {
     }
 
     #[test]
-    fn a_new_pair_is_whole_and_carries_no_comment() {
+    fn a_new_pair_carries_no_comment() {
+        let public = public_parts(&generate(KeyKind::default()).unwrap()).unwrap();
+        assert_eq!((public.kind, public.bits, public.encrypted), (Kind::Ed25519, 256, false));
+        assert_eq!(public.public_key.split(' ').count(), 2);
+        assert!(public_parts("no key").is_none());
+    }
+
+    #[test]
+    fn a_protected_key_opens_with_its_passphrase_only() {
         let made = generate(KeyKind::default()).unwrap();
-        assert_eq!(made.public_key.split(' ').count(), 2);
-        assert_eq!(fingerprint(made.private_pem.as_bytes()), Some(made.fingerprint));
-        assert_eq!(fingerprint(b"no key"), None);
+        let (right, wrong) = (SecretString::from("right horse"), SecretString::from("wrong horse"));
+        let protected = protect(&made, &right).unwrap();
+        let (open, closed) = (public_parts(&made).unwrap(), public_parts(&protected).unwrap());
+        assert!(closed.encrypted && !open.encrypted);
+        assert_eq!((closed.kind, closed.bits, closed.fingerprint), (open.kind, open.bits, open.fingerprint));
+        assert_eq!(unlock(&protected, &wrong).map(drop), Err(ImportError::WrongPassphrase));
+        let opened = unlock(&protected, &right).unwrap();
+        assert_eq!(*opened, *made);
+        assert_eq!(*unlock(&opened, &right).unwrap(), *made, "what is not encrypted stays as it is");
     }
 }

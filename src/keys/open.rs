@@ -9,23 +9,27 @@ use super::error::{KeyError, MasterKeyError};
 use super::ring::MasterRing;
 use super::service::KeyService;
 use super::{embedded, seal, sources};
-use crate::config::MasterKeySources;
+use crate::config::KeyStoreConfig;
 use crate::domain::Failure;
 use crate::ports::{KeyRecords, MasterKeysInUse};
 use crate::store::Store;
 
 impl KeyService {
-    /// Opens the key store in `data_dir`, and makes it at the first start. Comes with what is worth saying to a person.
+    /// Opens the key store that `config` names, and makes it at the first start. Comes with what is worth saying to a
+    /// person. What is changed through it is done by `actor`.
     ///
     /// # Errors
-    /// [`KeyError::Store`] when the folder or the store cannot be used, [`KeyError::Master`] when the master keys are not
-    /// those that the store needs. Nothing is made over a store that holds keys.
-    pub async fn open(data_dir: &Path, sources: &MasterKeySources) -> Result<(Self, Vec<String>), KeyError> {
-        let records = Store::open(data_dir).await?;
+    /// [`KeyError::Store`] when the folder, the store or the database cannot be used, [`KeyError::Master`] when the master
+    /// keys are not those that the store needs. Nothing is made over a store that holds keys.
+    pub async fn open(config: &KeyStoreConfig, actor: &str) -> Result<(Self, Vec<String>), KeyError> {
+        let records = match &config.database {
+            Some(url) => Store::open_postgres(url, actor).await?,
+            None => Store::open(&config.data_dir, actor).await?,
+        };
         // Before the master keys: if keys are there now, their master key must be, too.
         let needed = records.master_keys_in_use().await?;
-        let (dir, sources, needed_here) = (data_dir.to_owned(), sources.clone(), needed.clone());
-        let loaded = tokio::task::spawn_blocking(move || ring(&dir, &sources, &needed_here)).await;
+        let (config, needed_here) = (config.clone(), needed.clone());
+        let loaded = tokio::task::spawn_blocking(move || ring(&config, &needed_here)).await;
         let (ring, notices) = loaded.map_err(Failure::internal)??;
         prove(&records, &ring, &needed).await?;
         Ok((Self::new(Arc::new(records), Arc::new(ring)), notices))
@@ -33,12 +37,9 @@ impl KeyService {
 }
 
 /// The master keys: those of the configuration, or else the one of the data folder, made at the very first start.
-fn ring(
-    data_dir: &Path,
-    sources: &MasterKeySources,
-    needed: &MasterKeysInUse,
-) -> Result<(MasterRing, Vec<String>), MasterKeyError> {
-    let (given, mut notices) = sources::load(sources)?;
+fn ring(config: &KeyStoreConfig, needed: &MasterKeysInUse) -> Result<(MasterRing, Vec<String>), MasterKeyError> {
+    let data_dir = config.data_dir.as_path();
+    let (given, mut notices) = sources::load(&config.master_keys)?;
     if let Some(ring) = MasterRing::new(given) {
         check(data_dir, &ring, needed, true)?;
         return Ok((ring, notices));

@@ -1,72 +1,128 @@
 //! The append-only log.
 
+use async_trait::async_trait;
 use jiff::Timestamp;
-use sqlx::SqliteConnection;
 
 use super::Store;
+use super::db::{Conn, execute, row, rows};
 use crate::domain::Failure;
+use crate::ports::{AuditEntry, AuditFilter, AuditLog, AuditRow};
 
 /// Rows that may go are deleted in portions, so that no start waits long for it.
 const PRUNED_AT_ONCE: i64 = 10_000;
 
-/// One row of the log.
-#[derive(Debug, Default)]
-pub(super) struct Entry<'a> {
-    pub(super) at_ms: i64,
-    pub(super) event: &'a str,
-    pub(super) key_id: Option<&'a str>,
-    pub(super) key_name: Option<&'a str>,
-    pub(super) purpose: Option<&'a str>,
-    pub(super) host_key: Option<&'a str>,
-    pub(super) outcome: &'a str,
-    pub(super) detail: Option<&'a str>,
+/// How long rows are kept; the tables themselves refuse to lose a younger one than 400 days.
+const KEPT_MS: i64 = 401 * 24 * 3600 * 1000;
+
+/// As many rows are answered when nobody says how many.
+const LAST: u32 = 1_000;
+
+#[derive(sqlx::FromRow)]
+struct RawRow {
+    id: i64,
+    at_ms: i64,
+    actor: String,
+    event: String,
+    key_name: Option<String>,
+    purpose: Option<String>,
+    host_key: Option<String>,
+    outcome: String,
+    detail: Option<String>,
 }
 
 /// Appends `entry`, within the transaction of what it tells of.
-pub(super) async fn append(tx: &mut SqliteConnection, entry: &Entry<'_>) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "INSERT INTO audit (at_ms, event, key_id, key_name, purpose, host_key, outcome, detail)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+pub(super) async fn append(c: &mut Conn<'_>, actor: &str, entry: &AuditEntry) -> Result<(), sqlx::Error> {
+    execute!(
+        c,
+        "INSERT INTO audit (at_ms, event, key_id, key_name, purpose, host_key, outcome, detail, actor)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        now_ms(),
+        entry.event,
+        entry.key_id.as_deref(),
+        entry.key_name.as_deref(),
+        entry.purpose.as_deref(),
+        entry.host_key.as_deref(),
+        entry.outcome.as_str(),
+        entry.detail.as_deref(),
+        actor,
     )
-    .bind(entry.at_ms)
-    .bind(entry.event)
-    .bind(entry.key_id)
-    .bind(entry.key_name)
-    .bind(entry.purpose)
-    .bind(entry.host_key)
-    .bind(entry.outcome)
-    .bind(entry.detail)
-    .execute(tx)
-    .await
     .map(drop)
 }
 
+/// Milliseconds since the Unix epoch.
+pub(super) fn now_ms() -> i64 {
+    Timestamp::now().as_millisecond()
+}
+
+#[async_trait]
+impl AuditLog for Store {
+    async fn append(&self, entry: AuditEntry) -> Result<(), Failure> {
+        let doing = "writing the audit log";
+        let mut tx = self.begin(doing).await?;
+        let done = append(&mut tx.conn(), &self.actor, &entry).await;
+        self.finish(doing, tx, done).await
+    }
+
+    async fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditRow>, Failure> {
+        let doing = "reading the audit log";
+        let mut reading = self.reading(doing).await?;
+        let found = read(&mut reading.conn(), filter).await.map_err(|e| self.failure(doing, &e))?;
+        Ok(found.into_iter().rev().map(AuditRow::from).collect())
+    }
+
+    async fn prune(&self) -> Result<(), Failure> {
+        self.prune_audit().await
+    }
+}
+
+/// The last rows first.
+async fn read(c: &mut Conn<'_>, filter: &AuditFilter) -> Result<Vec<RawRow>, sqlx::Error> {
+    rows!(
+        c,
+        RawRow,
+        "SELECT id, at_ms, actor, event, key_name, purpose, host_key, outcome, detail FROM audit
+         WHERE id > $1 AND at_ms >= $2 AND ($3 IS NULL OR event = $3) AND ($4 IS NULL OR key_name = $4)
+         ORDER BY id DESC LIMIT $5",
+        filter.after.unwrap_or(0),
+        filter.since_ms.unwrap_or(0),
+        filter.event.as_deref(),
+        filter.key.as_deref(),
+        i64::from(filter.last.unwrap_or(LAST)),
+    )
+}
+
 impl Store {
-    /// Deletes rows older than the 400 days that the tables enforce, and leaves a row that says so.
+    /// Deletes rows that are older than the tables keep them, and leaves a row that says so.
     pub(super) async fn prune_audit(&self) -> Result<(), Failure> {
         let doing = "deleting audit rows older than 400 days";
-        let old: Option<i64> =
-            sqlx::query_scalar("SELECT id FROM audit WHERE at_ms < unixepoch('now', '-401 days') * 1000 LIMIT 1")
-                .fetch_optional(&self.pool)
-                .await
-                .map_err(|e| self.failure(doing, &e))?;
-        if old.is_none() {
+        let before = now_ms() - KEPT_MS;
+        let mut reading = self.reading(doing).await?;
+        let old = row!(&mut reading.conn(), (i64,), "SELECT id FROM audit WHERE at_ms < $1 LIMIT 1", before);
+        drop(reading);
+        if old.map_err(|e| self.failure(doing, &e))?.is_none() {
             return Ok(()); // nearly always: no write lock for nothing
         }
         let mut tx = self.begin(doing).await?;
-        let pruned = sqlx::query(
-            "DELETE FROM audit WHERE id IN
-             (SELECT id FROM audit WHERE at_ms < unixepoch('now', '-401 days') * 1000 LIMIT ?1)",
-        )
-        .bind(PRUNED_AT_ONCE)
-        .execute(&mut *tx)
-        .await
-        .map_err(|e| self.failure(doing, &e))?
-        .rows_affected();
-        let detail = format!("{pruned} rows");
-        let at_ms = Timestamp::now().as_millisecond();
-        let entry = Entry { at_ms, event: "audit_pruned", outcome: "ok", detail: Some(&detail), ..Entry::default() };
-        append(&mut tx, &entry).await.map_err(|e| self.failure(doing, &e))?;
-        self.commit(doing, tx).await
+        let pruned = prune(&mut tx.conn(), &self.actor, before).await;
+        self.finish(doing, tx, pruned).await
+    }
+}
+
+async fn prune(c: &mut Conn<'_>, actor: &str, before: i64) -> Result<(), sqlx::Error> {
+    let pruned = execute!(
+        c,
+        "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at_ms < $1 LIMIT $2)",
+        before,
+        PRUNED_AT_ONCE,
+    )?;
+    let detail = Some(format!("{pruned} rows"));
+    let entry = AuditEntry { event: "audit_pruned", outcome: "ok".to_owned(), detail, ..AuditEntry::default() };
+    append(c, actor, &entry).await
+}
+
+impl From<RawRow> for AuditRow {
+    fn from(row: RawRow) -> Self {
+        let RawRow { id, at_ms, actor, event, key_name, purpose, host_key, outcome, detail } = row;
+        Self { id, at_ms, actor, event, key: key_name, purpose, host_key, outcome, detail }
     }
 }

@@ -1,107 +1,97 @@
-//! The `SQLite` store in the data folder. The program's processes open it side by side; nothing of it is cached.
+//! Where the key store's records are: `SQLite` in the data folder, or `PostgreSQL`. Nothing of it is cached; several
+//! processes, and with `PostgreSQL` several machines, work on it side by side.
+//!
+//! The two adapters differ in how they are opened and in what their errors mean (`sqlite`, `postgres`); the statements
+//! are shared (`db`).
 
 mod audit;
 mod canary;
-mod error;
-mod folder;
+mod changes;
+mod db;
+mod hosts;
 mod keys;
+mod postgres;
+mod rotation;
+mod rows;
+mod sqlite;
 mod users;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::Arc;
 
-use sqlx::migrate::Migrator;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Sqlite, Transaction};
-use tokio::time::Instant;
+use secrecy::SecretString;
 
 use crate::domain::Failure;
-
-/// The store's file in the data folder.
-pub const FILE_NAME: &str = "store.sqlite";
-
-/// How long one process waits for another's transaction.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Waiting for a connection may include one whole wait for another process.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Pause between attempts where `SQLite` does not wait by itself.
-const RETRY_PAUSE: Duration = Duration::from_millis(20);
-
-/// A handful: the store sees a few short transactions a minute.
-const MAX_CONNECTIONS: u32 = 4;
-
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+use db::{Db, Reading, Tx};
 
 /// The open store.
 #[derive(Clone, Debug)]
 pub struct Store {
-    pool: SqlitePool,
-    file: PathBuf,
+    db: Db,
+    place: Place,
+    /// Who is written into the audit log.
+    actor: Arc<str>,
+}
+
+/// Where the store is, for messages.
+#[derive(Clone, Debug)]
+enum Place {
+    File(PathBuf),
+    /// `host:port/database`, without user and password.
+    Database(Arc<str>),
 }
 
 impl Store {
-    /// Opens the store in `data_dir`; makes folder (0700), file (0600) and tables where they are missing.
+    /// Opens the store in `data_dir`; makes folder (0700), file (0600) and tables where they are missing. What is changed
+    /// through it is done by `actor`.
     ///
     /// # Errors
     /// Disk, saying what to do: the folder cannot be made or written, the disk is full, the file is damaged, or a newer
     /// appferry has written it.
-    pub async fn open(data_dir: &Path) -> Result<Self, Failure> {
-        let dir = data_dir.to_owned();
-        let prepared = tokio::task::spawn_blocking(move || folder::prepare(&dir, FILE_NAME)).await;
-        let file = prepared.map_err(Failure::internal)??;
-        let pool = connect(&file).await.map_err(|e| error::failure(&file, "opening the key store", &e))?;
-        let store = Self { pool, file };
-        store.migrate().await?;
+    pub async fn open(data_dir: &Path, actor: &str) -> Result<Self, Failure> {
+        let (pool, file) = sqlite::open(data_dir).await?;
+        let store = Self { db: Db::Sqlite(pool), place: Place::File(file), actor: actor.into() };
         store.prune_audit().await?;
         Ok(store)
     }
 
-    /// Brings the tables up to date. One transaction around all of it: two processes may start at once.
-    async fn migrate(&self) -> Result<(), Failure> {
-        let mut tx = self.begin("bringing the key store up to date").await?;
-        MIGRATIONS.run_direct(None, &mut *tx, false).await.map_err(|e| error::migration(&self.file, &e))?;
-        self.commit("bringing the key store up to date", tx).await
+    /// Opens the store in the `PostgreSQL` database at `url`; makes the tables where they are missing.
+    ///
+    /// # Errors
+    /// Connect when it does not answer, refused when it does not let us in, disk when a newer appferry has written it.
+    pub async fn open_postgres(url: &SecretString, actor: &str) -> Result<Self, Failure> {
+        let (pool, place) = postgres::open(url).await?;
+        let store = Self { db: Db::Postgres(pool), place: Place::Database(place.into()), actor: actor.into() };
+        store.prune_audit().await?;
+        Ok(store)
     }
 
-    /// A transaction that holds the write lock from its start, so that it never fails half-way for being late.
-    async fn begin(&self, doing: &str) -> Result<Transaction<'static, Sqlite>, Failure> {
-        self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(|e| self.failure(doing, &e))
+    /// A connection for reading.
+    async fn reading(&self, doing: &str) -> Result<Reading, Failure> {
+        self.db.reading().await.map_err(|e| self.failure(doing, &e))
     }
 
-    async fn commit(&self, doing: &str, tx: Transaction<'static, Sqlite>) -> Result<(), Failure> {
-        tx.commit().await.map_err(|e| self.failure(doing, &e))
+    async fn begin(&self, doing: &str) -> Result<Tx, Failure> {
+        self.db.begin().await.map_err(|e| self.failure(doing, &e))
+    }
+
+    /// Commits what went well; what did not is rolled back.
+    async fn finish<T>(&self, doing: &str, tx: Tx, done: Result<T, sqlx::Error>) -> Result<T, Failure> {
+        let done = done.map_err(|e| self.failure(doing, &e))?;
+        tx.commit().await.map_err(|e| self.failure(doing, &e))?;
+        Ok(done)
     }
 
     fn failure(&self, doing: &str, error: &sqlx::Error) -> Failure {
-        error::failure(&self.file, doing, error)
-    }
-}
-
-/// Connects. The switch to write-ahead logging needs the file for itself for a moment, and `SQLite` does not wait for
-/// that by itself: with two processes at their first start, one has to try again.
-async fn connect(file: &Path) -> Result<SqlitePool, sqlx::Error> {
-    let give_up = Instant::now() + ACQUIRE_TIMEOUT;
-    loop {
-        let pool = SqlitePoolOptions::new().max_connections(MAX_CONNECTIONS).acquire_timeout(ACQUIRE_TIMEOUT);
-        match pool.connect_with(options(file)).await {
-            Err(e) if error::is_busy(&e) && Instant::now() < give_up => tokio::time::sleep(RETRY_PAUSE).await,
-            connected => return connected,
+        match &self.place {
+            Place::File(file) => sqlite::failure(file, doing, error),
+            Place::Database(place) => postgres::failure(place, doing, error),
         }
     }
 }
 
-fn options(file: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(file)
-        .create_if_missing(false) // it was made with its mode before
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full) // a key whose public half was handed out must survive a power cut
-        .busy_timeout(BUSY_TIMEOUT)
-        .foreign_keys(true)
-        .pragma("secure_delete", "ON") // what is deleted is overwritten
-        .pragma("temp_store", "MEMORY")
-        .pragma("trusted_schema", "OFF")
-        .disable_statement_logging()
+/// Whether the database refuses a change because of what depends on it: a constraint, or one of our triggers.
+fn is_refusal(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code().map(std::borrow::Cow::into_owned));
+    code.is_some_and(|code| sqlite::is_constraint(&code) || code.starts_with("23"))
 }

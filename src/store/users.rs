@@ -1,8 +1,7 @@
 //! What uses which key.
 
-use sqlx::SqliteConnection;
-
 use super::Store;
+use super::db::{Conn, execute, rows};
 use crate::domain::{Failure, KeyName};
 
 impl Store {
@@ -10,29 +9,41 @@ impl Store {
     pub(super) async fn replace_claims(&self, user: &str, names: &[KeyName]) -> Result<(), Failure> {
         let doing = "noting what uses a key";
         let mut tx = self.begin(doing).await?;
-        replace(&mut tx, user, names).await.map_err(|e| self.failure(doing, &e))?;
-        self.commit(doing, tx).await
+        let done = replace(&mut tx.conn(), user, names).await;
+        self.finish(doing, tx, done).await
+    }
+
+    /// Those that use the key of this name, sorted.
+    pub(super) async fn users_of(&self, name: &KeyName) -> Result<Vec<String>, Failure> {
+        let doing = "reading what uses a key";
+        let mut reading = self.reading(doing).await?;
+        let users = rows!(
+            &mut reading.conn(),
+            (String,),
+            r#"SELECT "user" FROM key_users JOIN keys ON keys.id = key_id WHERE name = $1 ORDER BY "user""#,
+            name.as_str(),
+        );
+        Ok(users.map_err(|e| self.failure(doing, &e))?.into_iter().map(|(user,)| user).collect())
     }
 }
 
-async fn replace(tx: &mut SqliteConnection, user: &str, names: &[KeyName]) -> Result<(), sqlx::Error> {
-    for forget in ["DELETE FROM key_users WHERE user = ?1", "DELETE FROM key_claims WHERE user = ?1"] {
-        sqlx::query(forget).bind(user).execute(&mut *tx).await?;
-    }
+async fn replace(c: &mut Conn<'_>, user: &str, names: &[KeyName]) -> Result<(), sqlx::Error> {
+    execute!(c, r#"DELETE FROM key_users WHERE "user" = $1"#, user)?;
+    execute!(c, r#"DELETE FROM key_claims WHERE "user" = $1"#, user)?;
     for name in names {
-        sqlx::query("INSERT INTO key_claims (user, key_name) VALUES (?1, ?2) ON CONFLICT DO NOTHING")
-            .bind(user)
-            .bind(name.as_str())
-            .execute(&mut *tx)
-            .await?;
+        execute!(
+            c,
+            r#"INSERT INTO key_claims ("user", key_name) VALUES ($1, $2) ON CONFLICT DO NOTHING"#,
+            user,
+            name.as_str(),
+        )?;
     }
-    sqlx::query(
-        "INSERT INTO key_users (key_id, user)
-         SELECT keys.id, key_claims.user FROM key_claims JOIN keys ON keys.name = key_claims.key_name
-         WHERE key_claims.user = ?1",
+    execute!(
+        c,
+        r#"INSERT INTO key_users (key_id, "user")
+           SELECT keys.id, key_claims."user" FROM key_claims JOIN keys ON keys.name = key_claims.key_name
+           WHERE key_claims."user" = $1"#,
+        user,
     )
-    .bind(user)
-    .execute(tx)
-    .await
     .map(drop)
 }

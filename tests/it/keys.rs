@@ -5,6 +5,7 @@
 mod at_rest;
 mod audit;
 mod damage;
+mod import;
 mod master_keys;
 
 use std::collections::BTreeMap;
@@ -14,9 +15,9 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use appferry::config::MasterKeySources;
+use appferry::config::{KeyStoreConfig, MasterKeySources};
 use appferry::domain::{Failure, FailureClass, KeyName};
-use appferry::keys::{KeyError, KeyKind, KeyService, MasterKeyError, envelope::Field};
+use appferry::keys::{KeyError, KeyKind, KeyRecord, KeyService, MasterKeyError, Protection, envelope::Field};
 use appferry::ports::{KeyUse, Keyring};
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE};
@@ -42,11 +43,21 @@ fn files(files: &[&Path]) -> MasterKeySources {
 }
 
 async fn open(dir: &Path) -> KeyService {
-    KeyService::open(dir, &embedded()).await.unwrap().0
+    open_with(dir, &embedded()).await.unwrap().0
+}
+
+async fn open_with(dir: &Path, sources: &MasterKeySources) -> Result<(KeyService, Vec<String>), KeyError> {
+    let config = KeyStoreConfig { master_keys: sources.clone(), ..KeyStoreConfig::embedded(dir) };
+    KeyService::open(&config, "somebody@here").await
 }
 
 async fn refusal(dir: &Path, sources: &MasterKeySources) -> KeyError {
-    KeyService::open(dir, sources).await.map(drop).unwrap_err()
+    open_with(dir, sources).await.map(drop).unwrap_err()
+}
+
+/// Makes a key without a passphrase.
+async fn generate(service: &KeyService, key: &str) -> KeyRecord {
+    service.generate(&name(key), KeyKind::Ed25519, Protection::None).await.unwrap()
 }
 
 /// The store's file, opened behind the program's back.
@@ -87,17 +98,17 @@ fn holds(haystack: &[u8], needle: &[u8]) -> bool {
 async fn openssh_agrees(kind: KeyKind, label: &str) {
     let (data, scratch) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let service = open(data.path()).await;
-    let made = service.generate(&name("Deploy.Key-1"), kind).await.unwrap();
+    let made = service.generate(&name("Deploy.Key-1"), kind, Protection::None).await.unwrap();
     let public = scratch.path().join("public");
     fs::write(&public, service.public(&name("Deploy.Key-1")).await.unwrap()).unwrap();
-    let expected = format!("{} {} Deploy.Key-1 ({label})\n", made.bits, made.fingerprint);
+    let expected = format!("{} {} Deploy.Key-1 ({label})\n", made.pair.bits, made.pair.fingerprint);
     assert_eq!(ssh_keygen(&["-lf"], &public), expected);
 
     let resolved = service.resolve(&name("Deploy.Key-1")).await.unwrap();
     let private = private_file(&scratch, resolved.private_pem.expose_secret());
     let derived = ssh_keygen(&["-yf"], &private);
-    assert_eq!(format!("{} Deploy.Key-1", derived.trim_end()), made.public_key);
-    assert_eq!((resolved.public_line, resolved.fingerprint), (made.public_key, made.fingerprint));
+    assert_eq!(format!("{} Deploy.Key-1", derived.trim_end()), made.pair.public_key);
+    assert_eq!((resolved.public_line, resolved.fingerprint), (made.pair.public_key, made.pair.fingerprint));
     assert_eq!((resolved.generation, resolved.source), (1, "store"));
 }
 
@@ -117,11 +128,11 @@ async fn openssh_accepts_both_halves_of_rsa_keys() {
 async fn a_name_that_is_taken_stays_as_it_is() {
     let data = TempDir::new().unwrap();
     let service = open(data.path()).await;
-    let first = service.generate(&name("key"), KeyKind::Ed25519).await.unwrap();
-    let error = service.generate(&name("key"), KeyKind::rsa(None).unwrap()).await.unwrap_err();
+    let first = service.generate(&name("key"), KeyKind::Ed25519, Protection::None).await.unwrap();
+    let error = service.generate(&name("key"), KeyKind::rsa(None).unwrap(), Protection::None).await.unwrap_err();
     assert!(matches!(&error, KeyError::Taken { .. }), "{error}");
     assert_eq!(service.list().await.unwrap(), [first]);
-    service.generate(&name("KEY"), KeyKind::Ed25519).await.unwrap();
+    service.generate(&name("KEY"), KeyKind::Ed25519, Protection::None).await.unwrap();
 }
 
 #[tokio::test]
@@ -129,10 +140,13 @@ async fn of_two_that_make_the_same_name_at_once_one_wins_whole() {
     let data = TempDir::new().unwrap();
     let (a, b) = (open(data.path()).await, open(data.path()).await);
     let key = name("key");
-    let (one, two) = tokio::join!(a.generate(&key, KeyKind::Ed25519), b.generate(&key, KeyKind::Ed25519));
+    let (one, two) = tokio::join!(
+        a.generate(&key, KeyKind::Ed25519, Protection::None),
+        b.generate(&key, KeyKind::Ed25519, Protection::None)
+    );
     let (won, lost) = if one.is_ok() { (one, two) } else { (two, one) };
     assert!(matches!(lost, Err(KeyError::Taken { .. })), "{lost:?}");
-    assert_eq!(a.resolve(&key).await.unwrap().fingerprint, won.unwrap().fingerprint);
+    assert_eq!(a.resolve(&key).await.unwrap().fingerprint, won.unwrap().pair.fingerprint);
 }
 
 #[tokio::test]
@@ -141,9 +155,9 @@ async fn another_process_sees_a_new_key_at_its_next_question() {
     let worker = open(data.path()).await;
     assert!(worker.resolve(&name("late")).await.is_err());
     let cli = open(data.path()).await;
-    let made = cli.generate(&name("late"), KeyKind::Ed25519).await.unwrap();
+    let made = cli.generate(&name("late"), KeyKind::Ed25519, Protection::None).await.unwrap();
     cli.close().await;
-    assert_eq!(worker.resolve(&name("late")).await.unwrap().fingerprint, made.fingerprint);
+    assert_eq!(worker.resolve(&name("late")).await.unwrap().fingerprint, made.pair.fingerprint);
 }
 
 #[tokio::test]
@@ -151,7 +165,7 @@ async fn an_unknown_name_lists_the_names_there_are_and_the_near_miss() {
     let data = TempDir::new().unwrap();
     let service = open(data.path()).await;
     for key in ["prod", "GitSync"] {
-        service.generate(&name(key), KeyKind::Ed25519).await.unwrap();
+        service.generate(&name(key), KeyKind::Ed25519, Protection::None).await.unwrap();
     }
     let failure = service.resolve(&name("gitsync")).await.map(drop).unwrap_err();
     assert_eq!(failure.class, FailureClass::Key);
@@ -164,19 +178,19 @@ async fn a_key_in_use_cannot_be_deleted() {
     let data = TempDir::new().unwrap();
     let service = open(data.path()).await;
     let (here, later) = (name("here"), name("later"));
-    service.generate(&here, KeyKind::Ed25519).await.unwrap();
-    service.mark_used_by("environment", &[here.clone(), later.clone(), later.clone()]).await.unwrap();
-    service.generate(&later, KeyKind::Ed25519).await.unwrap();
+    service.generate(&here, KeyKind::Ed25519, Protection::None).await.unwrap();
+    service.mark_used_by("environment of prod", &[here.clone(), later.clone(), later.clone()]).await.unwrap();
+    service.generate(&later, KeyKind::Ed25519, Protection::None).await.unwrap();
     for key in [&here, &later] {
-        assert_eq!(service.show(key).await.unwrap().used_by, ["environment"], "{key}");
+        assert_eq!(service.show(key).await.unwrap().used_by, ["environment of prod"], "{key}");
     }
     let pool = raw(data.path()).await;
     let refused = execute(&pool, "DELETE FROM keys WHERE name = 'later'").await.unwrap_err();
     assert!(refused.contains("FOREIGN KEY"), "{refused}");
 
     service.mark_used_by("tunnel db", std::slice::from_ref(&here)).await.unwrap();
-    service.mark_used_by("environment", std::slice::from_ref(&here)).await.unwrap();
-    assert_eq!(service.show(&here).await.unwrap().used_by, ["environment", "tunnel db"]);
+    service.mark_used_by("environment of prod", std::slice::from_ref(&here)).await.unwrap();
+    assert_eq!(service.show(&here).await.unwrap().used_by, ["environment of prod", "tunnel db"]);
     assert_eq!(service.show(&later).await.unwrap().used_by, [""; 0]);
     assert_eq!(execute(&pool, "DELETE FROM keys WHERE name = 'later'").await, Ok(1));
 }

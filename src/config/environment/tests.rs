@@ -262,7 +262,7 @@ fn our_own_variables_are_read() {
     ];
     let config = read(OLDER, &changes).expect("valid");
     assert_eq!((config.listen.to_string(), config.log_format), ("127.0.0.1:0".to_owned(), LogFormat::Json));
-    assert_eq!(config.master_keys.files, [Path::new("/a"), Path::new("/b")]);
+    assert_eq!(config.keys.master_keys.files, [Path::new("/a"), Path::new("/b")]);
     let sync = config.sync.expect("on");
     assert_eq!((sync.prefix.as_str(), sync.file_mode, sync.dir_mode), ("exports/App", 0o664, 0o2775));
     assert_eq!((sync.poll_interval.as_millis(), sync.debounce.as_secs(), sync.kept_days), (500, 2, 7));
@@ -320,7 +320,7 @@ fn keys_need_nothing_of_git_sync() {
     let environment = Environment::of(pairs.into_iter().chain([credentials]));
     let base = BaseConfig::from_environment(&environment, &files).expect("valid");
     assert_eq!(base.data_dir, Path::new("/data"));
-    assert!(base.master_keys.credential.is_some());
+    assert!(base.keys.master_keys.credential.is_some());
 }
 
 proptest! {

@@ -8,7 +8,7 @@ async fn no_file_but_the_master_key_holds_a_secret_in_any_form() {
     let service = open(data.path()).await;
     let mut secrets: Vec<Vec<u8>> = Vec::new();
     for (key, kind) in [("ed", KeyKind::Ed25519), ("rsa", KeyKind::rsa(Some(2048)).unwrap())] {
-        service.generate(&name(key), kind).await.unwrap();
+        service.generate(&name(key), kind, Protection::None).await.unwrap();
         let resolved = service.resolve(&name(key)).await.unwrap();
         let pem = resolved.private_pem;
         // An RSA file repeats the public modulus, which may happen to look as it does in the public line.

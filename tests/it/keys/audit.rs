@@ -6,7 +6,7 @@ use super::*;
 async fn a_use_is_a_row_in_the_audit_log_and_the_last_use() {
     let data = TempDir::new().unwrap();
     let service = open(data.path()).await;
-    service.generate(&name("key"), KeyKind::Ed25519).await.unwrap();
+    service.generate(&name("key"), KeyKind::Ed25519, Protection::None).await.unwrap();
     let used = KeyUse {
         purpose: "git git@host:22".into(),
         fingerprint: "SHA256:key".into(),
@@ -32,7 +32,7 @@ async fn a_use_is_a_row_in_the_audit_log_and_the_last_use() {
 async fn the_audit_log_only_grows_until_its_rows_are_old() {
     let data = TempDir::new().unwrap();
     let service = open(data.path()).await;
-    service.generate(&name("key"), KeyKind::Ed25519).await.unwrap();
+    service.generate(&name("key"), KeyKind::Ed25519, Protection::None).await.unwrap();
     let pool = raw(data.path()).await;
     let refused = |result: Result<u64, String>| assert!(result.unwrap_err().contains("audit rows are"));
     refused(execute(&pool, "UPDATE audit SET outcome = 'x'").await);

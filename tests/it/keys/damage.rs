@@ -20,7 +20,7 @@ async fn an_altered_or_moved_record_is_detected() {
         let data = TempDir::new().unwrap();
         let service = open(data.path()).await;
         for key in ["a", "b"] {
-            service.generate(&name(key), KeyKind::Ed25519).await.unwrap();
+            service.generate(&name(key), KeyKind::Ed25519, Protection::None).await.unwrap();
         }
         let pool = raw(data.path()).await;
         assert_eq!(execute(&pool, alteration).await, Ok(2));
@@ -52,7 +52,7 @@ async fn a_damaged_store_is_a_clear_error() {
 async fn damage_anywhere_in_the_store_is_an_error_and_never_a_panic() {
     let data = TempDir::new().unwrap();
     let service = open(data.path()).await;
-    service.generate(&name("key"), KeyKind::Ed25519).await.unwrap();
+    service.generate(&name("key"), KeyKind::Ed25519, Protection::None).await.unwrap();
     service.close().await;
     let whole = fs::read(data.path().join(STORE)).unwrap();
     let mut failed = 0;
@@ -62,7 +62,7 @@ async fn damage_anywhere_in_the_store_is_an_error_and_never_a_panic() {
         let copy = TempDir::new().unwrap();
         fs::write(copy.path().join(STORE), damaged).unwrap();
         fs::copy(data.path().join(MASTER_KEY), copy.path().join(MASTER_KEY)).unwrap();
-        let outcome = match KeyService::open(copy.path(), &embedded()).await {
+        let outcome = match open_with(copy.path(), &embedded()).await {
             Ok((service, _)) => service.resolve(&name("key")).await.map(drop),
             Err(error) => Err(error.into()),
         };

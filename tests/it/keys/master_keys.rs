@@ -6,18 +6,18 @@ use super::*;
 async fn the_first_start_makes_private_files_and_says_to_back_up_the_master_key() {
     let root = TempDir::new().unwrap();
     let data = root.path().join("made/by/us");
-    let (service, notices) = KeyService::open(&data, &embedded()).await.unwrap();
+    let (service, notices) = open_with(&data, &embedded()).await.unwrap();
     assert!(
         matches!(notices.as_slice(), [one] if one.contains("back it up") && one.contains(MASTER_KEY)),
         "{notices:?}"
     );
-    service.generate(&name("a"), KeyKind::Ed25519).await.unwrap();
+    service.generate(&name("a"), KeyKind::Ed25519, Protection::None).await.unwrap();
     assert_eq!(mode(&data), 0o700);
     for file in contents(&data).keys() {
         assert_eq!(mode(&data.join(file)), 0o600, "{file}");
     }
     service.close().await;
-    let (_, notices) = KeyService::open(&data, &embedded()).await.unwrap();
+    let (_, notices) = open_with(&data, &embedded()).await.unwrap();
     assert_eq!(notices, [""; 0], "the second start has nothing to say");
 }
 
@@ -25,7 +25,7 @@ async fn the_first_start_makes_private_files_and_says_to_back_up_the_master_key(
 async fn a_lost_master_key_refuses_and_nothing_is_made_in_its_place() {
     let data = TempDir::new().unwrap();
     let service = open(data.path()).await;
-    service.generate(&name("key"), KeyKind::Ed25519).await.unwrap();
+    service.generate(&name("key"), KeyKind::Ed25519, Protection::None).await.unwrap();
     service.close().await;
     let (kept, path) = (data.path().join("kept"), data.path().join(MASTER_KEY));
     fs::rename(&path, &kept).unwrap();
@@ -43,7 +43,7 @@ async fn a_lost_master_key_refuses_and_nothing_is_made_in_its_place() {
 async fn a_wrong_master_key_refuses_with_the_ids() {
     let (data, secrets) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let service = open(data.path()).await;
-    service.generate(&name("key"), KeyKind::Ed25519).await.unwrap();
+    service.generate(&name("key"), KeyKind::Ed25519, Protection::None).await.unwrap();
     service.close().await;
     let wrong = secrets.path().join("wrong");
     fs::write(&wrong, [9; 32]).unwrap();
@@ -63,14 +63,14 @@ async fn a_wrong_master_key_refuses_with_the_ids() {
 async fn the_first_master_key_encrypts_and_the_others_still_decrypt() {
     let (data, secrets) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let service = open(data.path()).await;
-    service.generate(&name("old"), KeyKind::Ed25519).await.unwrap();
+    service.generate(&name("old"), KeyKind::Ed25519, Protection::None).await.unwrap();
     service.close().await;
     let (new, old) = (secrets.path().join("new"), data.path().join(MASTER_KEY));
     fs::write(&new, BASE64_STANDARD.encode([5; 32]) + "\n").unwrap();
 
-    let (service, notices) = KeyService::open(data.path(), &files(&[&new, &old])).await.unwrap();
+    let (service, notices) = open_with(data.path(), &files(&[&new, &old])).await.unwrap();
     assert_eq!(notices, [""; 0]);
-    service.generate(&name("new"), KeyKind::Ed25519).await.unwrap();
+    service.generate(&name("new"), KeyKind::Ed25519, Protection::None).await.unwrap();
     for key in ["old", "new"] {
         service.resolve(&name(key)).await.unwrap();
     }
@@ -85,11 +85,11 @@ async fn the_first_master_key_encrypts_and_the_others_still_decrypt() {
 async fn a_key_under_a_master_key_that_came_later_is_refused_by_name() {
     let (data, secrets) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let worker = open(data.path()).await;
-    worker.generate(&name("old"), KeyKind::Ed25519).await.unwrap();
+    worker.generate(&name("old"), KeyKind::Ed25519, Protection::None).await.unwrap();
     let (new, old) = (secrets.path().join("new"), data.path().join(MASTER_KEY));
     fs::write(&new, [5; 32]).unwrap();
-    let (cli, _) = KeyService::open(data.path(), &files(&[&new, &old])).await.unwrap();
-    cli.generate(&name("new"), KeyKind::Ed25519).await.unwrap();
+    let (cli, _) = open_with(data.path(), &files(&[&new, &old])).await.unwrap();
+    cli.generate(&name("new"), KeyKind::Ed25519, Protection::None).await.unwrap();
 
     let failure = worker.resolve(&name("new")).await.map(drop).unwrap_err();
     assert_eq!(failure.class, FailureClass::Key);
@@ -104,10 +104,10 @@ async fn a_store_without_keys_takes_another_master_key() {
     let credential = secrets.path().join("credential");
     fs::write(&credential, [5; 32]).unwrap();
     let sources = MasterKeySources { credential: Some(credential), ..embedded() };
-    let (service, _) = KeyService::open(data.path(), &sources).await.unwrap();
-    service.generate(&name("key"), KeyKind::Ed25519).await.unwrap();
+    let (service, _) = open_with(data.path(), &sources).await.unwrap();
+    service.generate(&name("key"), KeyKind::Ed25519, Protection::None).await.unwrap();
     service.close().await;
-    let (service, _) = KeyService::open(data.path(), &sources).await.unwrap();
+    let (service, _) = open_with(data.path(), &sources).await.unwrap();
     service.resolve(&name("key")).await.unwrap();
 }
 
@@ -116,22 +116,22 @@ async fn a_start_that_forgot_to_name_the_master_key_changes_nothing_even_without
     let (data, secrets) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let given = secrets.path().join("given");
     fs::write(&given, [5; 32]).unwrap();
-    KeyService::open(data.path(), &files(&[&given])).await.unwrap().0.close().await;
+    open_with(data.path(), &files(&[&given])).await.unwrap().0.close().await;
 
     let error = refusal(data.path(), &embedded()).await;
     assert!(matches!(error, KeyError::Master(MasterKeyError::Lost { .. })), "{error}");
     assert!(error.to_string().contains("APPFERRY_MASTER_KEY_FILE"), "{error}");
     assert!(!data.path().join(MASTER_KEY).exists());
-    KeyService::open(data.path(), &files(&[&given])).await.unwrap();
+    open_with(data.path(), &files(&[&given])).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_master_key_in_a_variable_works_and_warns() {
     let data = TempDir::new().unwrap();
     let sources = |text: &str| MasterKeySources { variable: Some(SecretString::from(text)), ..embedded() };
-    let (service, notices) = KeyService::open(data.path(), &sources(&"ab".repeat(32))).await.unwrap();
+    let (service, notices) = open_with(data.path(), &sources(&"ab".repeat(32))).await.unwrap();
     assert!(matches!(notices.as_slice(), [one] if one.contains("APPFERRY_MASTER_KEY_FILE")), "{notices:?}");
-    service.generate(&name("key"), KeyKind::Ed25519).await.unwrap();
+    service.generate(&name("key"), KeyKind::Ed25519, Protection::None).await.unwrap();
     assert!(!data.path().join(MASTER_KEY).exists());
     let error = refusal(data.path(), &sources("hunter2")).await.to_string();
     assert!(error.contains("APPFERRY_MASTER_KEY does not hold") && !error.contains("hunter2"), "{error}");
@@ -159,8 +159,11 @@ async fn an_altered_canary_refuses() {
 #[ignore = "started by a test, in a process of its own"]
 async fn child_makes_a_key_at_its_first_start() {
     let Some(data) = std::env::var_os(CHILD_DATA_DIR) else { return };
-    let (service, notices) = KeyService::open(Path::new(&data), &embedded()).await.unwrap();
-    let made = service.generate(&name(&format!("key-{}", std::process::id())), KeyKind::Ed25519).await.unwrap();
+    let (service, notices) = open_with(Path::new(&data), &embedded()).await.unwrap();
+    let made = service
+        .generate(&name(&format!("key-{}", std::process::id())), KeyKind::Ed25519, Protection::None)
+        .await
+        .unwrap();
     println!("child: {} notices, {}", notices.len(), made.name);
 }
 

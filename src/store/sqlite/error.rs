@@ -16,10 +16,11 @@ const IOERR: i32 = 10;
 const CORRUPT: i32 = 11;
 const FULL: i32 = 13;
 const CANTOPEN: i32 = 14;
+const CONSTRAINT: i32 = 19;
 const NOTADB: i32 = 26;
 
 /// A [`Failure`] for what `error` says about the store in `file`.
-pub(super) fn failure(file: &Path, doing: &str, error: &sqlx::Error) -> Failure {
+pub(in crate::store) fn failure(file: &Path, doing: &str, error: &sqlx::Error) -> Failure {
     let file = file.display();
     let disk = |what: &str, remedy: &str| Failure::new(FailureClass::Disk, format!("{doing}: {file} {what}"), remedy);
     match code(error) {
@@ -80,6 +81,11 @@ pub(super) fn damaged(doing: &str, file: &dyn std::fmt::Display) -> Failure {
 /// Whether another process holds the file right now.
 pub(super) fn is_busy(error: &sqlx::Error) -> bool {
     matches!(code(error), Some(BUSY | LOCKED))
+}
+
+/// Whether `code` (extended, as text) is that of a constraint or a trigger that said no.
+pub(in crate::store) fn is_constraint(code: &str) -> bool {
+    code.parse::<i32>().is_ok_and(|code| code & 0xff == CONSTRAINT)
 }
 
 fn busy(doing: &str, file: &dyn std::fmt::Display) -> Failure {

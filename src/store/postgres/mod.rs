@@ -1,0 +1,55 @@
+//! A store that several machines share.
+
+mod error;
+
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use sqlx::ConnectOptions as _;
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+
+use crate::domain::{Failure, FailureClass};
+
+pub(super) use error::failure;
+
+/// Connecting included: the store must not hold up a start, or a login, for longer.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Each instance takes at most so many: the store sees a few short transactions a minute.
+const MAX_CONNECTIONS: u32 = 4;
+
+/// Servers and the proxies before them end connections that are quiet for long.
+const IDLE_TIMEOUT: Duration = Duration::from_mins(5);
+
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// Connects, and brings the tables up to date. Answers where that is, without user and password.
+pub(super) async fn open(url: &SecretString) -> Result<(PgPool, String), Failure> {
+    let options = options(url)?;
+    let place = format!("{}:{}/{}", options.get_host(), options.get_port(), options.get_database().unwrap_or("-"));
+    let pool = PgPoolOptions::new()
+        .max_connections(MAX_CONNECTIONS)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(IDLE_TIMEOUT)
+        .connect_with(options)
+        .await
+        .map_err(|e| failure(&place, "opening the key store", &e))?;
+    // sqlx takes an advisory lock meanwhile: two instances may start at once.
+    MIGRATIONS.run(&pool).await.map_err(|e| error::migration(&place, &e))?;
+    Ok((pool, place))
+}
+
+/// What the library says about a bad URL may quote it: it is not passed on.
+fn options(url: &SecretString) -> Result<PgConnectOptions, Failure> {
+    let options = PgConnectOptions::from_str(url.expose_secret()).map_err(|_| {
+        Failure::new(
+            FailureClass::Refused,
+            "APPFERRY_DATABASE_URL is not the URL of a PostgreSQL database",
+            "write it as postgres://user:password@host:5432/database, with special characters percent-encoded",
+        )
+    })?;
+    // In transaction-pooling proxies, named statements outlive their connection.
+    Ok(options.application_name("appferry").statement_cache_capacity(0).disable_statement_logging())
+}
