@@ -207,7 +207,7 @@ fn assert_clean(place: &str, content: &[u8]) {
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
     for secret in [TOKEN, "pr0xy-f3e1"] {
-        let in_hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let in_hex = secret.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
         let mut forms = vec![secret.to_owned(), in_hex, STANDARD.encode(secret)];
         // Inside `user:secret` base64 begins anywhere; what is cut off at its ends depends on that.
         for user in ["git:", "jo:"] {
