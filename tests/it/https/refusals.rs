@@ -46,6 +46,19 @@ async fn each_status_has_its_class_and_a_remedy() {
 }
 
 #[tokio::test]
+async fn a_server_that_repeats_the_token_does_not_have_it_shown() {
+    let said = "you sent Basic Z2l0OnMzY3JldA== that is s3cret, go away"; // git:s3cret
+    let (pair, length) = (Pair::new(), said.len());
+    for status in ["401 Unauthorized", "500 Internal Server Error"] {
+        let answer = format!("HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n\r\n{said}");
+        let server = front::canned(answer).await;
+        let failure = open(&pair, &plain(&server), Web::default()).poll().await.expect_err(status);
+        assert!(failure.message.contains("go away"), "{failure}");
+        assert!(!failure.message.contains("s3cret") && !failure.message.contains("Z2l0"), "{failure}");
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_asks_for_patience_is_not_asked_before() {
     let pair = Pair::new();
     for status in ["429 Too Many Requests", "503 Service Unavailable", "403 Forbidden"] {

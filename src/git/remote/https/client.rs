@@ -115,9 +115,9 @@ impl Client {
         }
         let status = response.status();
         if !status.is_success() {
-            let wait = asked_wait(response.headers());
+            let wait = asked_wait(status, response.headers());
             let said = tokio::time::timeout(self.limits.poll, refusal_text(response)).await.unwrap_or_default();
-            let failure = refused(status, asking, &said, wait);
+            let failure = refused(status, asking, &self.without_token(&said).await, wait);
             self.keep_quiet(wait, &failure);
             return Err(failure);
         }
@@ -154,6 +154,15 @@ impl Client {
         let token = token::read(token).await?;
         let user = user.as_deref().unwrap_or_else(|| user_for(&base));
         Ok(request.basic_auth(user, Some(token.expose_secret())))
+    }
+
+    /// A server that repeats what it was sent gives nothing away.
+    async fn without_token(&self, said: &str) -> String {
+        let Access::Token { token, .. } = &self.access else { return said.to_owned() };
+        match token::read(token).await {
+            Ok(token) => token::taken_out(said, &token),
+            Err(_) => String::new(),
+        }
     }
 
     fn keep_quiet(&self, wait: Option<Duration>, failure: &Failure) {

@@ -11,8 +11,12 @@ use crate::domain::{Failure, FailureClass};
 /// A server that asks for more patience than this is asked again all the same.
 const LONGEST_WAIT: Duration = Duration::from_mins(15);
 
-/// How long the server asks to be left alone.
-pub(super) fn asked_wait(headers: &HeaderMap) -> Option<Duration> {
+/// How long a busy server asks to be left alone.
+pub(super) fn asked_wait(status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
+    let is_busy = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::FORBIDDEN) || status.is_server_error();
+    if !is_busy {
+        return None; // a new token, say, is tried at once
+    }
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = if let Ok(seconds) = text.parse() {
         Duration::from_secs(seconds)
@@ -87,7 +91,7 @@ mod tests {
     fn wait(value: &str) -> Option<u64> {
         let mut headers = HeaderMap::new();
         headers.insert(RETRY_AFTER, value.parse().expect("a header"));
-        asked_wait(&headers).map(|wait| wait.as_secs())
+        asked_wait(StatusCode::TOO_MANY_REQUESTS, &headers).map(|wait| wait.as_secs())
     }
 
     #[test]

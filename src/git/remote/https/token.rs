@@ -1,5 +1,7 @@
 //! The access token, read anew for each request, and the user name that goes with it.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use reqwest::Url;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::io::AsyncReadExt as _;
@@ -46,6 +48,16 @@ pub(super) async fn read(token: &Token) -> Result<SecretString, Failure> {
 
 fn unusable(message: String, remedy: &str) -> Failure {
     Failure::new(FailureClass::Key, message, remedy)
+}
+
+/// `said` without the token, plain or as Basic authentication carries it.
+pub(super) fn taken_out(said: &str, token: &SecretString) -> String {
+    let secret = token.expose_secret();
+    let words = said.split_inclusive(char::is_whitespace).map(|word| {
+        let is_basic = STANDARD.decode(word.trim()).is_ok_and(|plain| plain.ends_with(secret.as_bytes()));
+        if is_basic { "***" } else { word }
+    });
+    words.collect::<String>().replace(secret, "***")
 }
 
 /// The user name that goes with a token, by the host. Sources: each provider's page on cloning over HTTPS with a token.
