@@ -91,7 +91,7 @@ fn scp_like(text: &str) -> Result<RepoUrl, Problem> {
     match bracketed {
         None => {
             let (user, host) = split_user(before)?;
-            if host.len() == 1 && path.starts_with('\\') {
+            if user.is_none() && host.len() == 1 && path.starts_with('\\') {
                 return Err("it is a path of Windows; give the URL of a repository on a server");
             }
             ssh(user, host_name(host)?, 22, path)
@@ -175,7 +175,9 @@ fn http_url(scheme: &str, rest: &str) -> Result<RepoUrl, Problem> {
     if user.as_deref().is_some_and(|user| user.contains(':') || looks_like_token(user)) {
         return Err(PASSWORD);
     }
-    if path.contains('@') && authority.contains(':') && user.is_none() {
+    // `https://jo:pa/ss@host/path`: what looks like a port is the beginning of a password.
+    let port = host_port.rsplit_once(']').map_or(host_port, |(_, port)| port);
+    if path.contains('@') && port.contains(':') {
         return Err(PASSWORD);
     }
     if path.contains("/-/") {

@@ -42,6 +42,7 @@ fn reads_the_ssh_addresses_that_providers_give() {
         ("ssh://jo%40corp.example@host/a", ssh("jo@corp.example", "host", 22, "/a")),
         ("git@[[2001:DB8::1]:2222]:apps.git", ssh("git", "2001:db8::1", 2222, "apps.git")),
         ("git@host:team/-x.git", ssh("git", "host", 22, "team/-x.git")),
+        ("git@c:\\apps", ssh("git", "c", 22, "\\apps")),
         ("git@host:./-x.git", ssh("git", "host", 22, "./-x.git")),
         ("ssh://host/-x", ssh("git", "host", 22, "/-x")),
         ("SSH://Git@GitHub.com/a/b", ssh("Git", "github.com", 22, "/a/b")),
@@ -59,6 +60,7 @@ fn reads_https_and_paths() {
         https("https://dev.azure.com/o/p/_git/r"),
         "the user name that Azure puts there is not needed"
     );
+    assert_eq!(RepoUrl::parse("https://jo@[::1]/a@b"), https("https://[::1]/a@b"));
     for url in [
         "https://git-codecommit.eu-west-1.amazonaws.com/v1/repos/apps",
         "https://dev.azure.com/org/My%20Project/_git/repo",
@@ -157,6 +159,7 @@ fn a_password_in_the_url_is_refused_with_a_hint_and_never_shown() {
         "https://ghp%5Fs3cret@github.com/a.git",
         "https://host/a.git?private_token=s3cret",
         "https://host/a.git#s3cret",
+        "https://jo:12/s3cret@host/a.git",
     ] {
         let error = RepoUrl::parse(text).expect_err(text);
         assert!(!format!("{error} {error:?}").contains("s3c"), "{error}");
