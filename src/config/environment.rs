@@ -11,11 +11,14 @@ use super::reader::{Files, Findings};
 use super::variables::{Setting, Settings, is_known};
 use super::{
     BaseConfig, Config, ConfigError, ConfigErrors, HostKeyPolicy, KeyStoreConfig, LogFormat, MasterKeySources,
-    key_sources, near, sync,
+    key_sources, near, sync, web,
 };
+use crate::domain::RepoUrl;
 
 const DEFAULT_PORT: u16 = 7420;
 const MAX_SECRET_LEN: u64 = 64 * 1024;
+/// Debian's own bundle of authorities is 220 kB.
+const MAX_BUNDLE_LEN: u64 = 4 << 20;
 
 /// The variables, and what the defaults depend on.
 #[derive(Clone, Default)]
@@ -53,7 +56,7 @@ impl Environment {
         Self { variables, ..Self::default() }
     }
 
-    fn value(&self, name: &str) -> Option<&str> {
+    pub(super) fn value(&self, name: &str) -> Option<&str> {
         let found = self.variables.iter().find(|(known, value)| known == name && !value.trim().is_empty());
         found.map(|(_, value)| value.as_str())
     }
@@ -80,7 +83,12 @@ impl Config {
         let on = sync::is_on(&settings, &mut findings);
         let data_dir = data_dir(&settings, environment, &mut findings);
         let tuning = sync::Tuning::read(&settings, &mut findings);
-        let sync = if on { sync::read(&settings, tuning, files, &mut findings) } else { None };
+        let mut sync = if on { sync::read(&settings, tuning, files, &mut findings) } else { None };
+        let for_https = sync.as_ref().is_some_and(|sync| matches!(sync.url, RepoUrl::Https { .. }));
+        let web = web::read(&settings.appferry_ca_file, environment, for_https, files, &mut findings);
+        if let Some(sync) = &mut sync {
+            sync.web = web;
+        }
         if let Some(sync) = &sync
             && data_dir.starts_with(&sync.apps_dir)
         {
@@ -141,6 +149,15 @@ impl Files for DiskFiles {
         File::open(path)?.take(MAX_SECRET_LEN + 1).read_to_string(&mut content)?;
         if content.len() as u64 > MAX_SECRET_LEN {
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 64 KiB"));
+        }
+        Ok(content)
+    }
+
+    fn read_bundle(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let mut content = Vec::new();
+        File::open(path)?.take(MAX_BUNDLE_LEN + 1).read_to_end(&mut content)?;
+        if content.len() as u64 > MAX_BUNDLE_LEN {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 4 MiB"));
         }
         Ok(content)
     }

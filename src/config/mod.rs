@@ -16,6 +16,7 @@ mod near;
 mod reader;
 mod sync;
 mod variables;
+mod web;
 
 pub use account::account_name;
 pub use environment::{DiskFiles, Environment};
@@ -197,6 +198,28 @@ pub struct SyncConfig {
     pub volatile_keys: Vec<String>,
     /// `APPFERRY_KEPT_DAYS`: days after which a kept-aside ref expires.
     pub kept_days: u32,
+    /// How an HTTPS repository is reached.
+    pub web: WebConfig,
+}
+
+/// How HTTPS remotes are reached.
+#[derive(Clone, Debug, Default)]
+pub struct WebConfig {
+    /// The certificates (DER) in `APPFERRY_CA_FILE`, trusted beside those of the system.
+    pub authorities: Vec<Vec<u8>>,
+    /// The proxy that `https_proxy`, `all_proxy` or the same in capitals name.
+    pub proxy: Option<ProxyConfig>,
+}
+
+/// A proxy for HTTPS.
+#[derive(Clone, Debug)]
+pub struct ProxyConfig {
+    /// Its URL, which may hold a user name and a password.
+    pub url: SecretString,
+    /// Its URL without them.
+    pub shown: String,
+    /// `no_proxy`: the hosts that are reached without it.
+    pub except: String,
 }
 
 /// What opens a repository.

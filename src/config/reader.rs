@@ -19,6 +19,14 @@ pub trait Files {
     /// The file cannot be read, or is larger than 64 KiB.
     fn read(&self, path: &Path) -> io::Result<String>;
 
+    /// A file of certificates, which may be as large as those that systems have.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is larger than any such file.
+    fn read_bundle(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.read(path).map(String::into_bytes)
+    }
+
     /// Whether there is a file.
     fn exists(&self, path: &Path) -> bool;
 }

@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 
 use super::reader::{Files, Findings};
 use super::variables::{Setting, Settings};
-use super::{Credential, Provider, SyncConfig, TokenSource};
+use super::{Credential, Provider, SyncConfig, TokenSource, WebConfig};
 use crate::domain::app_name::broken_component_rule;
 use crate::domain::{BranchName, KeyName, RepoUrl};
 
@@ -101,6 +101,7 @@ pub(super) fn read(
         provider,
         volatile_keys: tuning.volatile_keys,
         kept_days: tuning.kept_days,
+        web: WebConfig::default(),
     })
 }
 

@@ -17,7 +17,7 @@ use crate::domain::plan::Mode;
 use crate::domain::status::KeyStatus;
 use crate::domain::{Failure, KeyName};
 use crate::git::local::LocalRepo;
-use crate::git::remote::{self, Access, TimeLimits, Token};
+use crate::git::remote::{self, Access, Proxy, TimeLimits, Token, Web};
 use crate::keys::KeyService;
 use crate::ports::{AuditLog, ChangeHints, Hint, Keyring, LocalRepository, Remote, SshSessions};
 use crate::ssh::{HostKeys, Sessions};
@@ -180,6 +180,7 @@ pub fn open_remote(
         sessions,
         access: access(sync),
         writes: !sync.locked,
+        web: web(sync),
         limits: TimeLimits::default(),
     })
 }
@@ -195,6 +196,14 @@ fn access(sync: &SyncConfig) -> Access {
         Credential::Token(TokenSource::Value(token)) => Access::Token { token: Token::Value(token.clone()), user },
         Credential::Token(TokenSource::File(path)) => Access::Token { token: Token::File(path.clone()), user },
         Credential::None => Access::Nothing,
+    }
+}
+
+fn web(sync: &SyncConfig) -> Web {
+    let proxy = sync.web.proxy.clone();
+    Web {
+        authorities: sync.web.authorities.clone(),
+        proxy: proxy.map(|proxy| Proxy { url: proxy.url, shown: proxy.shown, except: proxy.except }),
     }
 }
 

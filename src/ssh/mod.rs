@@ -11,6 +11,9 @@ mod cut;
 mod dial;
 mod failures;
 mod fingerprint;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gate;
 mod greeting;
 mod handler;

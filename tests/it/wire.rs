@@ -2,8 +2,8 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests, too")]
 
-mod double;
-mod http;
+pub(crate) mod double;
+pub(crate) mod http;
 mod prepared;
 mod rotation;
 

@@ -1,15 +1,28 @@
 //! Reading the address of a repository. Sources: git-clone(1), "GIT URLS", and `parse_connect_url` in Git's connect.c.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::Ipv6Addr;
 use std::path::PathBuf;
 
 use super::RepoUrl;
+use super::authority::{
+    bracketed_address, host_name, is_loopback, needs_brackets, split_authority, split_port, split_user,
+};
+use super::percent::{decoded, is_visible};
+use super::secret::looks_like_token;
 
-type Problem = &'static str;
+/// What is wrong, then what to write instead.
+pub(super) type Problem = &'static str;
 
-const FORMS: Problem = "write `git@host:path`, `ssh://git@host/path` or `https://host/path`";
-const PASSWORD: Problem = "it holds a password or token, which would show up in logs; take it out of the URL and give \
-     an access token as GIT_SYNC_PERSONAL_ACCESS_TOKEN(_FILE), or a key by its name";
+pub(super) const FORMS: Problem = "write `git@host:path`, `ssh://git@host/path` or `https://host/path`";
+pub(super) const PASSWORD: Problem = "it holds a password or token, which would show up in logs; take it out of the URL and \
+     give an access token as GIT_SYNC_PERSONAL_ACCESS_TOKEN(_FILE), or a key by its name";
+const HIDDEN: Problem =
+    "it contains a control character or one that cannot be seen; write the URL anew instead of pasting it";
+const HIDDEN_PATH: Problem = "the path contains a control character or one that cannot be seen; take it out";
+const HELPER: Problem =
+    "remote helpers (`name::address`) are not supported, they run programs; use `ssh://` or `https://`";
+const CODECOMMIT: Problem = "it is for the helper git-remote-codecommit, which is a program; use the repository's SSH URL, \
+     `ssh://KEY-ID@git-codecommit.REGION.amazonaws.com/v1/repos/NAME`";
 
 pub(super) fn parse(text: &str) -> Result<RepoUrl, Problem> {
     if text.trim().is_empty() {
@@ -18,8 +31,11 @@ pub(super) fn parse(text: &str) -> Result<RepoUrl, Problem> {
     if text.starts_with('-') {
         return Err("it starts with `-` and could be taken for an option");
     }
-    if text.chars().any(char::is_control) {
-        return Err("it contains a control character");
+    if !is_visible(text) {
+        return Err(HIDDEN);
+    }
+    if let Some(address) = helper(text) {
+        return Err(address);
     }
     if let Some((scheme, rest)) = text.split_once("://")
         && is_scheme(scheme)
@@ -30,6 +46,7 @@ pub(super) fn parse(text: &str) -> Result<RepoUrl, Problem> {
             "http" => http_url("http", rest),
             "file" => file_url(rest),
             "git" => Err("`git://` proves nobody's identity; use `ssh://` or `https://`"),
+            "codecommit" => Err(CODECOMMIT),
             _ => Err("its scheme is not supported; use `ssh://` or `https://`"),
         };
     }
@@ -39,15 +56,12 @@ pub(super) fn parse(text: &str) -> Result<RepoUrl, Problem> {
     scp_like(text)
 }
 
-/// `text` for an error message: what may be a password is left out, and it is cut at 200 characters.
-pub(super) fn without_secret(text: &str) -> String {
-    let start = text.find("://").map_or(0, |at| at + 3);
-    let (scheme, rest) = text.split_at(start);
-    let shown = match rest.rsplit_once('@') {
-        Some((before, after)) if before.contains(':') || looks_like_token(before) => format!("{scheme}***@{after}"),
-        _ => text.to_owned(),
-    };
-    shown.chars().take(200).collect()
+/// `name::address`, as gitremote-helpers(7) describes it.
+fn helper(text: &str) -> Option<Problem> {
+    let (name, _) = text.split_once("::").filter(|(name, _)| is_scheme(name))?;
+    // An IPv6 address without brackets looks alike; `fd` is a helper of Git's own.
+    let is_address = name != "fd" && name.chars().all(|c| c.is_ascii_hexdigit()) && needs_brackets(text);
+    (!is_address).then_some(if name.eq_ignore_ascii_case("codecommit") { CODECOMMIT } else { HELPER })
 }
 
 fn is_scheme(text: &str) -> bool {
@@ -57,12 +71,16 @@ fn is_scheme(text: &str) -> bool {
 fn ssh_url(rest: &str) -> Result<RepoUrl, Problem> {
     let (authority, path) = split_authority(rest)?;
     let (user, host_port) = split_user(authority)?;
+    let user = user.map(decoded).transpose()?;
     let (host, port) = split_port(host_port)?;
-    ssh(user, host, port.unwrap_or(22), &percent_decoded(path)?)
+    ssh(user.as_deref(), host, port.unwrap_or(22), &decoded(path)?)
 }
 
 /// `[user@]host:path`; the host may be `[address]` or `[host:port]`.
 fn scp_like(text: &str) -> Result<RepoUrl, Problem> {
+    if needs_brackets(text.rsplit_once('@').map_or(text, |(_, rest)| rest)) {
+        return Err("an IPv6 address needs brackets before a path: `git@[2001:db8::1]:path`");
+    }
     let (before, bracketed, path) = scp_parts(text)?;
     if before.is_empty() && bracketed.is_none() {
         return Err("the host is missing");
@@ -70,14 +88,12 @@ fn scp_like(text: &str) -> Result<RepoUrl, Problem> {
     if path.split('/').next().is_some_and(|first| first.contains('@')) && !before.contains('@') {
         return Err(PASSWORD); // `user:password@host:path`
     }
-    if path.starts_with(':') {
-        return Err(
-            "remote helpers (`name::address`) are not supported, they run programs; use `ssh://` or `https://`",
-        );
-    }
     match bracketed {
         None => {
             let (user, host) = split_user(before)?;
+            if user.is_none() && host.len() == 1 && path.starts_with('\\') {
+                return Err("it is a path of Windows; give the URL of a repository on a server");
+            }
             ssh(user, host_name(host)?, 22, path)
         }
         Some(inside) => {
@@ -87,6 +103,7 @@ fn scp_like(text: &str) -> Result<RepoUrl, Problem> {
             };
             let (host, port) = match inside.parse::<Ipv6Addr>() {
                 Ok(address) => (address.to_string(), None),
+                Err(_) if inside.contains('%') => (bracketed_address(inside)?, None),
                 Err(_) => split_port(inside)?,
             };
             ssh(user, host, port.unwrap_or(22), path)
@@ -123,7 +140,10 @@ fn scp_parts(text: &str) -> Result<(&str, Option<&str>, &str), Problem> {
 fn ssh(user: Option<&str>, host: String, port: u16, path: &str) -> Result<RepoUrl, Problem> {
     let user = user.unwrap_or("git");
     if user.is_empty() || user.starts_with('-') {
-        return Err("the user name is empty or starts with `-`");
+        return Err("the user name is empty or starts with `-` and could be taken for an option");
+    }
+    if user.contains(':') {
+        return Err(PASSWORD);
     }
     if !user.chars().all(|c| c.is_ascii_alphanumeric() || "._+-@$~=\\".contains(c)) {
         return Err("the user name contains a character that user names do not have");
@@ -132,11 +152,12 @@ fn ssh(user: Option<&str>, host: String, port: u16, path: &str) -> Result<RepoUr
     if path.trim_matches('/').is_empty() {
         return Err("the path of the repository is missing");
     }
-    if path.starts_with('-') {
-        return Err("the path starts with `-` and could be taken for an option");
+    // Only what begins a word of the remote command could be an option; `team/-x.git` cannot.
+    if path.starts_with('-') || path.starts_with("~-") {
+        return Err("the path starts with `-` and could be taken for an option; write `./` before it");
     }
-    if path.chars().any(char::is_control) {
-        return Err("the path contains a control character");
+    if !is_visible(path) {
+        return Err(HIDDEN_PATH);
     }
     Ok(RepoUrl::Ssh { user: user.to_owned(), host, port, path: path.to_owned() })
 }
@@ -150,8 +171,20 @@ fn http_url(scheme: &str, rest: &str) -> Result<RepoUrl, Problem> {
         parts => parts?,
     };
     let (user, host_port) = split_user(authority)?;
-    if user.is_some_and(looks_like_token) || path.contains('@') && authority.contains(':') && user.is_none() {
+    let user = user.map(decoded).transpose()?;
+    if user.as_deref().is_some_and(|user| user.contains(':') || looks_like_token(user)) {
         return Err(PASSWORD);
+    }
+    // `https://jo:pa/ss@host/path`: what looks like a port is the beginning of a password.
+    let port = host_port.rsplit_once(']').map_or(host_port, |(_, port)| port);
+    if path.contains('@') && port.contains(':') {
+        return Err(PASSWORD);
+    }
+    if path.contains("/-/") {
+        return Err("it is the address of a page about the repository; copy the clone URL, which ends before `/-/`");
+    }
+    if !is_visible(&decoded(path)?) {
+        return Err(HIDDEN_PATH);
     }
     let (host, port) = split_port(host_port)?;
     if path.trim_matches('/').is_empty() {
@@ -170,107 +203,15 @@ fn file_url(rest: &str) -> Result<RepoUrl, Problem> {
     if !path.starts_with('/') {
         return Err("a `file://` URL has three slashes and an absolute path: `file:///srv/apps.git`");
     }
-    local_path(percent_decoded(path)?)
+    local_path(decoded(path)?)
 }
 
 fn local_path(path: String) -> Result<RepoUrl, Problem> {
-    if path.chars().any(char::is_control) {
-        return Err("the path contains a control character");
+    if !is_visible(&path) {
+        return Err(HIDDEN_PATH);
     }
     if path.trim_matches('/').is_empty() {
         return Err("the path of the repository is missing");
     }
     Ok(RepoUrl::Path(PathBuf::from(path)))
-}
-
-/// `authority` and the path with its slash.
-fn split_authority(rest: &str) -> Result<(&str, &str), Problem> {
-    let slash = rest.find('/').ok_or("the path of the repository is missing")?;
-    let (authority, path) = rest.split_at(slash);
-    if authority.is_empty() { Err("the host is missing") } else { Ok((authority, path)) }
-}
-
-/// The user, if one is named, and the rest. User names of directory services hold an `@`, so the last one counts.
-fn split_user(authority: &str) -> Result<(Option<&str>, &str), Problem> {
-    match authority.rsplit_once('@') {
-        Some((user, _)) if user.contains(':') => Err(PASSWORD),
-        Some(("", _)) => Err("the user name before `@` is missing"),
-        Some((user, host)) => Ok((Some(user), host)),
-        None => Ok((None, authority)),
-    }
-}
-
-fn split_port(text: &str) -> Result<(String, Option<u16>), Problem> {
-    let (host, port) = if let Some(inside) = text.strip_prefix('[') {
-        let (address, after) = inside.split_once(']').ok_or("the `]` after the address is missing")?;
-        let address: Ipv6Addr =
-            address.parse().map_err(|_| "what stands between `[` and `]` is not an IPv6 address")?;
-        match after.strip_prefix(':') {
-            None if after.is_empty() => (address.to_string(), None),
-            None => return Err(FORMS),
-            port => (address.to_string(), port),
-        }
-    } else {
-        match text.split_once(':') {
-            Some((host, port)) => (host_name(host)?, Some(port)),
-            None => (host_name(text)?, None),
-        }
-    };
-    let port = port.map(port_number).transpose()?;
-    Ok((host, port))
-}
-
-fn port_number(text: &str) -> Result<u16, Problem> {
-    let digits = !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
-    match text.parse() {
-        Ok(port) if digits && port != 0 => Ok(port),
-        _ => Err("the port is not a number from 1 to 65535 (a path of the form `host:path` has no `ssh://`)"),
-    }
-}
-
-fn host_name(host: &str) -> Result<String, Problem> {
-    if host.is_empty() {
-        return Err("the host is missing");
-    }
-    if host.starts_with('-') {
-        return Err("the host starts with `-` and could be taken for an option");
-    }
-    if host.len() > 253 || !host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')) {
-        return Err("the host contains a character that host names do not have");
-    }
-    Ok(host.to_ascii_lowercase())
-}
-
-fn is_loopback(host: &str) -> bool {
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-/// User names are short and speak; what providers issue as tokens is long or has a known beginning.
-fn looks_like_token(user: &str) -> bool {
-    let prefixes = ["ghp_", "gho_", "ghu_", "ghs_", "github_pat_", "glpat-", "gldt-", "ATCTT", "ATBB", "ATATT"];
-    let long =
-        user.len() >= 32 && user.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '='));
-    long || prefixes.iter().any(|prefix| user.starts_with(prefix))
-}
-
-fn percent_decoded(text: &str) -> Result<String, Problem> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte == b'%' {
-            let high = rest.next().and_then(hex_value);
-            let low = rest.next().and_then(hex_value);
-            let (Some(high), Some(low)) = (high, low) else {
-                return Err("`%` must be followed by two hexadecimal digits; write `%25` for the character itself");
-            };
-            bytes.push(high << 4 | low);
-        } else {
-            bytes.push(byte);
-        }
-    }
-    String::from_utf8(bytes).map_err(|_| "its percent-encoded part is not UTF-8")
-}
-
-fn hex_value(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }

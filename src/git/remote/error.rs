@@ -194,6 +194,8 @@ fn command_failed(asking: Asking, said: &str, end: &ProcessEnd) -> Failure {
 
 fn broken_protocol(asking: Asking, error: &WireError, said: &str) -> Failure {
     let also = if said.is_empty() { String::new() } else { format!(" (it also said: {said})") };
+    // It may quote what the server sent.
+    let error = words::clean(error.to_string().as_bytes());
     let message = format!("the server's answer to {} is not Git's protocol: {error}{also}", asking.service());
     let remedy =
         "check that the URL names a Git repository, and that the account's login files on the server print nothing";

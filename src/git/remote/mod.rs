@@ -13,6 +13,9 @@
 
 mod advertisement;
 mod error;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod https;
 mod indexer;
 mod ls_refs;
@@ -65,6 +68,26 @@ pub enum Token {
     File(PathBuf),
 }
 
+/// How HTTPS is spoken.
+#[derive(Clone, Debug, Default)]
+pub struct Web {
+    /// Certificates (DER) of authorities to trust beside those of the system.
+    pub authorities: Vec<Vec<u8>>,
+    /// What HTTPS goes through.
+    pub proxy: Option<Proxy>,
+}
+
+/// A proxy: HTTP with `CONNECT`, or SOCKS.
+#[derive(Clone, Debug)]
+pub struct Proxy {
+    /// Its URL, perhaps with user name and password.
+    pub url: SecretString,
+    /// Its URL without them, for messages.
+    pub shown: String,
+    /// The hosts that are reached without it, as `NO_PROXY` lists them.
+    pub except: String,
+}
+
 /// How long the other side may take.
 #[derive(Clone, Copy, Debug)]
 pub struct TimeLimits {
@@ -110,6 +133,8 @@ pub struct Settings {
     pub access: Access,
     /// Whether pushes will ever come; else a rotated key works when it may read.
     pub writes: bool,
+    /// How HTTPS is spoken.
+    pub web: Web,
     /// How long things may take.
     pub limits: TimeLimits,
 }

@@ -144,6 +144,11 @@ impl Instance {
         wait_for(PATIENCE, || "the worker goes on".into(), || child.try_wait().expect("its state"))
     }
 
+    /// The number of the process.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("a running worker").id()
+    }
+
     /// Whether the process is there.
     pub fn is_running(&mut self) -> bool {
         self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use appferry::domain::{BranchName, Failure, KeyName, ObjectId, RepoUrl, TreeEntry};
-use appferry::git::remote::{Access, Settings, TimeLimits, Token, open};
+use appferry::git::remote::{Access, Settings, TimeLimits, Token, Web, open};
 use appferry::ports::{
     Commit, LocalRepository, ProcessEnd, RefEdit, Remote, RemoteProcess, SessionClass, SshSessions, SshTarget,
 };
@@ -17,19 +17,19 @@ use tempfile::TempDir;
 use tokio::io::AsyncReadExt;
 
 /// Runs `git` in `folder`, and answers what it printed.
-pub(super) fn git(folder: &Path, arguments: &[&str]) -> String {
+pub(crate) fn git(folder: &Path, arguments: &[&str]) -> String {
     let output = isolated(Command::new("git").args(arguments).current_dir(folder)).output().expect("git runs");
     assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("utf-8").trim().to_owned()
 }
 
 /// Keeps the settings of the person who runs the tests out.
-pub(super) fn isolated(command: &mut Command) -> &mut Command {
+pub(crate) fn isolated(command: &mut Command) -> &mut Command {
     command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1").env_remove("GIT_PROTOCOL")
 }
 
 /// Bytes that do not compress, the same each time.
-pub(super) fn noise(length: usize) -> Vec<u8> {
+pub(crate) fn noise(length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     std::iter::repeat_with(|| {
         state ^= state << 13;
@@ -42,15 +42,15 @@ pub(super) fn noise(length: usize) -> Vec<u8> {
 }
 
 /// A local bare repository and a server's.
-pub(super) struct Pair {
-    pub(super) folder: TempDir,
-    pub(super) local: PathBuf,
-    pub(super) server: PathBuf,
+pub(crate) struct Pair {
+    pub(crate) folder: TempDir,
+    pub(crate) local: PathBuf,
+    pub(crate) server: PathBuf,
     flushes: Arc<Flushes>,
 }
 
 impl Pair {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         // A name that the shell would take apart.
         let server = folder.path().join("it's a repo.git");
@@ -58,7 +58,7 @@ impl Pair {
         Self::make(folder, server)
     }
 
-    pub(super) fn with_server(server: &Path) -> Self {
+    pub(crate) fn with_server(server: &Path) -> Self {
         Self::make(tempfile::tempdir().expect("a folder"), server.to_owned())
     }
 
@@ -68,22 +68,22 @@ impl Pair {
         Self { folder, local, server, flushes: Arc::default() }
     }
 
-    pub(super) fn flushes(&self) -> usize {
+    pub(crate) fn flushes(&self) -> usize {
         self.flushes.0.load(Ordering::Relaxed)
     }
 
     /// A commit of ours, under no ref.
-    pub(super) fn commit(&self, parent: Option<ObjectId>, files: &[(&str, &[u8])]) -> ObjectId {
+    pub(crate) fn commit(&self, parent: Option<ObjectId>, files: &[(&str, &[u8])]) -> ObjectId {
         commit(&self.local, parent, files, None)
     }
 
     /// A commit that somebody else made on the server.
-    pub(super) fn server_commit(&self, parent: Option<ObjectId>, files: &[(&str, &[u8])], name: &str) -> ObjectId {
+    pub(crate) fn server_commit(&self, parent: Option<ObjectId>, files: &[(&str, &[u8])], name: &str) -> ObjectId {
         commit(&self.server, parent, files, Some(name))
     }
 
     /// A commit of ours that renames a folder.
-    pub(super) fn renamed(&self, parent: ObjectId, from: &str, to: &str) -> ObjectId {
+    pub(crate) fn renamed(&self, parent: ObjectId, from: &str, to: &str) -> ObjectId {
         let repository = git2::Repository::open(&self.local).expect("a repository");
         let before = repository.find_commit(oid(parent)).expect("a commit");
         let tree = before.tree().expect("a tree");
@@ -95,7 +95,7 @@ impl Pair {
     }
 
     /// A hook on the server, as a shell script.
-    pub(super) fn hook(&self, name: &str, script: &str) {
+    pub(crate) fn hook(&self, name: &str, script: &str) {
         use std::os::unix::fs::PermissionsExt;
         let path = self.server.join("hooks").join(name);
         std::fs::create_dir_all(self.server.join("hooks")).expect("a folder");
@@ -104,20 +104,20 @@ impl Pair {
     }
 
     /// How many bytes the server's advertisement for a push is long.
-    pub(super) fn advertisement_length(&self) -> usize {
+    pub(crate) fn advertisement_length(&self) -> usize {
         let mut command = Command::new("git");
         let output = isolated(command.args(["receive-pack", "--advertise-refs"]).arg(&self.server)).output();
         output.expect("git runs").stdout.len()
     }
 
-    pub(super) fn ssh(&self, sessions: Arc<Shell>, branch: &str) -> Arc<dyn Remote> {
+    pub(crate) fn ssh(&self, sessions: Arc<Shell>, branch: &str) -> Arc<dyn Remote> {
         let path = self.server.to_str().expect("utf-8").to_owned();
         let url = RepoUrl::Ssh { user: "git".into(), host: "git.test".into(), port: 22, path };
         self.open(url, sessions, branch, Access::Key(KeyName::new("deploy").expect("a name")))
     }
 
     /// The server's repository at `url`, through `sessions`.
-    pub(super) fn through(&self, sessions: Arc<dyn SshSessions>, url: RepoUrl, limits: TimeLimits) -> Arc<dyn Remote> {
+    pub(crate) fn through(&self, sessions: Arc<dyn SshSessions>, url: RepoUrl, limits: TimeLimits) -> Arc<dyn Remote> {
         self.through_for(sessions, url, limits, true)
     }
 
@@ -132,20 +132,37 @@ impl Pair {
         let access = Access::Key(KeyName::new("deploy").expect("a name"));
         let branch = BranchName::new("main").expect("a branch");
         let local = self.flushes.clone();
-        open(Settings { url, branch, repository: self.local.clone(), local, sessions, access, writes, limits })
+        let web = Web::default();
+        open(Settings { url, branch, repository: self.local.clone(), local, sessions, access, writes, web, limits })
             .expect("a remote")
     }
 
-    pub(super) fn path(&self, branch: &str) -> Arc<dyn Remote> {
+    /// The server's repository at an HTTPS `url`.
+    pub(crate) fn https(&self, url: &str, token: Token, web: Web, limits: TimeLimits) -> Arc<dyn Remote> {
+        let settings = Settings {
+            url: RepoUrl::parse(url).expect("a URL"),
+            branch: BranchName::new("main").expect("a branch"),
+            repository: self.local.clone(),
+            local: self.flushes.clone(),
+            sessions: Arc::new(Shell::default()),
+            access: Access::Token { token, user: None },
+            writes: true,
+            web,
+            limits,
+        };
+        open(settings).expect("a remote")
+    }
+
+    pub(crate) fn path(&self, branch: &str) -> Arc<dyn Remote> {
         self.open(RepoUrl::Path(self.server.clone()), Arc::default(), branch, Access::Nothing)
     }
 
-    pub(super) fn http(&self, url: &str, token: &str) -> Arc<dyn Remote> {
+    pub(crate) fn http(&self, url: &str, token: &str) -> Arc<dyn Remote> {
         let token = Token::Value(SecretString::from(token));
         self.open(RepoUrl::Https { url: url.into() }, Arc::default(), "main", Access::Token { token, user: None })
     }
 
-    pub(super) fn http_with_file(&self, url: &str, file: &Path) -> Arc<dyn Remote> {
+    pub(crate) fn http_with_file(&self, url: &str, file: &Path) -> Arc<dyn Remote> {
         let token = Token::File(file.to_owned());
         self.open(RepoUrl::Https { url: url.into() }, Arc::default(), "main", Access::Token { token, user: None })
     }
@@ -158,8 +175,8 @@ impl Pair {
         };
         let branch = BranchName::new(branch).expect("a branch");
         let local = self.flushes.clone();
-        let settings =
-            Settings { url, branch, repository: self.local.clone(), local, sessions, access, writes: true, limits };
+        let (repository, web) = (self.local.clone(), Web::default());
+        let settings = Settings { url, branch, repository, local, sessions, access, writes: true, web, limits };
         open(settings).expect("a remote")
     }
 }
@@ -196,7 +213,7 @@ fn record(
 
 /// How a connection is lost.
 #[derive(Clone, Copy)]
-pub(super) enum Cut {
+pub(crate) enum Cut {
     /// At once, after this many bytes of output.
     At(u64),
     /// When the command is done; of its output only this many bytes arrive.
@@ -205,24 +222,24 @@ pub(super) enum Cut {
 
 /// Runs the remote command with a local shell, and misbehaves on request.
 #[derive(Default)]
-pub(super) struct Shell {
+pub(crate) struct Shell {
     /// Whether the server takes `GIT_PROTOCOL`.
-    pub(super) version_2: bool,
+    pub(crate) version_2: bool,
     /// What the server says instead of running the command.
-    pub(super) refusal: Option<&'static str>,
+    pub(crate) refusal: Option<&'static str>,
     /// The server never answers.
-    pub(super) stuck: bool,
+    pub(crate) stuck: bool,
     /// Commands run.
-    pub(super) execs: AtomicUsize,
+    pub(crate) execs: AtomicUsize,
     /// Channels asked for ahead.
-    pub(super) ahead: AtomicUsize,
+    pub(crate) ahead: AtomicUsize,
     /// See [`Shell::cut_next`].
-    pub(super) cut: Mutex<Option<Cut>>,
+    pub(crate) cut: Mutex<Option<Cut>>,
 }
 
 impl Shell {
     /// Makes the next command lose its connection.
-    pub(super) fn cut_next(&self, cut: Cut) {
+    pub(crate) fn cut_next(&self, cut: Cut) {
         *self.cut.lock().expect("not poisoned") = Some(cut);
     }
 

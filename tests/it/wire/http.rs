@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
@@ -16,30 +16,54 @@ use tokio_util::task::AbortOnDropHandle;
 use tokio_util::task::TaskTracker;
 
 /// A server that ends with this value.
-pub(super) struct Server {
+pub(crate) struct Server {
     address: SocketAddr,
     _task: AbortOnDropHandle<()>,
 }
 
 impl Server {
-    pub(super) fn url(&self, name: &str) -> String {
+    pub(crate) fn url(&self, name: &str) -> String {
         format!("http://{}/{name}", self.address)
     }
 }
 
-/// Serves `repository` as `/repo.git`; `/moved.git` redirects there, `/away.git` to another host.
+/// What is served: `/repo.git`; `/moved.git` redirects there, `/away.git` to another host.
+pub(crate) struct Site {
+    repository: PathBuf,
+    version_2: bool,
+    token: Mutex<String>,
+}
+
+impl Site {
+    /// `repository`, for whoever knows the token `s3cret`.
+    pub(crate) fn new(repository: &Path, version_2: bool) -> Arc<Self> {
+        Arc::new(Self { repository: repository.to_owned(), version_2, token: Mutex::new("s3cret".to_owned()) })
+    }
+
+    /// Accepts this token from now on, and no other.
+    pub(crate) fn accept(&self, token: &str) {
+        token.clone_into(&mut self.token.lock().expect("not poisoned"));
+    }
+
+    /// The site as a service.
+    pub(crate) fn router(self: &Arc<Self>) -> Router {
+        Router::new().fallback(handle).with_state(self.clone())
+    }
+}
+
+/// Serves `repository` over plain HTTP.
 pub(super) async fn serve(repository: &Path, version_2: bool) -> Server {
-    let state = Arc::new((repository.to_owned(), version_2));
-    let router = Router::new().fallback(handle).with_state(state);
+    let router = Site::new(repository, version_2).router();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let task = TaskTracker::new().spawn(async move { axum::serve(listener, router).await.expect("served") });
     Server { address, _task: AbortOnDropHandle::new(task) }
 }
 
-async fn handle(State(state): State<Arc<(PathBuf, bool)>>, request: Request) -> Response {
+async fn handle(State(site): State<Arc<Site>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let wanted = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode("git:s3cret"));
+    let token = site.token.lock().expect("not poisoned").clone();
+    let wanted = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("git:{token}")));
     if parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()) != Some(&wanted) {
         return (StatusCode::UNAUTHORIZED, "who are you?").into_response();
     }
@@ -57,7 +81,7 @@ async fn handle(State(state): State<Arc<(PathBuf, bool)>>, request: Request) -> 
     let mut command = std::process::Command::new("git");
     super::double::isolated(&mut command)
         .arg("http-backend")
-        .env("GIT_PROJECT_ROOT", &state.0)
+        .env("GIT_PROJECT_ROOT", &site.repository)
         .env("GIT_HTTP_EXPORT_ALL", "1")
         .env("REMOTE_USER", "somebody")
         .env("REQUEST_METHOD", parts.method.as_str())
@@ -66,7 +90,7 @@ async fn handle(State(state): State<Arc<(PathBuf, bool)>>, request: Request) -> 
         .env("CONTENT_TYPE", text(&parts.headers, header::CONTENT_TYPE.as_str()))
         .env("CONTENT_LENGTH", body.len().to_string());
     let protocol = text(&parts.headers, "git-protocol");
-    if state.1 && !protocol.is_empty() {
+    if site.version_2 && !protocol.is_empty() {
         command.env("GIT_PROTOCOL", protocol);
     }
     run(command, body).await

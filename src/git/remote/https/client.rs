@@ -4,19 +4,21 @@ use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::TryStreamExt;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
-use reqwest::{Method, RequestBuilder, Response, Url};
-use secrecy::{ExposeSecret, SecretString};
+use reqwest::{Certificate, Method, NoProxy, Proxy, RequestBuilder, Response, Url};
+use secrecy::ExposeSecret as _;
 use tokio::io::AsyncRead;
 use tokio_util::io::StreamReader;
 
 use super::super::error::{Asking, stalled};
 use super::super::pkt_line::PacketReader;
-use super::super::{Access, TimeLimits, Token, words};
-use super::refusal::{bad_url, causes, not_sent, redirect_failure, refused};
+use super::super::{Access, TimeLimits, Web, words};
+use super::refusal::{asked_wait, bad_url, redirect_failure, refused};
+use super::token::{self, user_for};
+use super::trouble::{Way, causes, no_client, not_sent};
 use crate::domain::{Failure, FailureClass};
 
 /// Redirects followed for one request, within the host.
@@ -36,6 +38,9 @@ pub(super) struct Client {
     base: Mutex<String>,
     access: Access,
     limits: TimeLimits,
+    way: Way,
+    /// Until when the server wants to be left alone, and what it said.
+    quiet: Mutex<Option<(Instant, Failure)>>,
 }
 
 impl Client {
@@ -43,7 +48,7 @@ impl Client {
     ///
     /// # Errors
     /// The URL is not one, or plain HTTP to another machine.
-    pub(super) fn new(url: &str, access: Access, limits: TimeLimits) -> Result<Self, Failure> {
+    pub(super) fn new(url: &str, access: Access, limits: TimeLimits, web: &Web) -> Result<Self, Failure> {
         let parsed = Url::parse(url).map_err(|error| bad_url(&error.to_string()))?;
         if parsed.scheme() != "https" && !(parsed.scheme() == "http" && is_loopback(&parsed)) {
             return Err(bad_url("a token only goes out encrypted"));
@@ -51,14 +56,17 @@ impl Client {
         if !parsed.username().is_empty() || parsed.password().is_some() {
             return Err(bad_url("it holds a user name or password"));
         }
-        let http = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT)
-            // Servers tell Git from browsers by this name.
-            .user_agent(concat!("git/2.47 (appferry/", env!("CARGO_PKG_VERSION"), ")"))
-            .build()
-            .map_err(|error| Failure::internal(format!("no HTTP client: {}", causes(&error))))?;
-        Ok(Self { http, base: Mutex::new(url.trim_end_matches('/').to_owned()), access, limits })
+        let port = parsed.port().map(|port| format!(":{port}")).unwrap_or_default();
+        let server = format!("{}{port}", parsed.host_str().unwrap_or_default());
+        let way = Way { server, proxy: web.proxy.as_ref().map(|proxy| proxy.shown.clone()) };
+        let base = Mutex::new(url.trim_end_matches('/').to_owned());
+        let http = http_client(web).map_err(|error| no_client(&error))?;
+        Ok(Self { http, base, access, limits, way, quiet: Mutex::default() })
+    }
+
+    /// The failure in an error that came instead of a response.
+    pub(super) fn not_sent(&self, error: &reqwest::Error) -> Failure {
+        not_sent(error, &self.way)
     }
 
     /// Asks for the advertisement of a service.
@@ -107,8 +115,11 @@ impl Client {
         }
         let status = response.status();
         if !status.is_success() {
+            let wait = asked_wait(status, response.headers());
             let said = tokio::time::timeout(self.limits.poll, refusal_text(response)).await.unwrap_or_default();
-            return Err(refused(status, asking, &said));
+            let failure = refused(status, asking, &self.without_token(&said).await, wait);
+            self.keep_quiet(wait, &failure);
+            return Err(failure);
         }
         let wanted = format!("application/x-{}-{kind}", asking.service());
         let got = content_type(response.headers());
@@ -129,19 +140,43 @@ impl Client {
         sent: impl Future<Output = reqwest::Result<Response>>,
     ) -> Result<Response, Failure> {
         let sent = tokio::time::timeout(self.limits.idle, sent).await;
-        sent.map_err(|_| stalled(asking, self.limits.idle))?.map_err(|error| not_sent(&error))
+        sent.map_err(|_| stalled(asking, self.limits.idle))?.map_err(|error| self.not_sent(&error))
     }
 
     async fn request(&self, method: Method, rest: &str, asking: Asking) -> Result<RequestBuilder, Failure> {
+        self.may_ask()?;
         let base = self.base.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let url = format!("{base}{rest}");
         let request = self.http.request(method, &url);
         // Pushing is version 0 in all of Git.
         let request = if asking == Asking::Read { request.header("Git-Protocol", "version=2") } else { request };
         let Access::Token { token, user } = &self.access else { return Ok(request) };
-        let token = read_token(token).await?;
+        let token = token::read(token).await?;
         let user = user.as_deref().unwrap_or_else(|| user_for(&base));
         Ok(request.basic_auth(user, Some(token.expose_secret())))
+    }
+
+    /// A server that repeats what it was sent gives nothing away.
+    async fn without_token(&self, said: &str) -> String {
+        let Access::Token { token, .. } = &self.access else { return said.to_owned() };
+        match token::read(token).await {
+            Ok(token) => token::taken_out(said, &token),
+            Err(_) => String::new(),
+        }
+    }
+
+    fn keep_quiet(&self, wait: Option<Duration>, failure: &Failure) {
+        let until = wait.and_then(|wait| Instant::now().checked_add(wait));
+        *self.quiet.lock().unwrap_or_else(PoisonError::into_inner) = until.map(|until| (until, failure.clone()));
+    }
+
+    /// A server that asked for patience is not asked before.
+    fn may_ask(&self) -> Result<(), Failure> {
+        let quiet = self.quiet.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*quiet {
+            Some((until, failure)) if Instant::now() < *until => Err(failure.clone()),
+            _ => Ok(()),
+        }
     }
 
     /// Follows a redirect if it stays on the host: credentials never leave it.
@@ -161,31 +196,21 @@ impl Client {
     }
 }
 
-async fn read_token(token: &Token) -> Result<SecretString, Failure> {
-    let path = match token {
-        Token::Value(value) => return Ok(value.clone()),
-        Token::File(path) => path,
-    };
-    let text = tokio::fs::read_to_string(path).await.map_err(|error| {
-        let message = format!("the access token in {} cannot be read: {error}", path.display());
-        Failure::new(FailureClass::Key, message, "mount the file again, readable by the user that appferry runs as")
-    })?;
-    let text = zeroize::Zeroizing::new(text);
-    Ok(SecretString::from(text.strip_suffix('\n').unwrap_or(&text).trim_end_matches('\r')))
-}
-
-/// The user name that goes with a token, by the host. Sources: each provider's page on cloning over HTTPS with a token.
-fn user_for(base: &str) -> &'static str {
-    let host = Url::parse(base).ok().and_then(|url| url.host_str().map(str::to_lowercase)).unwrap_or_default();
-    if host.contains("gitlab") {
-        "oauth2"
-    } else if host.contains("bitbucket") {
-        "x-token-auth"
-    } else if host.contains("github") {
-        "x-access-token"
-    } else {
-        "git" // Azure DevOps, Gitea and Forgejo take any name
+fn http_client(web: &Web) -> reqwest::Result<reqwest::Client> {
+    let authorities = web.authorities.iter().map(|der| Certificate::from_der(der)).collect::<Result<Vec<_>, _>>()?;
+    let mut builder = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT)
+        .tls_certs_merge(authorities)
+        // The environment was read and checked already.
+        .no_proxy()
+        // Servers tell Git from browsers by this name.
+        .user_agent(concat!("git/2.47 (appferry/", env!("CARGO_PKG_VERSION"), ")"));
+    if let Some(proxy) = &web.proxy {
+        let except = NoProxy::from_string(&proxy.except);
+        builder = builder.proxy(Proxy::https(proxy.url.expose_secret())?.no_proxy(except));
     }
+    builder.build()
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -224,18 +249,13 @@ async fn refusal_text(mut response: Response) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_user_name_follows_the_host() {
-        assert_eq!(user_for("https://github.com/a/b"), "x-access-token");
-        assert_eq!(user_for("https://gitlab.example.org/a/b"), "oauth2");
-        assert_eq!(user_for("https://bitbucket.org/a/b"), "x-token-auth");
-        assert_eq!(user_for("https://dev.azure.com/a/_git/b"), "git");
+    fn client(url: &str) -> Result<Client, Failure> {
+        Client::new(url, Access::Nothing, TimeLimits::default(), &Web::default())
     }
 
     #[test]
     fn a_token_does_not_go_out_unencrypted() {
-        let open =
-            |url| Client::new(url, Access::Nothing, TimeLimits::default()).map(|_| ()).map_err(|failure| failure.class);
+        let open = |url| client(url).map(|_| ()).map_err(|failure| failure.class);
         assert_eq!(open("http://git.example.org/a"), Err(FailureClass::RepositoryAbsent));
         assert_eq!(open("http://127.0.0.1:1/a"), Ok(()));
         assert_eq!(open("https://git.example.org/a"), Ok(()));
@@ -244,8 +264,7 @@ mod tests {
 
     #[test]
     fn a_redirect_stays_on_its_host() {
-        let client =
-            Client::new("https://git.example.org/old", Access::Nothing, TimeLimits::default()).expect("a client");
+        let client = client("https://git.example.org/old").expect("a client");
         let query = "/info/refs?service=git-upload-pack";
         assert!(client.move_base(&format!("https://evil.example.org/old{query}"), query).is_err());
         assert!(client.move_base(&format!("http://git.example.org/old{query}"), query).is_err());

@@ -3,6 +3,8 @@
 mod client;
 mod push;
 mod refusal;
+mod token;
+mod trouble;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -49,7 +51,7 @@ impl HttpsRemote {
     /// The URL cannot be used.
     pub(super) fn new(settings: Settings, url: &str, access: Access) -> Result<Self, Failure> {
         Ok(Self {
-            client: Client::new(url, access, settings.limits)?,
+            client: Client::new(url, access, settings.limits, &settings.web)?,
             branch: settings.branch,
             repository: settings.repository,
             local: settings.local,

@@ -14,7 +14,6 @@ use super::super::error::{Asking, stalled};
 use super::super::outcome::{Verdict, before_sending, verdict};
 use super::super::pack::{self, Pieces, Plan};
 use super::super::receive_pack::{Chosen, Report, commands, read_report};
-use super::refusal::not_sent;
 use super::{HttpsRemote, failure};
 use crate::domain::{Failure, ObjectId};
 use crate::ports::{PushError, RefOutcome, RefUpdate};
@@ -84,8 +83,8 @@ impl HttpsRemote {
             }
             match tokio::time::timeout(allowed.saturating_sub(quiet), sent.as_mut()).await {
                 Ok(Ok(response)) => return Ok(response),
-                Ok(Err(error)) if error.is_connect() => return Err(PushError::NotSent(not_sent(&error))),
-                Ok(Err(error)) => break progress.made_wrong().unwrap_or_else(|| not_sent(&error)),
+                Ok(Err(error)) if error.is_connect() => return Err(PushError::NotSent(self.client.not_sent(&error))),
+                Ok(Err(error)) => break progress.made_wrong().unwrap_or_else(|| self.client.not_sent(&error)),
                 Err(_) => {} // it may have moved on meanwhile
             }
         };
