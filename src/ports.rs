@@ -21,4 +21,4 @@ pub use records::{
 pub use remote::{PushError, RefOutcome, RefUpdate, Remote, RemoteTip};
 pub use repository::{Commit, LocalRepository, RefEdit, Signature};
 pub use sources::{KeySource, SourceKey, Stamp};
-pub use ssh::{ProcessEnd, RemoteProcess, SessionClass, SshSessions, SshTarget, connection_lost};
+pub use ssh::{Pair, ProcessEnd, RemoteProcess, SessionClass, SshSessions, SshTarget, UsedKey, connection_lost};

@@ -58,6 +58,7 @@ impl Daemon {
         let keys = parts::open_keys(&config, &home).await?;
         parts::mark_used(&keys, &home, config.sync.as_ref()).await;
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        tasks.spawn(parts::prune_daily(keys.audit_log(), stop.clone()));
         let listener = TcpListener::bind(config.listen)
             .await
             .with_context(|| format!("cannot listen on {}; choose another APPFERRY_LISTEN", config.listen))?;
@@ -179,7 +180,7 @@ async fn start_sync(
 ) -> anyhow::Result<(Arc<Sessions>, Worker, Handle)> {
     let host_keys = host_keys(config, keys, &format!("instance {}", home.instance()));
     let sessions = Arc::new(open_sessions(sync, Arc::new(keys.clone()), host_keys));
-    let (worker, handle) = parts::worker(sync, home, &sessions, tasks).await?;
+    let (worker, handle) = parts::worker(sync, home, &sessions, keys.audit_log(), tasks).await?;
     Ok((sessions, worker, handle))
 }
 

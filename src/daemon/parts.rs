@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::home::Home;
@@ -18,13 +19,14 @@ use crate::domain::{Failure, KeyName};
 use crate::git::local::LocalRepo;
 use crate::git::remote::{self, Access, TimeLimits, Token};
 use crate::keys::KeyService;
-use crate::ports::{ChangeHints, Hint, Keyring, LocalRepository, Remote, SshSessions};
+use crate::ports::{AuditLog, ChangeHints, Hint, Keyring, LocalRepository, Remote, SshSessions};
 use crate::ssh::{HostKeys, Sessions};
 use crate::sync::engine::{Engine, Settings};
 use crate::sync::worker::{Face, Handle, Pace, Worker};
 use crate::watch::{Hints, WatchMode, Watcher};
 use crate::workspace::{self, AppsFolder};
 
+const PRUNE_EVERY: Duration = Duration::from_hours(24);
 /// A push may come hours after the one before it, and shall find its connection warm.
 const IDLE_CLOSE: Duration = Duration::from_hours(12);
 
@@ -92,6 +94,7 @@ pub(super) async fn worker(
     sync: &SyncConfig,
     home: &Home,
     sessions: &Arc<Sessions>,
+    audit: Arc<dyn AuditLog>,
     tasks: &TaskTracker,
 ) -> anyhow::Result<(Worker, Handle)> {
     let folder = repository_folder(sync, home);
@@ -111,7 +114,7 @@ pub(super) async fn worker(
         key: key_name(sync).map(|name| KeyStatus { name: name.to_string(), fingerprint: None, source: None }),
     };
     let pace = Pace { poll_interval: sync.poll_interval, debounce: sync.debounce };
-    Ok(Worker::new(engine, remote, Box::new(FolderHints { watcher, hints }), face, pace))
+    Ok(Worker::new(engine, (remote, audit), Box::new(FolderHints { watcher, hints }), face, pace))
 }
 
 /// State is kept by URL, branch, prefix and folder: with another of any of them, the bases mean nothing (rule 1).
@@ -176,6 +179,7 @@ pub fn open_remote(
         local,
         sessions,
         access: access(sync),
+        writes: !sync.locked,
         limits: TimeLimits::default(),
     })
 }
@@ -200,6 +204,15 @@ pub(super) async fn describe_key(key: &mut KeyStatus, keys: &KeyService) {
     if let Ok(found) = keys.version(&name).await {
         key.fingerprint = Some(found.fingerprint);
         key.source = Some(found.source.to_owned());
+    }
+}
+
+/// Deletes audit rows that are old enough, once a day: the service may run for years.
+pub(super) async fn prune_daily(audit: Arc<dyn AuditLog>, stop: CancellationToken) {
+    while stop.run_until_cancelled(tokio::time::sleep(PRUNE_EVERY)).await.is_some() {
+        if let Err(failure) = audit.prune().await {
+            tracing::warn!(%failure, "old rows of the audit log could not be deleted; it is tried again tomorrow");
+        }
     }
 }
 

@@ -80,6 +80,9 @@ pub trait Remote: Send + Sync {
     /// A push is likely within seconds: lets the remote get ready for it, in the background. Never fails: it is a wish.
     async fn prepare_push(&self) {}
 
+    /// A person asks for something now: what is put off after a failure may be tried at once.
+    fn try_at_once(&self) {}
+
     /// Asks the remote whether this credential may push, without pushing.
     ///
     /// # Errors

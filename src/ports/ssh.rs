@@ -6,6 +6,7 @@ use std::pin::Pin;
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::{GitService, KeyVersion};
 use crate::domain::{Failure, FailureClass, KeyName};
 
 /// Where an SSH session goes and as whom.
@@ -30,6 +31,32 @@ pub enum SessionClass {
     Bulk,
 }
 
+/// Which of the key pairs of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Pair {
+    /// The one that the name stands for.
+    Current,
+    /// The one before, which is there while a rotation is under way.
+    Previous,
+}
+
+/// The key pair that let a command in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsedKey {
+    /// Which one.
+    pub pair: Pair,
+    /// Of which state of its name.
+    pub version: KeyVersion,
+}
+
+impl UsedKey {
+    /// Whether this is the new pair of a key that is being rotated, so that the one before could be used instead.
+    #[must_use]
+    pub const fn is_being_proved(&self) -> bool {
+        matches!(self.pair, Pair::Current) && self.version.previous.is_some()
+    }
+}
+
 /// A command running on a remote host.
 ///
 /// Dropping it closes the channel; the session stays.
@@ -43,6 +70,8 @@ pub struct RemoteProcess {
     pub ended: Pin<Box<dyn Future<Output = ProcessEnd> + Send>>,
     /// Whether the channel had been opened ahead, so that the command went out at once.
     pub preopened: bool,
+    /// The key pair that the session was logged in with, where there is one.
+    pub key: Option<UsedKey>,
 }
 
 /// How a remote command ended.
@@ -73,6 +102,28 @@ pub trait SshSessions: Send + Sync {
         command: &str,
         env: &[(&str, &str)],
     ) -> Result<RemoteProcess, Failure>;
+
+    /// As [`exec`](Self::exec), but as who the key pair before logs in, while the key is being rotated: for a command that was
+    /// refused to the new pair.
+    ///
+    /// # Errors
+    /// As [`exec`](Self::exec).
+    async fn exec_with_previous(
+        &self,
+        target: &SshTarget,
+        class: SessionClass,
+        command: &str,
+        env: &[(&str, &str)],
+    ) -> Result<RemoteProcess, Failure> {
+        self.exec(target, class, command, env).await
+    }
+
+    /// Notes that the remote let the key pair `used` through to `service`: a rotation may have been seen to work.
+    /// Does nothing for a key that is not being rotated, or for the pair before.
+    async fn answered(&self, _target: &SshTarget, _used: &UsedKey, _service: GitService) {}
+
+    /// A person asks for something now: what failed a moment ago is tried at once, though not more than once a second.
+    fn try_at_once(&self, _target: &SshTarget) {}
 
     /// Opens a channel ahead on the warm session, so that the next [`exec`](Self::exec) of that class starts at once.
     /// Does nothing when no session is warm or one is already open ahead. Never fails: it is a wish.

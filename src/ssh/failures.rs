@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use russh::{ChannelOpenFailure, Error};
 
-use crate::domain::{Failure, FailureClass};
-use crate::ports::{ResolvedKey, SshTarget};
+use crate::domain::{Failure, FailureClass, KeyName};
+use crate::ports::{KeyVersion, ResolvedKey, SshTarget};
 
 /// `user@host:port`, with brackets around an IPv6 address; without a user when nobody is to log in.
 pub(super) fn whereto(target: &SshTarget) -> String {
@@ -78,6 +78,30 @@ pub(super) fn authentication(target: &SshTarget, key: &ResolvedKey, partial: boo
         FailureClass::Authentication,
         format!("{} {what} the key {} ({}) as user {}{said}", target.host, key.name, key.fingerprint, target.user),
         format!("add the public key of {} {}", key.name, where_to_add(target)),
+    )
+}
+
+/// Both key pairs of a key that is being rotated were refused; `new` is the failure of the new one.
+pub(super) fn neither_pair(new: Failure, version: &KeyVersion) -> Failure {
+    let previous = version.previous.as_deref().unwrap_or_default();
+    Failure { message: format!("{}; nor the key pair before ({previous})", new.message), ..new }
+}
+
+/// That the key pair before logs in, since the new one is refused.
+pub(super) fn stands_in(target: &SshTarget, version: &KeyVersion) -> String {
+    let (key, new, old) = (&target.key, &version.fingerprint, version.previous.as_deref().unwrap_or_default());
+    format!(
+        "{} does not accept the new public key of {key} ({new}) yet, so the key pair before ({old}) is used; add the public          key that `appferry keys public {key}` prints {}",
+        whereto(target),
+        where_to_add(target)
+    )
+}
+
+pub(super) fn no_previous(key: &KeyName) -> Failure {
+    Failure::new(
+        FailureClass::Key,
+        format!("the key pair that {key} had before its rotation is not there any more"),
+        "nothing to do: the new one is used from now on",
     )
 }
 

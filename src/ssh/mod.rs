@@ -1,15 +1,17 @@
 //! SSH over russh: warm sessions, strict host keys, commands. Only this module sees russh.
 //!
-//! From the outside in: [`Sessions`] keeps one session for each target and class of work; a session is made by dialling
-//! (`dial`), shaking hands (`link`), proving the host key ([`HostKeys`]) and logging in (`login`); commands run on its
-//! channels (`process`).
+//! From the outside in: [`Sessions`] keeps one session for each target, class of work and key pair (`pool`, `slots`), and
+//! lets nobody hammer a host that failed (`gate`). A session is made (`opening`) by dialling (`dial`), shaking hands
+//! (`link`), proving the host key ([`HostKeys`]) and logging in (`login`); commands run on its channels (`process`).
 
 mod algorithms;
 mod certificate;
+mod channel;
 mod cut;
 mod dial;
 mod failures;
 mod fingerprint;
+mod gate;
 mod greeting;
 mod handler;
 mod host_keys;
@@ -19,6 +21,7 @@ mod known_file;
 mod known_hosts;
 mod link;
 mod login;
+mod opening;
 mod pins;
 mod pool;
 mod process;
@@ -26,8 +29,10 @@ mod process_io;
 mod scan;
 mod session;
 mod settings;
+mod slots;
 mod trust;
 mod verdict;
+mod versions;
 
 pub use fingerprint::{Fingerprint, FingerprintError};
 pub use host_keys::HostKeys;

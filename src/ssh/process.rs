@@ -10,9 +10,10 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::channel::OpenChannel;
 use super::process_io::{Stdin, Stdout};
-use super::session::{InUse, OpenChannel};
-use crate::ports::{ProcessEnd, RemoteProcess};
+use super::session::InUse;
+use crate::ports::{ProcessEnd, RemoteProcess, UsedKey};
 
 /// Pieces of input that may wait to be sent, 32 KiB each at most.
 const STDIN_PIECES: usize = 4;
@@ -34,14 +35,16 @@ pub(super) async fn start(
     opened: (OpenChannel, bool, InUse),
     command: &str,
     env: &[(&str, &str)],
+    key: UsedKey,
     tracker: &TaskTracker,
     stop: CancellationToken,
 ) -> Result<RemoteProcess, russh::Error> {
-    let (OpenChannel { read, write }, preopened, in_use) = opened;
+    let (channel, preopened, in_use) = opened;
     for (name, value) in env {
-        write.set_env(false, *name, *value).await?;
+        channel.write()?.set_env(false, *name, *value).await?;
     }
-    write.exec(true, command).await?;
+    channel.write()?.exec(true, command).await?;
+    let (read, write) = channel.take()?; // from here on nothing waits, so that nobody can give up before the task has them
     let (stdin, input) = mpsc::channel(STDIN_PIECES);
     let (output, stdout) = mpsc::channel(STDOUT_PIECES);
     let (report, ended) = oneshot::channel();
@@ -61,6 +64,7 @@ pub(super) async fn start(
         stdout: Box::pin(Stdout::new(stdout, complete)),
         ended: Box::pin(async { ended.await.unwrap_or_else(|_| lost(ProcessEnd::default())) }),
         preopened,
+        key: Some(key),
     })
 }
 

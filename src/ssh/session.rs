@@ -1,18 +1,21 @@
 //! A session: a connection that is logged in, the channels on it, and the one that is open ahead.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+mod in_use;
+
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures::FutureExt as _;
-use russh::client::Msg;
-use russh::{ChannelMsg, ChannelOpenFailure, ChannelReadHalf, ChannelWriteHalf, Disconnect, Error};
+use russh::{ChannelOpenFailure, Disconnect, Error};
 use tokio::sync::{oneshot, watch};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::channel::{ChannelLimit, NoChannel, OpenChannel};
 use super::link::Link;
+use crate::ports::{KeyVersion, Pair, UsedKey};
+pub(super) use in_use::InUse;
 
 /// How long the other side has for its last words when a session is closed.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -23,54 +26,30 @@ const LATE_RELEASE: Duration = Duration::from_secs(1);
 /// A session that is logged in.
 pub(super) struct Session {
     link: Link,
-    /// The generation and the fingerprint of the key that it was opened with.
-    pub(super) key: (u32, String),
-    /// When that key was last seen to be the one of its name.
-    key_checked: Mutex<Instant>,
+    /// The key pair that it was opened with, and the state of its name as it is known.
+    key: Mutex<UsedKey>,
+    /// A channel has been opened on it.
+    proved: AtomicBool,
     /// No new channel shall be opened here; the session closes as soon as nothing runs on it.
     retired: CancellationToken,
     spare: Mutex<Option<OpenChannel>>,
     /// Channels in use or being opened, the spare one left out.
     in_use: watch::Sender<usize>,
-    /// The most channels that the server seems to allow, learnt from its refusals.
-    limit: AtomicUsize,
+    limit: Mutex<ChannelLimit>,
     last_used: Mutex<Instant>,
     tracker: TaskTracker,
 }
 
-/// A channel that the server has confirmed.
-pub(super) struct OpenChannel {
-    pub(super) read: ChannelReadHalf,
-    pub(super) write: ChannelWriteHalf<Msg>,
-}
-
-/// Why there is no channel.
-pub(super) enum NoChannel {
-    /// The connection is gone.
-    Lost,
-    /// No answer in time.
-    TimedOut,
-    /// The server said no, while so many others were open.
-    Refused(ChannelOpenFailure, usize),
-}
-
-/// Counts a channel as in use until it is dropped.
-pub(super) struct InUse {
-    session: Arc<Session>,
-    /// There was a channel, not just the attempt to open one.
-    served: bool,
-}
-
 impl Session {
-    pub(super) fn new(link: Link, key: (u32, String), tracker: TaskTracker) -> Self {
+    pub(super) fn new(link: Link, key: UsedKey, limit: ChannelLimit, tracker: TaskTracker) -> Self {
         Self {
             link,
-            key,
-            key_checked: Mutex::new(Instant::now()),
+            key: Mutex::new(key),
+            proved: AtomicBool::new(false),
             retired: CancellationToken::new(),
             spare: Mutex::default(),
             in_use: watch::Sender::default(),
-            limit: AtomicUsize::new(usize::MAX),
+            limit: Mutex::new(limit),
             last_used: Mutex::new(Instant::now()),
             tracker,
         }
@@ -81,19 +60,37 @@ impl Session {
         !self.retired.is_cancelled() && !self.link.ended.is_cancelled() && !self.link.handle.is_closed()
     }
 
-    /// Gives the session up: nothing new begins on it, and it closes when what runs on it has ended.
-    pub(super) fn retire(&self) {
+    /// Gives the session up: nothing new begins on it, and it closes when what runs on it has ended. Answers whether it
+    /// was not given up before.
+    pub(super) fn retire(&self) -> bool {
+        let first = !self.retired.is_cancelled();
         self.retired.cancel();
+        first
     }
 
-    /// Whether the key was seen to be right within `interval`.
-    pub(super) fn key_is_fresh(&self, interval: Duration) -> bool {
-        locked(&self.key_checked).elapsed() < interval
+    /// The key pair that it was opened with.
+    pub(super) fn key(&self) -> UsedKey {
+        locked(&self.key).clone()
     }
 
-    /// Notes that the key was seen to be right just now.
-    pub(super) fn key_was_checked(&self) {
-        *locked(&self.key_checked) = Instant::now();
+    /// Whether its key pair still is what it was, now that the name stands for `now`. That the pair before was dropped
+    /// does not matter to a session on the current one.
+    pub(super) fn stands(&self, now: &KeyVersion) -> bool {
+        let mut key = locked(&self.key);
+        let known = &key.version;
+        match key.pair {
+            Pair::Current if (known.generation, &known.fingerprint) == (now.generation, &now.fingerprint) => {
+                key.version.clone_from(now);
+                true
+            }
+            Pair::Current => false,
+            Pair::Previous => known == now,
+        }
+    }
+
+    /// Notes that a command was started on it. Answers whether it was the first.
+    pub(super) fn was_proved(&self) -> bool {
+        !self.proved.swap(true, Ordering::Relaxed)
     }
 
     /// A channel: the one that is open ahead (then `true`), or a new one. When the server allows no more of them, waits
@@ -105,7 +102,9 @@ impl Session {
         loop {
             // Each time: it may have been on its way, and be the only one that the server allows.
             if let Some(channel) = self.take_spare() {
-                return Ok((channel, true, InUse::one_more(self).serve()));
+                let in_use = InUse::one_more(self).serve();
+                self.note_open();
+                return Ok((channel, true, in_use));
             }
             if let Some(in_use) = InUse::within_limit(self) {
                 match self.open_new(limit).await {
@@ -115,11 +114,21 @@ impl Session {
                     Err(other) => return Err(other),
                 }
             }
-            let free = |n: &usize| *n < self.limit.load(Ordering::Relaxed);
-            let freed = timeout_at(deadline, count.wait_for(free)).await.is_ok();
-            if !freed || Instant::now() >= deadline {
+            self.until_one_more(&mut count, deadline).await;
+            if Instant::now() >= deadline {
                 return Err(NoChannel::Refused(refusal, *self.in_use.borrow()));
             }
+        }
+    }
+
+    /// Waits until a channel may be tried, or for `deadline`.
+    async fn until_one_more(&self, count: &mut watch::Receiver<usize>, deadline: Instant) {
+        let next_try = locked(&self.limit).next_try();
+        let free = |n: &usize| *n < locked(&self.limit).most();
+        tokio::select! {
+            _ = count.wait_for(free) => {}
+            () = tokio::time::sleep_until(next_try.unwrap_or(deadline)), if next_try.is_some() => {}
+            () = tokio::time::sleep_until(deadline) => {}
         }
     }
 
@@ -133,7 +142,10 @@ impl Session {
             match self.open_new(limit).await {
                 Ok(channel) => return self.keep_or_close(channel),
                 Err(NoChannel::Refused(reason, 0)) if self.wait_for_late_release(reason.clone()).await.is_ok() => {}
-                Err(NoChannel::TimedOut) => return self.retire(),
+                Err(NoChannel::TimedOut) => {
+                    self.retire();
+                    return;
+                }
                 Err(NoChannel::Lost | NoChannel::Refused(..)) => return,
             }
         }
@@ -182,13 +194,7 @@ impl Session {
     /// The channel that is open ahead, unless the server closed it meanwhile.
     fn take_spare(&self) -> Option<OpenChannel> {
         let mut channel = locked(&self.spare).take()?;
-        loop {
-            match channel.read.wait().now_or_never() {
-                None => return Some(channel),
-                Some(None | Some(ChannelMsg::Close | ChannelMsg::Eof)) => return None,
-                Some(Some(_)) => {} // a window adjustment
-            }
-        }
+        channel.is_open().then_some(channel)
     }
 
     /// Opens a channel in a task of its own: a caller that gives up in the middle must not leave an open channel behind.
@@ -204,10 +210,22 @@ impl Session {
         let opened = answered.await.unwrap_or(Err(NoChannel::Lost));
         if let Err(NoChannel::Refused(reason, _)) = opened {
             let others = self.in_use.borrow().saturating_sub(1);
-            self.limit.fetch_min(others.max(1), Ordering::Relaxed);
+            locked(&self.limit).refused(others);
             return Err(NoChannel::Refused(reason, others));
         }
+        if opened.is_ok() {
+            self.note_open();
+        }
         opened
+    }
+
+    /// So many channels as are in use now, the server allows.
+    fn note_open(&self) {
+        let open = *self.in_use.borrow();
+        let forgotten = locked(&self.limit).opened(open);
+        if forgotten {
+            self.in_use.send_modify(|_| ()); // for those who wait because of it
+        }
     }
 
     async fn confirmed_channel(&self) -> Result<OpenChannel, NoChannel> {
@@ -216,10 +234,7 @@ impl Session {
             () = self.link.ended.cancelled() => return Err(NoChannel::Lost),
         };
         match opened {
-            Ok(channel) => {
-                let (read, write) = channel.split();
-                Ok(OpenChannel { read, write })
-            }
+            Ok(channel) => Ok(OpenChannel::new(channel.split(), self.link.ended.clone(), self.tracker.clone())),
             Err(Error::ChannelOpenFailure(reason)) => Err(NoChannel::Refused(reason, 0)),
             Err(_) => Err(NoChannel::Lost),
         }
@@ -235,59 +250,16 @@ impl Session {
         Ok(())
     }
 
-    fn keep_or_close(self: &Arc<Self>, channel: OpenChannel) {
+    /// Keeps the channel for the next command, unless there is one.
+    fn keep_or_close(&self, channel: OpenChannel) {
         let surplus = {
             let mut spare = locked(&self.spare);
             if spare.is_some() { Some(channel) } else { spare.replace(channel) }
         };
-        if let Some(channel) = surplus {
-            let session = Arc::clone(self);
-            self.tracker.spawn(async move {
-                tokio::select! {
-                    _ = channel.write.close() => {}
-                    () = session.link.ended.cancelled() => {}
-                }
-            });
-        }
+        drop(surplus);
     }
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl InUse {
-    fn one_more(session: &Arc<Session>) -> Self {
-        session.in_use.send_modify(|n| *n += 1);
-        Self { session: Arc::clone(session), served: false }
-    }
-
-    fn within_limit(session: &Arc<Session>) -> Option<Self> {
-        let limit = session.limit.load(Ordering::Relaxed);
-        let add = |n: &mut usize| {
-            let free = *n < limit;
-            *n += usize::from(free);
-            free
-        };
-        session.in_use.send_if_modified(add).then(|| Self { session: Arc::clone(session), served: false })
-    }
-
-    /// Resolves when the connection is gone.
-    pub(super) async fn lost(&self) {
-        self.session.link.ended.cancelled().await;
-    }
-
-    fn serve(mut self) -> Self {
-        self.served = true;
-        self
-    }
-}
-
-impl Drop for InUse {
-    fn drop(&mut self) {
-        if self.served {
-            *locked(&self.session.last_used) = Instant::now();
-        }
-        self.session.in_use.send_modify(|n| *n = n.saturating_sub(1));
-    }
 }

@@ -17,8 +17,24 @@ pub struct Settings {
     pub keepalive_max: usize,
     /// A session without a command for this long is closed.
     pub idle_close: Duration,
-    /// How old the knowledge may be that a session's key is still the one of its name.
+    /// How old the knowledge may be which key pair a name stands for. Looking opens no private key.
     pub key_check_interval: Duration,
+    /// After a failure that may pass (name lookup, connect, time-out, connection lost), no connection to the same host as
+    /// the same user with the same key is tried for this long, or a little less; doubled with each failure in a row.
+    pub retry_first: Duration,
+    /// The longest such wait.
+    pub retry_limit: Duration,
+    /// After a failure that stays until somebody changes something (host key, authentication, key), the wait unless that
+    /// change is seen here. Somebody may have changed the server.
+    pub permanent_retry: Duration,
+    /// While the key pair before logs in because the new one is refused, the new one is tried again this often. Each
+    /// of these tries is a failed login in the server's log, which tools such as fail2ban count.
+    pub previous_pair_retry: Duration,
+    /// A person who asks for something does not wait for any of these times, but for this one since the last try.
+    pub ask_again: Duration,
+    /// How long it is believed that a server allows no more channels than when it refused one. Then one more is tried, which
+    /// costs a round trip: the refusal may have had another cause.
+    pub channel_limit_retry: Duration,
     /// The first word of the audit log's entries: what the sessions are for.
     pub purpose: &'static str,
 }
@@ -32,7 +48,13 @@ impl Default for Settings {
             keepalive_interval: Duration::from_secs(15),
             keepalive_max: 3,
             idle_close: Duration::from_mins(10),
-            key_check_interval: Duration::from_secs(3),
+            key_check_interval: Duration::from_secs(1),
+            retry_first: Duration::from_millis(500),
+            retry_limit: Duration::from_mins(1),
+            permanent_retry: Duration::from_mins(1),
+            previous_pair_retry: Duration::from_mins(5),
+            ask_again: Duration::from_secs(1),
+            channel_limit_retry: Duration::from_secs(1),
             purpose: "git",
         }
     }

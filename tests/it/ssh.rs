@@ -8,6 +8,10 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod backoff;
+mod rotation;
+mod trouble;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -179,6 +183,7 @@ async fn a_frozen_server_is_cut_off_and_the_next_command_gets_a_new_connection()
     let mut settings = settings();
     settings.channel_open_timeout = Duration::from_millis(300);
     settings.login_timeout = Duration::from_millis(1500);
+    settings.retry_first = Duration::ZERO;
     let Some(scene) = Scene::of(Setup::default(), KeyPair::ed25519("deploy"), settings) else { return };
     scene.run("true").await;
     scene.sshd.freeze();
@@ -264,7 +269,8 @@ async fn host_names_that_openssh_hashed_are_understood() {
 
 #[tokio::test]
 async fn a_key_that_is_not_authorized_is_named_with_its_fingerprint_and_user() {
-    let Some(scene) = Scene::new() else { return };
+    let settings = Settings { ask_again: Duration::ZERO, ..settings() };
+    let Some(scene) = Scene::of(Setup::default(), KeyPair::ed25519("deploy"), settings) else { return };
     scene.sshd.revoke_all();
     let failure = scene.failure().await;
     assert_eq!(failure.class, FailureClass::Authentication);
@@ -274,6 +280,8 @@ async fn a_key_that_is_not_authorized_is_named_with_its_fingerprint_and_user() {
     assert!(failure.remedy.contains("authorized_keys"), "{failure}");
     assert_eq!(scene.keyring.uses()[0].1.outcome, "authentication");
     scene.sshd.authorize(&scene.key.public_line);
+    assert_eq!(scene.failure().await.class, FailureClass::Authentication, "it is not tried at each call");
+    scene.sessions.try_at_once(&scene.target);
     assert_eq!(scene.run("echo in").await.0, "in\n");
 }
 
@@ -319,7 +327,8 @@ async fn a_refused_connection_and_a_name_that_does_not_exist_have_their_own_clas
 #[tokio::test]
 async fn a_server_that_never_answers_is_a_time_out_and_shutdown_does_not_wait_for_it() {
     let key = KeyPair::ed25519("deploy");
-    let settings = Settings { login_timeout: Duration::from_millis(200), ..settings() };
+    let login_timeout = Duration::from_millis(200);
+    let settings = Settings { login_timeout, retry_first: Duration::ZERO, ..settings() };
     let sessions = Sessions::new(TestKeyring::with([&key]), HostKeys::new(None), settings);
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = silent.local_addr().unwrap().port();

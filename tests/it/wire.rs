@@ -5,6 +5,7 @@
 mod double;
 mod http;
 mod prepared;
+mod rotation;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -76,6 +76,9 @@ pub struct TimeLimits {
     pub report: Duration,
     /// How long a push that was prepared ahead waits for its use.
     pub prepared: Duration,
+    /// After a service refused the new pair of a key that is being rotated, how long the pair before is used there, and how
+    /// long an answer to the new pair is not told again.
+    pub rotation: Duration,
 }
 
 impl Default for TimeLimits {
@@ -85,6 +88,7 @@ impl Default for TimeLimits {
             idle: Duration::from_mins(2),
             report: Duration::from_mins(10),
             prepared: Duration::from_secs(10),
+            rotation: Duration::from_mins(5),
         }
     }
 }
@@ -104,6 +108,8 @@ pub struct Settings {
     pub sessions: Arc<dyn SshSessions>,
     /// What opens the repository.
     pub access: Access,
+    /// Whether pushes will ever come; else a rotated key works when it may read.
+    pub writes: bool,
     /// How long things may take.
     pub limits: TimeLimits,
 }

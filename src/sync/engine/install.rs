@@ -41,6 +41,7 @@ impl Engine {
                 }
                 self.disk.installed(app, sides.remote);
                 self.set_base(app, sides.remote);
+                self.done.installed.insert(app.clone());
                 self.state.notes.confirmed.remove(app);
                 self.findings.insert(app.clone(), Finding::InSync);
                 Ok(true)

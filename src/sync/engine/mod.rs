@@ -8,6 +8,7 @@ mod ask;
 mod commit;
 pub mod conflict;
 mod disk;
+mod done;
 mod finding;
 mod install;
 mod keep;
@@ -34,6 +35,7 @@ use super::compare::Comparer;
 use super::hostile::Inspector;
 use super::state::{State, StateFile};
 use disk::Disk;
+use done::Done;
 use finding::Finding;
 use rest::Rest;
 
@@ -102,6 +104,8 @@ pub struct Engine {
     install_failures: BTreeMap<AppName, Failure>,
     /// What the last planning was made from, if it left nothing to do.
     rest: Option<Rest>,
+    /// What reached the other side and was not told yet.
+    done: Done,
 }
 
 /// What is known of the branch.
@@ -194,6 +198,7 @@ impl Engine {
             searched: BTreeMap::new(),
             install_failures: BTreeMap::new(),
             rest: None,
+            done: Done::default(),
         };
         engine.restore_view()?;
         Ok(engine)

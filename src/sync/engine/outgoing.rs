@@ -110,6 +110,7 @@ impl Engine {
                 self.state.notes.branch_seen = true;
                 self.remote.knowledge = Knowledge::Tip;
                 for (app, tree) in std::mem::take(&mut self.ahead) {
+                    self.done.pushed.insert(app.clone());
                     match tree {
                         Some(tree) => self.remote.apps.insert(app, tree),
                         None => self.remote.apps.remove(&app),
@@ -125,6 +126,7 @@ impl Engine {
             RefOutcome::Moved => Ok(PushEffect::FetchFirst),
             RefOutcome::Refused(words) => {
                 self.take_refusal(words, now)?;
+                self.done.refused = Some(words.clone());
                 Ok(PushEffect::Refused(words.clone()))
             }
         }

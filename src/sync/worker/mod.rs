@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::status::{KeyStatus, RepositoryStatus};
 use crate::domain::{Failure, FailureClass};
-use crate::ports::{ChangeHints, PushError, Remote, RemoteTip};
+use crate::ports::{AuditLog, ChangeHints, PushError, Remote, RemoteTip};
 
 pub use command::{Command, Handle};
 
@@ -58,6 +58,7 @@ pub struct Pace {
 pub struct Worker {
     engine: Option<Engine>,
     remote: Arc<dyn Remote>,
+    audit: Arc<dyn AuditLog>,
     hints: Box<dyn ChangeHints>,
     commands: mpsc::Receiver<Command>,
     status: watch::Sender<RepositoryStatus>,
@@ -83,7 +84,7 @@ impl Worker {
     #[must_use]
     pub fn new(
         engine: Engine,
-        remote: Arc<dyn Remote>,
+        (remote, audit): (Arc<dyn Remote>, Arc<dyn AuditLog>),
         hints: Box<dyn ChangeHints>,
         face: Face,
         pace: Pace,
@@ -95,6 +96,7 @@ impl Worker {
         let worker = Self {
             engine: Some(engine),
             remote,
+            audit,
             hints,
             commands,
             status,
@@ -145,6 +147,7 @@ impl Worker {
         };
         if answer.is_some() {
             self.push_link.try_at_once();
+            self.remote.try_at_once();
         }
         if wake.poll || !self.link.is_up() && answer.is_some() {
             self.poll().await?;
@@ -159,6 +162,7 @@ impl Worker {
             let tidied = self.on_engine(|engine| engine.tidy(Now::read())).await?;
             self.note_trouble(tidied);
         }
+        self.tell().await?;
         let (report, waits) = self.on_engine(|engine| (engine.report(), engine.waits(Now::read()))).await?;
         self.schedule.look_again(waits);
         if std::mem::take(&mut self.fetched) {
@@ -285,6 +289,17 @@ impl Worker {
                 self.fetch().await?;
             }
             Err(failure) => self.note_trouble(Err(failure)),
+        }
+        Ok(())
+    }
+
+    /// Writes down what reached the other side. The log may fail: what was synced stays synced.
+    async fn tell(&mut self) -> Result<(), Failure> {
+        let done = self.on_engine(Engine::take_done).await?;
+        for row in done.rows(&format!("{} {}", self.face.url, self.face.branch)) {
+            if let Err(failure) = self.audit.append(row).await {
+                tracing::warn!(%failure, "what was synced could not be noted in the audit log");
+            }
         }
         Ok(())
     }

@@ -22,11 +22,12 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use appferry::domain::{Failure, FailureClass, KeyName};
-use appferry::ports::{KeyUse, Keyring, ResolvedKey, SshTarget};
+use appferry::ports::{GitService, KeyUse, KeyVersion, Keyring, ResolvedKey, SshTarget};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -391,8 +392,11 @@ impl KeyPair {
 /// Keys in memory, with a record of what was done with them.
 #[derive(Default)]
 pub struct TestKeyring {
-    keys: Mutex<BTreeMap<String, KeyPair>>,
+    /// Each with the pair before, while it is being rotated.
+    keys: Mutex<BTreeMap<String, (KeyPair, Option<KeyPair>)>>,
     uses: Mutex<Vec<(KeyName, KeyUse)>>,
+    answers: Mutex<Vec<(KeyVersion, GitService)>>,
+    opened: AtomicUsize,
 }
 
 impl TestKeyring {
@@ -404,35 +408,84 @@ impl TestKeyring {
 
     /// Adds the key, or replaces the one of the same name.
     pub fn put(&self, key: &KeyPair) {
-        self.keys.lock().expect("keys").insert(key.name.to_string(), key.clone());
+        self.keys.lock().expect("keys").insert(key.name.to_string(), (key.clone(), None));
+    }
+
+    /// Begins a rotation: the key has a new pair, and keeps the one before.
+    pub fn rotate(&self, name: &KeyName) -> KeyPair {
+        let mut keys = self.keys.lock().expect("keys");
+        let (old, _) = keys.remove(name.as_str()).expect("a key");
+        let new = KeyPair { generation: old.generation + 1, ..KeyPair::ed25519(name.as_str()) };
+        keys.insert(name.to_string(), (new.clone(), Some(old)));
+        new
+    }
+
+    /// Ends a rotation.
+    pub fn drop_previous(&self, name: &KeyName) {
+        self.keys.lock().expect("keys").get_mut(name.as_str()).expect("a key").1 = None;
     }
 
     /// What was recorded, oldest first.
     pub fn uses(&self) -> Vec<(KeyName, KeyUse)> {
         self.uses.lock().expect("uses").clone()
     }
+
+    /// The logins, oldest first: the fingerprint of the key pair, and what became of it.
+    pub fn logins(&self) -> Vec<(String, String)> {
+        self.uses().into_iter().map(|(_, used)| (used.fingerprint, used.outcome)).collect()
+    }
+
+    /// The services that answered to the new pair of a key.
+    pub fn answers(&self) -> Vec<(KeyVersion, GitService)> {
+        self.answers.lock().expect("answers").clone()
+    }
+
+    /// How often a private key was opened.
+    pub fn opened(&self) -> usize {
+        self.opened.load(Ordering::Relaxed)
+    }
+
+    fn find(&self, name: &KeyName) -> Result<ResolvedKey, Failure> {
+        let keys = self.keys.lock().expect("keys");
+        let Some((key, previous)) = keys.get(name.as_str()) else {
+            return Err(Failure::new(FailureClass::Key, format!("there is no key {name}"), "add it"));
+        };
+        let previous = previous.as_ref().map(|previous| Box::new(previous.resolved(None)));
+        Ok(key.resolved(previous))
+    }
+}
+
+impl KeyPair {
+    fn resolved(&self, previous: Option<Box<ResolvedKey>>) -> ResolvedKey {
+        ResolvedKey {
+            name: self.name.clone(),
+            generation: self.generation,
+            private_pem: self.private_pem.clone().into(),
+            public_line: self.public_line.clone(),
+            fingerprint: self.fingerprint.clone(),
+            source: "test",
+            previous,
+        }
+    }
 }
 
 #[async_trait::async_trait]
 impl Keyring for TestKeyring {
     async fn resolve(&self, name: &KeyName) -> Result<ResolvedKey, Failure> {
-        let keys = self.keys.lock().expect("keys");
-        let Some(key) = keys.get(name.as_str()) else {
-            return Err(Failure::new(FailureClass::Key, format!("there is no key {name}"), "add it"));
-        };
-        Ok(ResolvedKey {
-            name: key.name.clone(),
-            generation: key.generation,
-            private_pem: key.private_pem.clone().into(),
-            public_line: key.public_line.clone(),
-            fingerprint: key.fingerprint.clone(),
-            source: "test",
-            previous: None,
-        })
+        self.opened.fetch_add(1, Ordering::Relaxed);
+        self.find(name)
+    }
+
+    async fn version(&self, name: &KeyName) -> Result<KeyVersion, Failure> {
+        Ok(self.find(name)?.version())
     }
 
     async fn record_use(&self, name: &KeyName, used: KeyUse) {
         self.uses.lock().expect("uses").push((name.clone(), used));
+    }
+
+    async fn record_answer(&self, _: &KeyName, version: &KeyVersion, service: GitService) {
+        self.answers.lock().expect("answers").push((version.clone(), service));
     }
 }
 

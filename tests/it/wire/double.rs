@@ -118,10 +118,21 @@ impl Pair {
 
     /// The server's repository at `url`, through `sessions`.
     pub(super) fn through(&self, sessions: Arc<dyn SshSessions>, url: RepoUrl, limits: TimeLimits) -> Arc<dyn Remote> {
+        self.through_for(sessions, url, limits, true)
+    }
+
+    /// The same, which pushes or never will.
+    pub(super) fn through_for(
+        &self,
+        sessions: Arc<dyn SshSessions>,
+        url: RepoUrl,
+        limits: TimeLimits,
+        writes: bool,
+    ) -> Arc<dyn Remote> {
         let access = Access::Key(KeyName::new("deploy").expect("a name"));
         let branch = BranchName::new("main").expect("a branch");
         let local = self.flushes.clone();
-        open(Settings { url, branch, repository: self.local.clone(), local, sessions, access, limits })
+        open(Settings { url, branch, repository: self.local.clone(), local, sessions, access, writes, limits })
             .expect("a remote")
     }
 
@@ -147,7 +158,8 @@ impl Pair {
         };
         let branch = BranchName::new(branch).expect("a branch");
         let local = self.flushes.clone();
-        let settings = Settings { url, branch, repository: self.local.clone(), local, sessions, access, limits };
+        let settings =
+            Settings { url, branch, repository: self.local.clone(), local, sessions, access, writes: true, limits };
         open(settings).expect("a remote")
     }
 }
@@ -264,6 +276,7 @@ impl SshSessions for Shell {
             stdout: Box::pin(stdout.take(limit)),
             ended: Box::pin(ended),
             preopened: false,
+            key: None,
         })
     }
 

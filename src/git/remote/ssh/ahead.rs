@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::super::advertisement::Advertisement;
 use super::super::error::Asking;
-use super::Server;
+use super::server::Server;
 use super::talk::Talk;
 use crate::ports::SessionClass;
 
@@ -65,7 +65,7 @@ impl Ahead {
         let (server, stop) = (Arc::clone(&self.server), self.stop.clone());
         self.tracker.spawn(async move {
             tokio::select! {
-                () = server.sessions.open_ahead(&server.target, class) => {}
+                () = server.open_ahead(class) => {}
                 () = stop.cancelled() => {}
             }
         });
@@ -144,11 +144,11 @@ async fn keep(
 async fn begin(server: &Server, ended_early: &AtomicU32) -> Option<Prepared> {
     let started = server.talk(SessionClass::Bulk, Asking::Write, false).await;
     let mut talk = started.inspect_err(|failure| tracing::debug!(%failure, "no push could be prepared")).ok()?;
-    match Advertisement::read(&mut talk.output).await {
+    match server.advertisement(&mut talk).await {
         Ok(advertisement) => Some(Prepared { talk, advertisement }),
         Err(error) => {
             note_ended(ended_early);
-            let failure = talk.explain(error).await;
+            let failure = server.explain(talk, error).await;
             tracing::debug!(%failure, "no push could be prepared");
             None
         }

@@ -2,25 +2,25 @@
 
 mod ahead;
 mod push;
+mod rotation;
+mod server;
 mod talk;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 
 use self::ahead::Ahead;
+use self::server::Server;
 use self::talk::Talk;
 use super::advertisement::{Advertisement, RemoteRef, Version, tip};
 use super::error::{Asking, WireError};
 use super::pkt_line::Packets;
 use super::{Settings, TimeLimits, blocking, ls_refs, upload_pack, within_poll_limit};
-use crate::domain::{BranchName, Failure, FailureClass, ObjectId};
-use crate::ports::{
-    LocalRepository, PushError, RefOutcome, RefUpdate, Remote, RemoteTip, SessionClass, SshSessions, SshTarget,
-};
+use crate::domain::{BranchName, Failure, ObjectId};
+use crate::ports::{LocalRepository, PushError, RefOutcome, RefUpdate, Remote, RemoteTip, SessionClass, SshTarget};
 
 /// See the module.
 pub(super) struct SshRemote {
@@ -36,27 +36,11 @@ pub(super) struct SshRemote {
     ahead: Ahead,
 }
 
-/// Where the repository is, and how to get there.
-struct Server {
-    target: SshTarget,
-    path: String,
-    sessions: Arc<dyn SshSessions>,
-    idle: Duration,
-}
-
-impl Server {
-    async fn talk(&self, class: SessionClass, asking: Asking, version_2: bool) -> Result<Talk, Failure> {
-        let to = (&self.target, class);
-        Talk::start(self.sessions.as_ref(), to, (asking, &self.path), version_2, self.idle).await
-    }
-}
-
 impl SshRemote {
     /// A remote at `path` on `target`.
     pub(super) fn new(settings: Settings, target: SshTarget, path: &str) -> Self {
         let limits = settings.limits;
-        let server = Server { target, path: path.to_owned(), sessions: settings.sessions, idle: limits.idle };
-        let server = Arc::new(server);
+        let server = Arc::new(Server::new(&settings, target, path));
         Self {
             ahead: Ahead::new(Arc::clone(&server), limits.prepared),
             server,
@@ -90,7 +74,7 @@ impl SshRemote {
         let mut talk = self.server.talk(SessionClass::Control, Asking::Read, version_2).await?;
         match self.ask(&mut talk, prefix, version_2).await {
             Ok(refs) => Ok(refs),
-            Err(error) => Err(talk.explain(error).await),
+            Err(error) => Err(self.server.explain(talk, error).await),
         }
     }
 
@@ -99,7 +83,7 @@ impl SshRemote {
         request.flush(); // nothing else is wanted
         // A server that refuses may close its input before it says why, so an error here is not the reason yet.
         let _ = talk.input.send(&request.into_bytes()).await;
-        let advertisement = Advertisement::read(&mut talk.output).await?;
+        let advertisement = self.server.advertisement(talk).await?;
         if advertisement.version == Version::V2 {
             return ls_refs::read(&mut talk.output).await;
         }
@@ -125,7 +109,7 @@ impl SshRemote {
             let request = ls_refs::request(&self.branch.full_ref(), None)?;
             let _ = talk.input.send(&request.into_bytes()).await;
         }
-        let advertisement = Advertisement::read(&mut talk.output).await?;
+        let advertisement = self.server.advertisement(talk).await?;
         let found = match (advertisement.version, version_2) {
             (Version::V2, _) => tip(&ls_refs::read(&mut talk.output).await?, &self.branch),
             (Version::V0, false) => tip(&advertisement.refs, &self.branch),
@@ -159,6 +143,39 @@ impl SshRemote {
         Ok(Some(found))
     }
 
+    async fn fetch_now(&self) -> Result<RemoteTip, Failure> {
+        // At most twice: the second time the server is known to speak version 0.
+        for _ in 0..2 {
+            let version_2 = self.wants_v2();
+            let mut talk = self.server.talk(SessionClass::Bulk, Asking::Read, version_2).await?;
+            match self.fetch_by(&mut talk, version_2).await {
+                Ok(None) => {}
+                Ok(Some(tip)) => return Ok(tip),
+                Err(error) => return Err(self.server.explain(talk, error).await),
+            }
+        }
+        Err(Failure::internal("a server changed its protocol version twice"))
+    }
+
+    async fn check_write_now(&self) -> Result<(), Failure> {
+        let mut talk = self.server.talk(SessionClass::Control, Asking::Write, false).await?;
+        match self.server.advertisement(&mut talk).await {
+            Ok(_) => {
+                let _ = talk.input.send(b"0000").await; // no commands: the server ends in peace
+                Ok(())
+            }
+            Err(error) => Err(self.server.explain(talk, error).await),
+        }
+    }
+
+    /// Of a key that is being rotated it shall be known whether it may push, before a push needs it.
+    async fn check_rotated_key(&self) {
+        if self.server.write_is_to_be_checked() {
+            let checked = within_poll_limit(self.limits, self.check_write_now()).await;
+            tracing::debug!(?checked, "asked whether the new key pair may push");
+        }
+    }
+
     async fn is_here(&self, id: ObjectId) -> Result<bool, Failure> {
         let path = self.repository.clone();
         blocking(move || upload_pack::is_here(&path, id)).await
@@ -172,8 +189,10 @@ impl Remote for SshRemote {
     }
 
     async fn poll(&self) -> Result<RemoteTip, Failure> {
-        let tip = within_poll_limit(self.limits, self.poll_now()).await?;
+        let polling = self.server.with_stand_in(Asking::Read, || self.poll_now());
+        let tip = within_poll_limit(self.limits, polling).await?;
         self.remember(&tip);
+        self.check_rotated_key().await;
         self.ahead.open(SessionClass::Control);
         Ok(tip)
     }
@@ -181,21 +200,13 @@ impl Remote for SshRemote {
     async fn fetch(&self) -> Result<RemoteTip, Failure> {
         // What is prepared knows the branch of before, and may hold the only channel that the server allows.
         self.ahead.discard();
-        // At most twice: the second time the server is known to speak version 0.
-        for _ in 0..2 {
-            let version_2 = self.wants_v2();
-            let mut talk = self.server.talk(SessionClass::Bulk, Asking::Read, version_2).await?;
-            match self.fetch_by(&mut talk, version_2).await {
-                Ok(None) => {}
-                Ok(Some(tip @ RemoteTip::At(_))) => {
-                    self.remember(&tip);
-                    return Ok(tip);
-                }
-                Ok(Some(_)) => return self.poll().await, // which lists the branches there are
-                Err(error) => return Err(talk.explain(error).await),
+        match self.server.with_stand_in(Asking::Read, || self.fetch_now()).await? {
+            tip @ RemoteTip::At(_) => {
+                self.remember(&tip);
+                Ok(tip)
             }
+            _ => self.poll().await, // which lists the branches there are
         }
-        Err(Failure::internal("a server changed its protocol version twice"))
     }
 
     async fn push(&self, updates: &[RefUpdate]) -> Result<Vec<RefOutcome>, PushError> {
@@ -207,26 +218,11 @@ impl Remote for SshRemote {
     }
 
     async fn check_write(&self) -> Result<(), Failure> {
-        let check = async {
-            let mut talk = self.server.talk(SessionClass::Control, Asking::Write, false).await?;
-            match Advertisement::read(&mut talk.output).await {
-                // A forced command may answer a question about writing with what it has for readers.
-                Ok(offer) if !offer.capabilities.has("report-status") => Err(read_only()),
-                Ok(_) => {
-                    let _ = talk.input.send(b"0000").await; // no commands: the server ends in peace
-                    Ok(())
-                }
-                Err(error) => Err(talk.explain(error).await),
-            }
-        };
-        within_poll_limit(self.limits, check).await
+        let checking = self.server.with_stand_in(Asking::Write, || self.check_write_now());
+        within_poll_limit(self.limits, checking).await
     }
-}
 
-fn read_only() -> Failure {
-    Failure::new(
-        FailureClass::Refused,
-        "the server lets this key read, but not push: it answers git-receive-pack as if it had been asked to send",
-        "give the key write access: at a provider, the deploy key's write option; in authorized_keys, a command that also runs git-receive-pack",
-    )
+    fn try_at_once(&self) {
+        self.server.try_at_once();
+    }
 }

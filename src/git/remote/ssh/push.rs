@@ -67,11 +67,8 @@ impl SshRemote {
 
     /// Advertisement, commands, pack, report.
     async fn ordinary(&self, updates: &[RefUpdate]) -> Result<Vec<RefOutcome>, PushError> {
-        let mut talk = self.start().await.map_err(PushError::NotSent)?;
-        let advertisement = match Advertisement::read(&mut talk.output).await {
-            Ok(advertisement) => advertisement,
-            Err(error) => return Err(PushError::NotSent(talk.explain(error).await)),
-        };
+        let starting = self.server.with_stand_in(Asking::Write, || self.start());
+        let (mut talk, advertisement) = starting.await.map_err(PushError::NotSent)?;
         let mut outcomes = before_sending(&advertisement, updates);
         let open = |(update, outcome): (_, &Option<RefOutcome>)| outcome.is_none().then_some(update);
         let sending: Vec<&RefUpdate> = updates.iter().zip(&outcomes).filter_map(open).collect();
@@ -113,8 +110,12 @@ impl SshRemote {
         }
     }
 
-    async fn start(&self) -> Result<Talk, Failure> {
-        self.server.talk(SessionClass::Bulk, Asking::Write, false).await
+    async fn start(&self) -> Result<(Talk, Advertisement), Failure> {
+        let mut talk = self.server.talk(SessionClass::Bulk, Asking::Write, false).await?;
+        match self.server.advertisement(&mut talk).await {
+            Ok(advertisement) => Ok((talk, advertisement)),
+            Err(error) => Err(self.server.explain(talk, error).await),
+        }
     }
 
     fn plan(&self, updates: &[&RefUpdate], mut there: Vec<ObjectId>) -> Plan {
@@ -168,8 +169,7 @@ impl SshRemote {
     }
 
     async fn look(&self) -> Option<Advertisement> {
-        let mut talk = self.start().await.ok()?;
-        let advertisement = Advertisement::read(&mut talk.output).await.ok()?;
+        let (mut talk, advertisement) = self.start().await.ok()?;
         let _ = talk.input.send(b"0000").await;
         Some(advertisement)
     }

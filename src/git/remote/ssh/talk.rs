@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use super::super::error::{Asking, WireError, explain};
 use super::super::pkt_line::PacketReader;
 use crate::domain::Failure;
-use crate::ports::{ProcessEnd, RemoteProcess, SessionClass, SshSessions, SshTarget};
+use crate::ports::{Pair, ProcessEnd, RemoteProcess, SessionClass, SshSessions, SshTarget, UsedKey};
 
 /// How long a command that failed may take to say why.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -39,27 +39,35 @@ pub(super) struct Talk {
     pub(super) input: Input,
     pub(super) output: PacketReader<Pin<Box<dyn AsyncRead + Send>>>,
     ended: Pin<Box<dyn Future<Output = ProcessEnd> + Send>>,
-    asking: Asking,
+    pub(super) asking: Asking,
+    /// The key pair that let it in.
+    pub(super) key: Option<UsedKey>,
+    /// The service has begun to answer.
+    pub(super) answered: bool,
 }
 
 impl Talk {
-    /// Starts `asking`'s command on the repository at `path`.
+    /// Starts `asking`'s command on the repository at `path`, let in by `pair`.
     ///
     /// # Errors
     /// That of the session.
     pub(super) async fn start(
         sessions: &dyn SshSessions,
-        (target, class): (&SshTarget, SessionClass),
+        (target, class, pair): (&SshTarget, SessionClass, Pair),
         (asking, path): (Asking, &str),
         version_2: bool,
         idle: Duration,
     ) -> Result<Self, Failure> {
         let command = format!("{} {}", asking.service(), quoted(path));
         let env: &[(&str, &str)] = if version_2 { &[("GIT_PROTOCOL", "version=2")] } else { &[] };
-        let RemoteProcess { stdin, stdout, ended, preopened } = sessions.exec(target, class, &command, env).await?;
+        let started = match pair {
+            Pair::Current => sessions.exec(target, class, &command, env).await,
+            Pair::Previous => sessions.exec_with_previous(target, class, &command, env).await,
+        };
+        let RemoteProcess { stdin, stdout, ended, preopened, key } = started?;
         tracing::debug!(service = asking.service(), preopened, "started");
         let output = PacketReader::new(stdout, idle);
-        Ok(Self { input: Input { stream: stdin, idle }, output, ended, asking })
+        Ok(Self { input: Input { stream: stdin, idle }, output, ended, asking, key, answered: false })
     }
 
     /// Ends the command, and says what its failure means, in its own words where it has some.
