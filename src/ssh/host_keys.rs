@@ -39,17 +39,8 @@ impl HostKeys {
         Self { keeper: Arc::new(Keeper::new(store, first_use_by)), ..self }
     }
 
-    /// What is known of one host now; an error while it is still the same that made the host be refused a moment ago.
-    pub(super) async fn pins(&self, host: &str, port: u16) -> Result<Pins, Failure> {
-        let pins = self.known(host, port).await?;
-        match self.keeper.still_refused(&pins) {
-            Some(failure) => Err(failure),
-            None => Ok(pins),
-        }
-    }
-
     /// What is known of one host now.
-    pub(super) async fn known(&self, host: &str, port: u16) -> Result<Pins, Failure> {
+    pub(super) async fn pins(&self, host: &str, port: u16) -> Result<Pins, Failure> {
         let file = self.load_file().await?;
         let mut pins = self.collect(host, port, port, &file).await;
         if !pins.is_known() && port != 22 {

@@ -1,10 +1,9 @@
-//! What follows from the key that a host shows: it is let pass, kept as the first one, or refused; and a refusal is
-//! remembered and noted.
+//! What follows from the key that a host shows: it is let pass, kept as the first one, or refused; and a changed one is
+//! noted.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::Arc;
+use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,14 +13,10 @@ use super::host_keys::pin;
 use super::known_hosts::{fingerprint, key_words};
 use super::pins::Pins;
 use super::verdict::{Refused, Why};
-use crate::domain::{Failure, FailureClass};
+use crate::domain::Failure;
 use crate::ports::{HostTrust, TrustedHostKey};
 
-/// A host whose key was refused is not asked again this long, unless something else is known of it: whoever waits for a
-/// person to trust the key may look each second, and costs the host nothing.
-const HOLD_BACK: Duration = Duration::from_secs(15);
-
-/// Keeps what people have trusted, and what was refused.
+/// Keeps what people have trusted.
 #[derive(Default)]
 pub(super) struct Keeper {
     store: Option<Arc<dyn HostTrust>>,
@@ -29,14 +24,6 @@ pub(super) struct Keeper {
     first_use_by: Option<String>,
     /// Of two connections that see an unknown host at once, the second one must see the key that the first one kept.
     keeping: tokio::sync::Mutex<()>,
-    refusals: Mutex<HashMap<String, Refusal>>,
-}
-
-struct Refusal {
-    /// What was known of the host.
-    stamp: u64,
-    failure: Failure,
-    until: Instant,
 }
 
 impl Keeper {
@@ -57,13 +44,6 @@ impl Keeper {
         self.store.as_ref().ok_or_else(|| Failure::internal("there is no store for host keys"))
     }
 
-    /// The refusal that stands while nothing else is known of the host.
-    pub(super) fn still_refused(&self, pins: &Pins) -> Option<Failure> {
-        let refusals = self.refusals();
-        let refusal = refusals.get(&pins.spec)?;
-        (refusal.stamp == pins.stamp() && Instant::now() < refusal.until).then(|| refusal.failure.clone())
-    }
-
     /// Lets the host pass or not, by what is known of it. When this answers well, a first key is stored.
     pub(super) async fn admit(&self, pins: &Pins, shown: &PublicKeyOrCertificate) -> Result<(), Failure> {
         let refused = match pins.judge(shown, SystemTime::now()) {
@@ -73,16 +53,9 @@ impl Keeper {
             }
             Err(refused) => Some(refused),
         };
-        let Some(Refused { why, failure }) = refused else {
-            self.refusals().remove(&pins.spec);
-            return Ok(());
-        };
+        let Some(Refused { why, failure }) = refused else { return Ok(()) };
         if pins.is_known() && matches!(why, Why::Changed | Why::Revoked) {
             self.note_changed(pins, &shown.public_key()).await;
-        }
-        if failure.class == FailureClass::HostKey {
-            let refusal = Refusal { stamp: pins.stamp(), failure: failure.clone(), until: Instant::now() + HOLD_BACK };
-            self.refusals().insert(pins.spec.clone(), refusal);
         }
         Err(failure)
     }
@@ -128,10 +101,6 @@ impl Keeper {
         if let Err(failure) = store.note_changed(&pins.spec, &fingerprint(shown), &pins.fingerprints()).await {
             tracing::warn!(host = pins.spec, %failure, "a changed host key could not be noted in the audit log");
         }
-    }
-
-    fn refusals(&self) -> MutexGuard<'_, HashMap<String, Refusal>> {
-        self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

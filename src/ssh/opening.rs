@@ -31,9 +31,9 @@ impl Opener {
         ground.version = key.version();
         let used = UsedKey { pair, version: key.version() };
         let key = of_pair(key, pair)?;
+        let private = login::decode(&key).await?;
         let pins = self.host_keys.pins(&target.host, target.port).await?;
         ground.host_keys = Some(pins.stamp());
-        let private = login::decode(&key).await?;
         let cut = CancellationToken::new();
         let guard = cut.clone().drop_guard(); // ends the connection's task on every way out but the good one
         let mut link = link(target, &pins, &self.settings, &cut).await?;
@@ -42,11 +42,11 @@ impl Opener {
             Ok(result) => result,
             Err(_) => Err(failures::login_timed_out(target, self.settings.login_timeout)),
         };
-        let learnt = {
+        let proved = {
             let learnt = locked(&link.learnt);
             (learnt.host_key.clone(), learnt.algorithms.clone())
         };
-        self.record(target, &key, learnt, result.as_ref().err()).await;
+        self.record(target, &key, proved, result.as_ref().err()).await;
         result?;
         tracing::debug!(host = %pins.spec, user = %target.user, key = %key.name, ?pair, "logged in");
         guard.disarm();

@@ -35,7 +35,7 @@ pub(super) struct Pins {
     pub(super) file_problem: Option<String>,
     /// Why the keys that people have trusted could not be read.
     pub(super) store_problem: Option<Failure>,
-    /// What keeps new keys and remembers refusals.
+    /// What keeps new keys and notes changed ones.
     pub(super) keeper: Arc<Keeper>,
 }
 

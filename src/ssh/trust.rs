@@ -198,9 +198,9 @@ impl HostKeys {
         Ok(built_in.chain(from_file).chain(stored).collect())
     }
 
-    /// As [`known`](Self::known), but no source may be missing.
+    /// As [`pins`](Self::pins), but no source may be missing.
     async fn wholly_known(&self, host: &str, port: u16) -> Result<Pins, Failure> {
-        let mut pins = self.known(host, port).await?;
+        let mut pins = self.pins(host, port).await?;
         pins.store_problem.take().map_or(Ok(pins), Err)
     }
 }
