@@ -68,6 +68,13 @@ impl Pair {
         Self { folder, local, server, flushes: Arc::default() }
     }
 
+    /// The same server's repository, with another one of ours.
+    pub(super) fn with_other_local(self) -> Self {
+        let local = self.folder.path().join("other.git");
+        git2::Repository::init_bare(&local).expect("a repository");
+        Self { local, flushes: Arc::default(), ..self }
+    }
+
     pub(super) fn flushes(&self) -> usize {
         self.flushes.0.load(Ordering::Relaxed)
     }
@@ -120,6 +127,21 @@ impl Pair {
     pub(super) fn through(&self, sessions: Arc<dyn SshSessions>, url: RepoUrl, limits: TimeLimits) -> Arc<dyn Remote> {
         let access = Access::Key(KeyName::new("deploy").expect("a name"));
         let branch = BranchName::new("main").expect("a branch");
+        let local = self.flushes.clone();
+        open(Settings { url, branch, repository: self.local.clone(), local, sessions, access, limits })
+            .expect("a remote")
+    }
+
+    /// A branch of the repository at `url`, through `sessions`, with the key of that name.
+    pub(super) fn through_to(
+        &self,
+        sessions: Arc<dyn SshSessions>,
+        url: RepoUrl,
+        branch: &str,
+        key: &KeyName,
+    ) -> Arc<dyn Remote> {
+        let (access, limits) = (Access::Key(key.clone()), TimeLimits::default());
+        let branch = BranchName::new(branch).expect("a branch");
         let local = self.flushes.clone();
         open(Settings { url, branch, repository: self.local.clone(), local, sessions, access, limits })
             .expect("a remote")
