@@ -125,11 +125,8 @@ fn git_clone(place: &Place, name: &str) -> PathBuf {
 fn our_repository(place: &Place, name: &str) -> PathBuf {
     let path = place.path(name);
     let repo = LocalRepo::open_or_create(&path).unwrap();
-    let entry = |n| TreeEntry {
-        name: file_name(n).into(),
-        kind: EntryKind::File,
-        id: repo.write_blob(&noise(n)).unwrap(),
-    };
+    let entry =
+        |n| TreeEntry { name: file_name(n).into(), kind: EntryKind::File, id: repo.write_blob(&noise(n)).unwrap() };
     let tree = repo.write_tree(&(0..FILES).map(entry).collect::<Vec<_>>()).unwrap();
     let who = Signature { name: "bench".into(), email: "bench@example.org".into(), seconds: 0, offset_minutes: 0 };
     let commit =

@@ -40,7 +40,8 @@ pub(crate) fn child(words: &[String]) {
     // As the program's own runtime.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
-        let sessions = Sessions::new(Arc::new(OneKey(key.into())), HostKeys::new(Some(known_hosts.into())), <_>::default());
+        let sessions =
+            Sessions::new(Arc::new(OneKey(key.into())), HostKeys::new(Some(known_hosts.into())), <_>::default());
         let sessions = Arc::new(sessions);
         let local = Arc::new(LocalRepo::open_or_create(Path::new(local)).unwrap());
         let remote = remote(url, &local, &sessions);

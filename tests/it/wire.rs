@@ -60,6 +60,24 @@ async fn a_connection_lost_after_the_pack_leaves_the_push_unknown() {
 }
 
 #[tokio::test]
+async fn a_command_that_the_server_did_not_answer_is_started_once_more() {
+    let pair = Pair::new();
+    let shell = Arc::new(Shell::default());
+    let remote = pair.ssh(shell.clone(), "main");
+    let first = pair.commit(None, &[("a", b"1")]);
+    let cut = || shell.cut_next(Cut::BeforeTheStart);
+    cut();
+    assert_eq!(remote.check_write().await, Ok(()));
+    cut();
+    assert_eq!(remote.push(&[update(None, first)]).await, Ok(accepted()));
+    cut();
+    assert_eq!(remote.poll().await, Ok(RemoteTip::At(first)));
+    cut();
+    assert_eq!(remote.fetch().await, Ok(RemoteTip::At(first)));
+    assert_eq!(shell.execs.load(Ordering::Relaxed), 8);
+}
+
+#[tokio::test]
 async fn a_connection_lost_before_the_pack_is_a_push_not_sent() {
     let pair = Pair::new();
     let shell = Arc::new(Shell::default());

@@ -7,6 +7,7 @@ is read at each login. Commands run with the environment that the client asks fo
 import asyncio
 import os
 import pathlib
+import subprocess
 import sys
 
 import asyncssh
@@ -37,12 +38,11 @@ async def run(process):
     """One command. `redirect` is the short way, and the one that does not survive a client that ends too early."""
     environment = {"PATH": os.environ["PATH"], "HOME": str(FOLDER)}
     environment.update({name: value for name, value in process.env.items() if name == "GIT_PROTOCOL"})
-    pipe = asyncio.subprocess.PIPE
-    command = await asyncio.create_subprocess_shell(
-        process.command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment
-    )
-    await process.redirect(stdin=command.stdin, stdout=command.stdout, stderr=command.stderr)
-    status = await command.wait()
+    pipe = subprocess.PIPE
+    command = subprocess.Popen(process.command, shell=True, stdin=pipe, stdout=pipe, stderr=pipe, env=environment)
+    # Without `send_eof=False` the end of one stream would be the end of both, and what the other still says an error.
+    await process.redirect(stdin=command.stdin, stdout=command.stdout, stderr=command.stderr, send_eof=False)
+    status = await asyncio.get_running_loop().run_in_executor(None, command.wait)
     await process.stdout.drain()
     await process.stderr.drain()
     process.exit(status)

@@ -46,7 +46,8 @@ impl Gitolite {
         let keys = self.home().join(".gitolite/keydir");
         let folder = keys.join(fs::read_dir(&keys).map_or(0, Iterator::count).to_string());
         fs::create_dir_all(&folder).expect("make the folder for the key");
-        fs::write(folder.join(format!("{}.pub", may.user())), format!("{}\n", public_line.trim())).expect("write the key");
+        fs::write(folder.join(format!("{}.pub", may.user())), format!("{}\n", public_line.trim()))
+            .expect("write the key");
         self.apply();
     }
 

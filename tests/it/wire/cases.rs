@@ -167,19 +167,31 @@ pub(super) async fn write_access_is_checked_without_pushing(door: Door) {
 
 /// asyncssh's `redirect` does not survive end-of-file and close in one breath; others may not, either.
 pub(super) async fn a_command_dropped_at_once_leaves_its_connection_whole(door: Door) {
+    drop_commands(&door).await;
+    assert_eq!(door.remote("main").poll().await, Ok(RemoteTip::Unborn));
+    assert_eq!(door.reality().0.logins(), 1);
+}
+
+pub(super) async fn a_command_dropped_at_once_does_not_harm_the_next(door: Door) {
+    for _ in 0..3 {
+        drop_commands(&door).await;
+        assert_eq!(door.remote("main").poll().await, Ok(RemoteTip::Unborn));
+    }
+}
+
+async fn drop_commands(door: &Door) {
     let (host, sessions, key) = door.reality();
     let target = host.target(key);
     let command = format!("git-upload-pack '{}'", host.path_of(REPOSITORY));
     for _ in 0..6 {
         drop(sessions.exec(&target, SessionClass::Control, &command, &[]).await.expect("a session"));
     }
-    assert_eq!(door.remote("main").poll().await, Ok(RemoteTip::Unborn));
-    assert_eq!(host.logins(), 1);
 }
 
 pub(super) async fn a_key_that_is_not_let_in_is_an_authentication_failure(door: Door) {
     let stranger = KeyPair::ed25519("stranger");
-    let sessions = Arc::new(Sessions::new(TestKeyring::with([&stranger]), door.reality().0.trust(), Settings::default()));
+    let sessions =
+        Arc::new(Sessions::new(TestKeyring::with([&stranger]), door.reality().0.trust(), Settings::default()));
     let failure = door.remote_with(sessions, &stranger).poll().await.expect_err("not let in");
     assert_eq!(failure.class, FailureClass::Authentication, "{failure}");
     for part in ["stranger", &stranger.fingerprint] {

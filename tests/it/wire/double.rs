@@ -209,6 +209,8 @@ fn record(
 pub(super) enum Cut {
     /// At once, after this many bytes of output.
     At(u64),
+    /// The server closes the channel instead of taking the command.
+    BeforeTheStart,
     /// When the command is done; of its output only this many bytes arrive.
     AtTheEnd(usize),
 }
@@ -238,6 +240,7 @@ impl Shell {
 
     fn command(&self, command: &str, cut: Option<Cut>, env: &[(&str, &str)]) -> tokio::process::Command {
         let script = match (self.refusal, self.stuck) {
+            _ if matches!(cut, Some(Cut::BeforeTheStart)) => "exit 0".to_owned(),
             _ if let Some(Cut::AtTheEnd(kept)) = cut => {
                 format!("{command} | {{ head -c {kept}; cat >/dev/null; }}")
             }
@@ -278,7 +281,10 @@ impl SshSessions for Shell {
             let status = child.wait().await.expect("waited");
             let exit_status =
                 status.code().filter(|_| !connection_lost).map(|code| u32::try_from(code).expect("positive"));
-            ProcessEnd { exit_status, signal: None, stderr: said, connection_lost }
+            if matches!(cut, Some(Cut::BeforeTheStart)) {
+                return ProcessEnd { unanswered: true, ..ProcessEnd::default() };
+            }
+            ProcessEnd { exit_status, stderr: said, connection_lost, ..ProcessEnd::default() }
         };
         let limit = if let Some(Cut::At(bytes)) = cut { bytes } else { u64::MAX };
         Ok(RemoteProcess {

@@ -49,6 +49,18 @@ impl Server {
         let to = (&self.target, class);
         Talk::start(self.sessions.as_ref(), to, (asking, &self.path), version_2, self.idle).await
     }
+
+    /// A running `git-receive-pack` that has said what it has.
+    async fn offer(&self, class: SessionClass) -> Result<(Talk, Advertisement), Failure> {
+        let mut started_again = false;
+        loop {
+            let mut talk = self.talk(class, Asking::Write, false).await?;
+            match Advertisement::read(&mut talk.output).await {
+                Ok(advertisement) => return Ok((talk, advertisement)),
+                Err(error) => talk.explain(error).await.start_again(&mut started_again)?,
+            }
+        }
+    }
 }
 
 impl SshRemote {
@@ -85,12 +97,15 @@ impl SshRemote {
 
     /// The refs that start with `prefix`, or all: question and answer in one round trip.
     async fn list(&self, prefix: &str) -> Result<Vec<RemoteRef>, Failure> {
-        let version_2 = self.wants_v2();
-        // A fresh command each time: an upload-pack that is kept open answers with the refs of its start.
-        let mut talk = self.server.talk(SessionClass::Control, Asking::Read, version_2).await?;
-        match self.ask(&mut talk, prefix, version_2).await {
-            Ok(refs) => Ok(refs),
-            Err(error) => Err(talk.explain(error).await),
+        let mut started_again = false;
+        loop {
+            let version_2 = self.wants_v2();
+            // A fresh command each time: an upload-pack that is kept open answers with the refs of its start.
+            let mut talk = self.server.talk(SessionClass::Control, Asking::Read, version_2).await?;
+            match self.ask(&mut talk, prefix, version_2).await {
+                Ok(refs) => return Ok(refs),
+                Err(error) => talk.explain(error).await.start_again(&mut started_again)?,
+            }
         }
     }
 
@@ -177,8 +192,9 @@ impl Remote for SshRemote {
     async fn fetch(&self) -> Result<RemoteTip, Failure> {
         // What is prepared knows the branch of before, and may hold the only channel that the server allows.
         self.ahead.discard();
-        // At most twice: the second time the server is known to speak version 0.
-        for _ in 0..2 {
+        let mut started_again = false;
+        // At most twice, and once more if it did not start: the second time the server is known to speak version 0.
+        for _ in 0..3 {
             let version_2 = self.wants_v2();
             let mut talk = self.server.talk(SessionClass::Bulk, Asking::Read, version_2).await?;
             match self.fetch_by(&mut talk, version_2).await {
@@ -188,7 +204,7 @@ impl Remote for SshRemote {
                     return Ok(tip);
                 }
                 Ok(Some(_)) => return self.poll().await, // which lists the branches there are
-                Err(error) => return Err(talk.explain(error).await),
+                Err(error) => talk.explain(error).await.start_again(&mut started_again)?,
             }
         }
         Err(Failure::internal("a server changed its protocol version twice"))
@@ -204,16 +220,13 @@ impl Remote for SshRemote {
 
     async fn check_write(&self) -> Result<(), Failure> {
         let check = async {
-            let mut talk = self.server.talk(SessionClass::Control, Asking::Write, false).await?;
-            match Advertisement::read(&mut talk.output).await {
-                // A forced command may answer a question about writing with what it has for readers.
-                Ok(offer) if !offer.capabilities.has("report-status") => Err(read_only()),
-                Ok(_) => {
-                    let _ = talk.input.send(b"0000").await; // no commands: the server ends in peace
-                    Ok(())
-                }
-                Err(error) => Err(talk.explain(error).await),
+            let (mut talk, offer) = self.server.offer(SessionClass::Control).await?;
+            // A forced command may answer a question about writing with what it has for readers.
+            if !offer.capabilities.has("report-status") {
+                return Err(read_only());
             }
+            let _ = talk.input.send(b"0000").await; // no commands: the server ends in peace
+            Ok(())
         };
         within_poll_limit(self.limits, check).await
     }

@@ -67,11 +67,7 @@ impl SshRemote {
 
     /// Advertisement, commands, pack, report.
     async fn ordinary(&self, updates: &[RefUpdate]) -> Result<Vec<RefOutcome>, PushError> {
-        let mut talk = self.start().await.map_err(PushError::NotSent)?;
-        let advertisement = match Advertisement::read(&mut talk.output).await {
-            Ok(advertisement) => advertisement,
-            Err(error) => return Err(PushError::NotSent(talk.explain(error).await)),
-        };
+        let (mut talk, advertisement) = self.start().await.map_err(PushError::NotSent)?;
         let mut outcomes = before_sending(&advertisement, updates);
         let open = |(update, outcome): (_, &Option<RefOutcome>)| outcome.is_none().then_some(update);
         let sending: Vec<&RefUpdate> = updates.iter().zip(&outcomes).filter_map(open).collect();
@@ -113,8 +109,8 @@ impl SshRemote {
         }
     }
 
-    async fn start(&self) -> Result<Talk, Failure> {
-        self.server.talk(SessionClass::Bulk, Asking::Write, false).await
+    async fn start(&self) -> Result<(Talk, Advertisement), Failure> {
+        self.server.offer(SessionClass::Bulk).await
     }
 
     fn plan(&self, updates: &[&RefUpdate], mut there: Vec<ObjectId>) -> Plan {
@@ -168,8 +164,7 @@ impl SshRemote {
     }
 
     async fn look(&self) -> Option<Advertisement> {
-        let mut talk = self.start().await.ok()?;
-        let advertisement = Advertisement::read(&mut talk.output).await.ok()?;
+        let (mut talk, advertisement) = self.start().await.ok()?;
         let _ = talk.input.send(b"0000").await;
         Some(advertisement)
     }
@@ -204,7 +199,7 @@ struct Broken {
 
 impl Broken {
     async fn explain(self) -> PushError {
-        let failure = self.talk.explain(self.error).await;
+        let failure = self.talk.explain(self.error).await.failure;
         if self.all_sent { PushError::Unknown(failure) } else { PushError::NotSent(failure) }
     }
 }
