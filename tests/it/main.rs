@@ -14,6 +14,7 @@ mod disk;
 mod face;
 mod keys;
 mod localrepo;
+mod silence;
 mod ssh;
 mod support;
 mod sync;

@@ -10,6 +10,7 @@ mod hosts;
 mod http;
 mod permissions;
 mod prepared;
+mod rekey;
 
 use std::path::Path;
 use std::sync::Arc;
