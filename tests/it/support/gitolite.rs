@@ -38,7 +38,6 @@ impl Gitolite {
         let sshd = Sshd::start_with(setup)?;
         let gitolite = Self { sshd, repositories: Mutex::default() };
         gitolite.run(&["setup", "-a", "admin"]);
-        gitolite.let_this_machine_push();
         Some(gitolite)
     }
 
@@ -134,6 +133,7 @@ impl Host for Gitolite {
     fn repository(&self, name: &str) -> RemoteRepo {
         self.repositories.lock().expect("repositories").push(name.to_owned());
         self.apply();
+        self.let_this_machine_push(); // gitolite writes the hook anew with each new repository
         RemoteRepo::at(self.folder_of(name))
     }
 }
