@@ -80,9 +80,10 @@ fn what_waits_for_a_server_that_vanished_without_a_word_ends() {
         return;
     }
     // A network of its own; root needs nothing else for that, others need the rights over it, but no other name.
-    let unshare: &[&str] = match rustix::process::geteuid().is_root() {
-        true => &["--net"],
-        false => &["--user", "--map-current-user", "--keep-caps", "--net"],
+    let unshare: &[&str] = if rustix::process::geteuid().is_root() {
+        &["--net"]
+    } else {
+        &["--user", "--map-current-user", "--keep-caps", "--net"]
     };
     let probe = [unshare, &["ip", "link", "set", "lo", "up"]].concat();
     if !run("unshare", &probe, Path::new("/"), b"").status.success() {
@@ -131,7 +132,7 @@ async fn child_with_unacknowledged_data() {
     let Some(mut scene) = Scene::start(trusting(), "echo ready; cat >/dev/null; sleep 600").await else { return };
     let (kept, _other) = tokio::io::duplex(1);
     let mut stdin = std::mem::replace(&mut scene.process.stdin, Box::pin(kept));
-    let writing = TaskTracker::new().spawn(async move { while stdin.write_all(&[0; 32 << 10]).await.is_ok() {} });
+    let writing = TaskTracker::new().spawn(async move { while stdin.write_all(&[0; 16 << 10]).await.is_ok() {} });
     tokio::time::sleep(Duration::from_millis(200)).await; // the transfer is under way
     assert!(!writing.is_finished());
     network("down");

@@ -66,7 +66,8 @@ impl dyn Host + '_ {
 
     /// Its `known_hosts` lines.
     pub fn known_hosts(&self) -> String {
-        self.host_keys().iter().map(|key| format!("[127.0.0.1]:{} {key}\n", self.port())).collect()
+        let line = |key: &String| format!("[127.0.0.1]:{} {key}", self.port());
+        self.host_keys().iter().map(line).collect::<Vec<_>>().join("\n") + "\n"
     }
 
     /// Trust in this server alone.

@@ -25,8 +25,8 @@ enum Way {
 
 impl Door {
     /// The stand-in, which takes `GIT_PROTOCOL` or does not.
-    pub(super) fn stand_in(version_2: bool) -> Option<Self> {
-        Some(Self { pair: Pair::new(), way: Way::StandIn { version_2 } })
+    pub(super) fn stand_in(version_2: bool) -> Self {
+        Self { pair: Pair::new(), way: Way::StandIn { version_2 } }
     }
 
     /// A real server with an empty repository; the key, named `deploy`, may do everything.

@@ -67,12 +67,12 @@ macro_rules! real_cases {
 
 mod stand_in_version_2 {
     use super::Door;
-    all_cases! { Door::stand_in(true) }
+    all_cases! { Some(Door::stand_in(true)) }
 }
 
 mod stand_in_version_0 {
     use super::Door;
-    all_cases! { Door::stand_in(false) }
+    all_cases! { Some(Door::stand_in(false)) }
 }
 
 mod openssh {

@@ -137,7 +137,9 @@ mod tests {
         let mut packs = Packs::new(&folder.path().join("objects"));
         assert!(packs.stream(ids[0], blobs[0].len()).is_none(), "it is loose");
         let mut builder = repository.packbuilder().unwrap();
-        ids.iter().for_each(|id| builder.insert_object(*id, None).unwrap());
+        for id in &ids {
+            builder.insert_object(*id, None).unwrap();
+        }
         builder.write(&folder.path().join("objects/pack"), 0o644).unwrap();
         let mut packs = Packs::new(&folder.path().join("objects"));
         let mut streamed = 0;
