@@ -1,7 +1,7 @@
 //! Fills in the table of speeds: the release program against `git`, over one real sshd on loopback, in one run.
 //!
 //! `./bench` runs it; `./bench --quick` does it with few rounds and few files; `./bench save pull` does only those
-//! parts (`save`, `far`, `pull`, `idle`, `commit`, `first`).
+//! parts (`save`, `far`, `pull`, `idle`, `commit`, `first`, `push200`, `clone200`).
 
 #![allow(
     clippy::unwrap_used,
@@ -16,10 +16,12 @@ mod commit;
 mod engine;
 mod first;
 mod instance;
+mod large;
 mod peer;
 mod place;
 mod relay;
 mod table;
+mod wire;
 
 use place::Place;
 use table::Table;
@@ -34,6 +36,9 @@ struct Size {
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    if let Some(("--wire", rest)) = words.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        return wire::child(rest);
+    }
     let quick = words.iter().any(|word| word == "--quick");
     let parts: Vec<&str> = words.iter().map(String::as_str).filter(|word| !word.starts_with("--")).collect();
     let wanted = |part: &str| parts.is_empty() || parts.contains(&part);
@@ -59,6 +64,12 @@ fn main() {
     }
     if wanted("first") {
         first::start_with_equal_sides(&place, size, &mut table);
+    }
+    if wanted("push200") {
+        large::push(&place, size, &mut table);
+    }
+    if wanted("clone200") {
+        large::clone(&place, size, &mut table);
     }
     println!("\n{table}");
 }

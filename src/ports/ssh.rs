@@ -85,6 +85,9 @@ pub struct ProcessEnd {
     pub stderr: Vec<u8>,
     /// The connection was lost before the channel was closed.
     pub connection_lost: bool,
+    /// The server has not answered the command in any way. If only the channel was closed, it did not run; if the
+    /// connection was lost, it may have run.
+    pub unanswered: bool,
 }
 
 /// Runs commands on remote hosts over warm sessions.

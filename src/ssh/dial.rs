@@ -93,9 +93,7 @@ async fn attempt(address: SocketAddr, limit: Duration) -> Result<TcpStream, (Soc
 fn tune(socket: &TcpStream, settings: &Settings) -> io::Result<()> {
     socket.set_nodelay(true)?;
     // A write that nobody acknowledges keeps russh from asking for signs of life: let the kernel give up as early.
-    let rounds = u32::try_from(settings.keepalive_max).unwrap_or(u32::MAX).saturating_add(1);
-    let patience = settings.keepalive_interval.saturating_mul(rounds);
-    let milliseconds = u32::try_from(patience.as_millis()).unwrap_or(u32::MAX);
+    let milliseconds = u32::try_from(settings.patience().as_millis()).unwrap_or(u32::MAX);
     Ok(rustix::net::sockopt::set_tcp_user_timeout(socket, milliseconds)?)
 }
 

@@ -51,8 +51,15 @@ pub(super) async fn start(
     let unfed = CancellationToken::new();
     let guard = unfed.clone().drop_guard();
     let complete = CancellationToken::new();
-    let pump =
-        Pump { read, output: Some(output), complete: complete.clone(), report, unfed, end: ProcessEnd::default() };
+    let pump = Pump {
+        read,
+        output: Some(output),
+        complete: complete.clone(),
+        report,
+        unfed,
+
+        end: ProcessEnd { unanswered: true, ..ProcessEnd::default() },
+    };
     tracker.spawn(async move {
         tokio::select! {
             () = pump.run(write, input, in_use) => {}
@@ -130,6 +137,12 @@ impl Pump {
                 message = self.read.wait() => message,
                 () = abandoned(self.output.as_ref(), &mut self.report, &self.unfed) => return Ending::Abandoned,
             };
+            // dropbear (2022.83, `sesscheckclose`) closes a channel that has no command yet when a command on another one ends.
+            let is_answer = !matches!(
+                message,
+                None | Some(ChannelMsg::WindowAdjusted { .. } | ChannelMsg::Eof | ChannelMsg::Close)
+            );
+            self.end.unanswered &= !is_answer;
             match message {
                 Some(ChannelMsg::Data { data }) => self.put_out(data).await,
                 Some(ChannelMsg::Eof) => {

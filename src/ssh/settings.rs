@@ -13,7 +13,7 @@ pub struct Settings {
     pub channel_open_timeout: Duration,
     /// A server that is silent this long is asked for a sign of life.
     pub keepalive_interval: Duration,
-    /// Questions without any answer after which the session counts as lost.
+    /// Questions without any answer after which, an interval later, the session counts as lost. 0 asks for ever.
     pub keepalive_max: usize,
     /// A session without a command for this long is closed.
     pub idle_close: Duration,
@@ -46,7 +46,7 @@ impl Default for Settings {
             login_timeout: Duration::from_secs(20),
             channel_open_timeout: Duration::from_secs(10),
             keepalive_interval: Duration::from_secs(15),
-            keepalive_max: 3,
+            keepalive_max: 2, // three intervals in all: lost within a minute
             idle_close: Duration::from_mins(10),
             key_check_interval: Duration::from_secs(1),
             retry_first: Duration::from_millis(500),
@@ -57,5 +57,23 @@ impl Default for Settings {
             channel_limit_retry: Duration::from_secs(1),
             purpose: "git",
         }
+    }
+}
+
+impl Settings {
+    /// How long a server may be silent, or leave a write without an acknowledgement, before its session counts as lost.
+    pub(super) fn patience(&self) -> Duration {
+        let intervals = u32::try_from(self.keepalive_max).unwrap_or(u32::MAX).saturating_add(1);
+        self.keepalive_interval.saturating_mul(intervals)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_silent_server_is_noticed_within_a_minute() {
+        assert_eq!(Settings::default().patience(), Duration::from_secs(45));
     }
 }

@@ -18,6 +18,7 @@ mod https;
 mod key_sources;
 mod keys;
 mod localrepo;
+mod silence;
 mod ssh;
 mod store;
 mod support;

@@ -1,10 +1,16 @@
-//! Remotes against real Git: over a stand-in for SSH that runs the server's command here, over HTTP, and over a path.
+//! Remotes against real Git: over a stand-in for SSH that runs the server's command here, over real SSH servers, over HTTP,
+//! and over a path.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests, too")]
 
+mod cases;
+mod door;
 pub(crate) mod double;
+mod hosts;
 pub(crate) mod http;
+mod permissions;
 mod prepared;
+mod rekey;
 mod rotation;
 
 use std::path::Path;
@@ -32,22 +38,6 @@ fn assert_sound(pair: &Pair, tip: ObjectId) {
 }
 
 #[tokio::test]
-async fn a_poll_finds_the_branch_in_both_versions_of_the_protocol() {
-    for version_2 in [true, false] {
-        let pair = Pair::new();
-        let shell = Shell { version_2, ..Shell::default() };
-        let remote = pair.ssh(Arc::new(shell), "main");
-        assert_eq!(remote.poll().await, Ok(RemoteTip::Unborn));
-        let first = pair.server_commit(None, &[("a", b"1")], "refs/heads/main");
-        pair.server_commit(None, &[("b", b"1")], "refs/heads/main2");
-        assert_eq!(remote.poll().await, Ok(RemoteTip::At(first)));
-        let absent = pair.ssh(Arc::new(Shell { version_2, ..Shell::default() }), "mai");
-        assert_eq!(absent.poll().await, Ok(RemoteTip::Absent(vec!["main".into(), "main2".into()])));
-        assert_eq!(absent.fetch().await, Ok(RemoteTip::Absent(vec!["main".into(), "main2".into()])));
-    }
-}
-
-#[tokio::test]
 async fn a_poll_asks_one_question() {
     let pair = Pair::new();
     let first = pair.server_commit(None, &[("a", b"1")], "refs/heads/main");
@@ -55,102 +45,6 @@ async fn a_poll_asks_one_question() {
     let remote = pair.ssh(shell.clone(), "main");
     assert_eq!(remote.poll().await, Ok(RemoteTip::At(first)));
     assert_eq!(shell.execs.load(Ordering::Relaxed), 1);
-}
-
-#[tokio::test]
-async fn a_fetch_brings_all_objects_and_moves_no_ref() {
-    for version_2 in [true, false] {
-        let pair = Pair::new();
-        let remote = pair.ssh(Arc::new(Shell { version_2, ..Shell::default() }), "main");
-        assert_eq!(remote.fetch().await, Ok(RemoteTip::Unborn));
-        let first = pair.server_commit(None, &[("App/A/x.json", b"{}")], "refs/heads/main");
-        assert_eq!(remote.fetch().await, Ok(RemoteTip::At(first)));
-        assert_eq!(git(&pair.local, &["for-each-ref"]), "");
-        git(&pair.local, &["update-ref", "refs/remotes/origin/main", &first.to_string()]);
-        let text = "a line of text that is long enough for a delta\n".repeat(200);
-        let second = pair.server_commit(Some(first), &[("App/A/y.json", text.as_bytes())], "refs/heads/main");
-        let third =
-            pair.server_commit(Some(second), &[("App/A/y.json", format!("{text}more").as_bytes())], "refs/heads/main");
-        git(&pair.server, &["gc", "-q"]);
-        assert_eq!(remote.fetch().await, Ok(RemoteTip::At(third)));
-        assert_eq!(remote.fetch().await, Ok(RemoteTip::At(third)));
-        git(&pair.local, &["fsck", "--strict", third.to_string().as_str()]);
-        assert_eq!(git(&pair.local, &["rev-list", "--objects", "--count", &third.to_string()]), "15");
-        // What was here already was not sent again.
-        let packed = git(&pair.local, &["count-objects", "-v"]);
-        assert!(packed.contains("in-pack: 15") || packed.contains("in-pack: 16"), "{packed}");
-    }
-}
-
-#[tokio::test]
-async fn a_thin_pack_is_completed_from_what_is_here() {
-    let pair = Pair::new();
-    let remote = pair.ssh(Arc::new(Shell { version_2: true, ..Shell::default() }), "main");
-    let text = noise(4000);
-    let first = pair.server_commit(None, &[("a", &text)], "refs/heads/main");
-    remote.fetch().await.expect("the first");
-    git(&pair.local, &["update-ref", "refs/remotes/origin/main", &first.to_string()]);
-    let second = pair.server_commit(Some(first), &[("a", &[&text[..], b"more"].concat())], "refs/heads/main");
-    git(&pair.server, &["repack", "-adq"]);
-    assert_eq!(remote.fetch().await, Ok(RemoteTip::At(second)));
-    git(&pair.local, &["fsck", "--strict", &second.to_string()]);
-}
-
-#[tokio::test]
-async fn the_first_push_makes_the_branch_and_the_next_moves_it() {
-    let pair = Pair::new();
-    let shell = Arc::new(Shell::default());
-    let remote = pair.ssh(shell.clone(), "main");
-    let first = pair.commit(None, &[("App/A/x.json", b"{}"), ("README.md", b"hello")]);
-    assert_eq!(remote.push(&[update(None, first)]).await, Ok(accepted()));
-    assert_sound(&pair, first);
-    let second = pair.commit(Some(first), &[("App/A/x.json", b"{\"a\":1}")]);
-    assert_eq!(remote.push(&[update(Some(first), second)]).await, Ok(accepted()));
-    assert_sound(&pair, second);
-    assert_eq!(pair.flushes(), 2);
-    // The same again, as after a lost report.
-    assert_eq!(remote.push(&[update(Some(first), second)]).await, Ok(accepted()));
-}
-
-#[tokio::test]
-async fn a_lost_race_is_moved_and_changes_nothing() {
-    let pair = Pair::new();
-    let remote = pair.ssh(Arc::new(Shell::default()), "main");
-    let first = pair.commit(None, &[("a", b"1")]);
-    assert_eq!(remote.push(&[update(None, first)]).await, Ok(accepted()));
-    let theirs = pair.server_commit(Some(first), &[("b", b"2")], "refs/heads/main");
-    let ours = pair.commit(Some(first), &[("a", b"2")]);
-    assert_eq!(remote.push(&[update(Some(first), ours)]).await, Ok(vec![RefOutcome::Moved]));
-    assert_eq!(remote.push(&[update(None, ours)]).await, Ok(vec![RefOutcome::Moved]));
-    assert_sound(&pair, theirs);
-}
-
-#[tokio::test]
-async fn each_ref_of_a_push_has_its_own_outcome() {
-    let pair = Pair::new();
-    let remote = pair.ssh(Arc::new(Shell::default()), "main");
-    let first = pair.commit(None, &[("a", b"1")]);
-    assert_eq!(remote.push(&[update(None, first)]).await, Ok(accepted()));
-    pair.server_commit(Some(first), &[("b", b"2")], "refs/heads/main");
-    let ours = pair.commit(Some(first), &[("a", b"2")]);
-    let kept = RefUpdate { name: "refs/heads/conflict/i/A/1".into(), expected: None, new: ours };
-    let outcomes = remote.push(&[update(Some(first), ours), kept]).await;
-    assert_eq!(outcomes, Ok(vec![RefOutcome::Moved, RefOutcome::Accepted]));
-    git(&pair.server, &["fsck", "--strict"]);
-}
-
-#[tokio::test]
-async fn the_words_of_a_hook_come_through() {
-    let pair = Pair::new();
-    let remote = pair.ssh(Arc::new(Shell::default()), "main");
-    let first = pair.commit(None, &[("a", b"1")]);
-    assert_eq!(remote.push(&[update(None, first)]).await, Ok(accepted()));
-    pair.hook("pre-receive", "printf '\\033[31mno pushes on friday\\033[0m\\n' >&2; exit 1");
-    let second = pair.commit(Some(first), &[("a", b"2")]);
-    let outcome = remote.push(&[update(Some(first), second)]).await.expect("a report");
-    let [RefOutcome::Refused(words)] = outcome.as_slice() else { panic!("{outcome:?}") };
-    assert_eq!(words, "pre-receive hook declined: no pushes on friday");
-    assert_sound(&pair, first);
 }
 
 #[tokio::test]
@@ -168,6 +62,24 @@ async fn a_connection_lost_after_the_pack_leaves_the_push_unknown() {
 }
 
 #[tokio::test]
+async fn a_command_that_the_server_did_not_answer_is_started_once_more() {
+    let pair = Pair::new();
+    let shell = Arc::new(Shell::default());
+    let remote = pair.ssh(shell.clone(), "main");
+    let first = pair.commit(None, &[("a", b"1")]);
+    let cut = || shell.cut_next(Cut::BeforeTheStart);
+    cut();
+    assert_eq!(remote.check_write().await, Ok(()));
+    cut();
+    assert_eq!(remote.push(&[update(None, first)]).await, Ok(accepted()));
+    cut();
+    assert_eq!(remote.poll().await, Ok(RemoteTip::At(first)));
+    cut();
+    assert_eq!(remote.fetch().await, Ok(RemoteTip::At(first)));
+    assert_eq!(shell.execs.load(Ordering::Relaxed), 8);
+}
+
+#[tokio::test]
 async fn a_connection_lost_before_the_pack_is_a_push_not_sent() {
     let pair = Pair::new();
     let shell = Arc::new(Shell::default());
@@ -179,35 +91,6 @@ async fn a_connection_lost_before_the_pack_is_a_push_not_sent() {
         matches!(&lost, Err(PushError::NotSent(failure)) if failure.class == FailureClass::ConnectionLost),
         "{lost:?}"
     );
-}
-
-#[tokio::test]
-async fn a_large_blob_goes_there_and_back() {
-    let pair = Pair::new();
-    let remote = pair.ssh(Arc::new(Shell::default()), "main");
-    let first = pair.commit(None, &[("big", &noise(50 << 20)), ("zeros", &vec![0; 3 << 20])]);
-    assert_eq!(remote.push(&[update(None, first)]).await, Ok(accepted()));
-    assert_sound(&pair, first);
-    let other = Pair::with_server(&pair.server);
-    let remote = other.ssh(Arc::new(Shell::default()), "main");
-    assert_eq!(remote.fetch().await, Ok(RemoteTip::At(first)));
-    git(&other.local, &["fsck", "--strict", &first.to_string()]);
-}
-
-#[tokio::test]
-async fn five_thousand_objects_go_there_and_back() {
-    let pair = Pair::new();
-    let remote = pair.ssh(Arc::new(Shell::default()), "main");
-    let files: Vec<(String, Vec<u8>)> = (0..5000)
-        .map(|n| (format!("App/App {}/file{n}.json", n % 200), format!("{{\"n\":{n}}}").into_bytes()))
-        .collect();
-    let files: Vec<(&str, &[u8])> = files.iter().map(|(name, content)| (name.as_str(), content.as_slice())).collect();
-    let first = pair.commit(None, &files);
-    assert_eq!(remote.push(&[update(None, first)]).await, Ok(accepted()));
-    assert_sound(&pair, first);
-    let other = Pair::with_server(&pair.server);
-    assert_eq!(other.ssh(Arc::new(Shell::default()), "main").fetch().await, Ok(RemoteTip::At(first)));
-    git(&other.local, &["fsck", "--strict", &first.to_string()]);
 }
 
 #[tokio::test]
@@ -239,29 +122,8 @@ async fn a_sha256_repository_is_refused_by_that_name() {
 }
 
 #[tokio::test]
-async fn an_absent_repository_says_so() {
+async fn a_refusal_to_write_is_found_without_pushing() {
     let pair = Pair::new();
-    std::fs::remove_dir_all(&pair.server).expect("removed");
-    for remote in [
-        pair.ssh(Arc::new(Shell { version_2: true, ..Shell::default() }), "main"),
-        pair.ssh(Arc::new(Shell::default()), "main"),
-        pair.path("main"),
-    ] {
-        for failure in [
-            remote.poll().await.expect_err("absent"),
-            remote.fetch().await.expect_err("absent"),
-            remote.check_write().await.expect_err("absent"),
-        ] {
-            assert!(matches!(failure.class, FailureClass::RepositoryAbsent | FailureClass::Refused), "{failure:?}");
-        }
-    }
-}
-
-#[tokio::test]
-async fn write_access_is_checked_without_pushing() {
-    let pair = Pair::new();
-    let remote = pair.ssh(Arc::new(Shell::default()), "main");
-    assert_eq!(remote.check_write().await, Ok(()));
     let shell = Shell {
         refusal: Some("ERROR: The key you are authenticating with has been marked as read only."),
         ..Shell::default()
@@ -277,6 +139,14 @@ async fn a_server_that_says_nothing_runs_into_the_time_limit() {
     let shell = Shell { stuck: true, ..Shell::default() };
     let failure = pair.ssh(Arc::new(shell), "main").poll().await.expect_err("stuck");
     assert_eq!(failure.class, FailureClass::TimeOut);
+}
+
+#[tokio::test]
+async fn an_absent_path_says_so() {
+    let pair = Pair::new();
+    std::fs::remove_dir_all(&pair.server).expect("removed");
+    let failure = pair.path("main").poll().await.expect_err("absent");
+    assert!(matches!(failure.class, FailureClass::RepositoryAbsent | FailureClass::Refused), "{failure:?}");
 }
 
 #[tokio::test]

@@ -126,6 +126,7 @@ pub(crate) fn refusal(asking: Asking, said: &str, exit_status: Option<u32>) -> O
         "read-only",
         "permission denied",
         "denied to",
+        "denied by", // gitolite
         "not allowed",
         "insufficient permission",
         "write access",
@@ -232,6 +233,9 @@ mod tests {
         assert_eq!(class_of(Asking::Write, read_only, Some(1)), Refused);
         assert_eq!(class_of(Asking::Write, "ERROR: Permission to a/b.git denied to deploy key", Some(1)), Refused);
         assert_eq!(class_of(Asking::Write, "ERROR: Repository not found.", Some(1)), RepositoryAbsent);
+        let gitolite = "FATAL: W any apps reader DENIED by fallthru\n(or you mis-spelled the reponame)";
+        assert_eq!(class_of(Asking::Write, gitolite, Some(25)), Refused);
+        assert_eq!(class_of(Asking::Read, gitolite, Some(25)), RepositoryAbsent);
         assert_eq!(
             class_of(Asking::Read, "fatal: '/x' does not appear to be a git repository", Some(128)),
             RepositoryAbsent

@@ -67,7 +67,13 @@ impl Instance {
 
     /// Makes a key of that name and answers its public line.
     pub fn generate_key(&self, name: &str) -> String {
-        let output = self.cli(&["keys", "generate", name]);
+        self.generate_key_of(name, "ed25519")
+    }
+
+    /// As [`generate_key`](Self::generate_key), of the type `ed25519` or `rsa`.
+    pub fn generate_key_of(&self, name: &str, kind: &str) -> String {
+        let bits: &[&str] = if kind == "rsa" { &["--bits", "2048"] } else { &[] };
+        let output = self.cli(&[&["keys", "generate", name, "--type", kind], bits].concat());
         assert!(output.status.success(), "keys generate: {}", String::from_utf8_lossy(&output.stderr));
         let line = String::from_utf8(output.stdout).expect("text");
         assert_eq!(line.lines().count(), 1, "only the public key line belongs on standard output: {line}");

@@ -3,8 +3,13 @@
 #![allow(dead_code, unreachable_pub, reason = "a tool box: each test file uses a part of it")]
 
 pub mod apps;
+pub mod asyncssh;
+pub mod dropbear;
+pub mod gitolite;
+pub mod host;
 pub mod instance;
 pub mod postgres;
+pub mod process;
 pub mod remote;
 pub mod sshd;
 pub mod world;

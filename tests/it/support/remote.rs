@@ -19,6 +19,11 @@ impl RemoteRepo {
         Self { path }
     }
 
+    /// One that somebody else has made.
+    pub fn at(path: PathBuf) -> Self {
+        Self { path }
+    }
+
     /// Where it lies.
     pub fn path(&self) -> &Path {
         &self.path

@@ -18,18 +18,19 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use appferry::domain::{Failure, FailureClass, KeyName};
 use appferry::ports::{GitService, KeyUse, KeyVersion, Keyring, ResolvedKey, SshTarget};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+
+use super::process::{Log, descendants, free_port, kill_tree, pid_of};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -42,11 +43,21 @@ pub struct Setup {
     pub extra_config: Vec<String>,
     /// What runs in place of any command (`ForceCommand`).
     pub force_command: Option<String>,
+    /// Commands get a HOME of the server's own, and its `.ssh/authorized_keys` is what counts.
+    pub own_home: bool,
+    /// `LogLevel`.
+    pub log_level: &'static str,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { host_key_types: vec!["ed25519"], extra_config: Vec::new(), force_command: None }
+        Self {
+            host_key_types: vec!["ed25519"],
+            extra_config: Vec::new(),
+            force_command: None,
+            own_home: false,
+            log_level: "VERBOSE",
+        }
     }
 }
 
@@ -73,8 +84,9 @@ impl Sshd {
         if rustix::process::geteuid().is_root() {
             fs::create_dir_all("/run/sshd").expect("the folder for privilege separation");
         }
-        fs::write(folder.path().join("authorized_keys"), "").expect("write authorized_keys");
         let mut sshd = Self { folder, program, port: 0, setup, child: None, log: Arc::default() };
+        fs::create_dir_all(sshd.home().join(".ssh")).expect("make the home folder");
+        sshd.revoke_all();
         sshd.change_host_key();
         for _ in 0..5 {
             // Somebody else may take the free port in between: then another one is tried.
@@ -133,6 +145,11 @@ impl Sshd {
         self.folder.path()
     }
 
+    /// The HOME of commands, when they have one of the server's own.
+    pub fn home(&self) -> PathBuf {
+        self.folder.path().join("home")
+    }
+
     /// Lets the key of this public line log in.
     pub fn authorize(&self, public_line: &str) {
         self.append_authorized(public_line);
@@ -145,7 +162,7 @@ impl Sshd {
 
     /// Takes all authorized keys back; connections that stand go on.
     pub fn revoke_all(&self) {
-        fs::write(self.folder.path().join("authorized_keys"), "").expect("write authorized_keys");
+        fs::write(self.authorized_keys(), "").expect("write authorized_keys");
     }
 
     /// Replaces the host keys; the next start uses them.
@@ -161,13 +178,7 @@ impl Sshd {
     /// Kills the server and all its connections; waits until they are gone.
     pub fn stop(&mut self) {
         let Some(mut child) = self.child.take() else { return };
-        let listener = pid_of(&child);
-        let _ = kill_process(listener, Signal::STOP); // no new connection while we look
-        let connections = descendants(listener);
-        for pid in connections.into_iter().chain([listener]) {
-            let _ = kill_process(pid, Signal::KILL);
-        }
-        child.wait().expect("wait for sshd");
+        kill_tree(&mut child);
     }
 
     /// Starts again on the same port, with the host keys and configuration of now.
@@ -215,7 +226,7 @@ impl Sshd {
 
     /// All that the server has logged, over all starts.
     pub fn log(&self) -> String {
-        self.log.text.lock().expect("the log").clone()
+        self.log.text()
     }
 
     /// How often a public key was accepted.
@@ -266,20 +277,21 @@ impl Sshd {
     }
 
     fn config(&self) -> String {
+        let home = format!(" HOME={}", self.home().display());
         let mut lines = vec![
             format!("ListenAddress 127.0.0.1:{}", self.port),
             "PidFile none".into(),
             "UsePAM no".into(),
             "StrictModes no".into(),
-            "LogLevel VERBOSE".into(),
+            format!("LogLevel {}", self.setup.log_level),
             "PermitRootLogin prohibit-password".into(),
             "PasswordAuthentication no".into(),
             "KbdInteractiveAuthentication no".into(),
             "MaxStartups 500".into(),
             "PrintMotd no".into(),
             // Else bash takes the connection for a login from rsh and reads the account's start files: about 200 ms.
-            "SetEnv SHLVL=5".into(),
-            format!("AuthorizedKeysFile {}", self.folder.path().join("authorized_keys").display()),
+            format!("SetEnv SHLVL=5{}", if self.setup.own_home { home } else { String::new() }),
+            format!("AuthorizedKeysFile {}", self.authorized_keys().display()),
         ];
         if has_penalties(&self.program) {
             lines.push("PerSourcePenalties no".into());
@@ -294,8 +306,15 @@ impl Sshd {
         self.folder.path().join(format!("host_{kind}"))
     }
 
+    fn authorized_keys(&self) -> PathBuf {
+        if self.setup.own_home {
+            return self.home().join(".ssh/authorized_keys");
+        }
+        self.folder.path().join("authorized_keys")
+    }
+
     fn append_authorized(&self, line: &str) {
-        let path = self.folder.path().join("authorized_keys");
+        let path = self.authorized_keys();
         let mut file = fs::OpenOptions::new().append(true).open(path).expect("open authorized_keys");
         writeln!(file, "{}", line.trim()).expect("write authorized_keys");
     }
@@ -320,32 +339,6 @@ impl Sshd {
 impl Drop for Sshd {
     fn drop(&mut self) {
         self.stop();
-    }
-}
-
-#[derive(Default)]
-struct Log {
-    text: Mutex<String>,
-    grew: Condvar,
-}
-
-impl Log {
-    fn follow(self: &Arc<Self>, stderr: impl std::io::Read + Send + 'static) {
-        let log = Arc::clone(self);
-        std::thread::spawn(move || {
-            for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
-                let mut text = log.text.lock().expect("the log");
-                text.push_str(String::from_utf8_lossy(&line).trim_end());
-                text.push('\n');
-                log.grew.notify_all();
-            }
-        });
-    }
-
-    fn wait_for(&self, needle: &str, from: usize, patience: Duration) -> bool {
-        let text = self.text.lock().expect("the log");
-        let (text, _) = self.grew.wait_timeout_while(text, patience, |t| !t[from..].contains(needle)).expect("the log");
-        text[from..].contains(needle)
     }
 }
 
@@ -523,33 +516,4 @@ fn keygen(kind: &str, bits: &[&str], path: &Path) {
         .stdin(Stdio::null())
         .status();
     assert!(done.expect("ssh-keygen (apt-get install openssh-client)").success());
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its address").port()
-}
-
-fn pid_of(child: &Child) -> Pid {
-    Pid::from_child(child)
-}
-
-/// All processes below `root`, by the parent numbers in `/proc`.
-fn descendants(root: Pid) -> Vec<Pid> {
-    let processes: Vec<(i32, i32)> = fs::read_dir("/proc")
-        .expect("/proc")
-        .filter_map(|entry| {
-            let pid = entry.ok()?.file_name().to_str()?.parse().ok()?;
-            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-            let after_name = stat.rsplit_once(')')?.1; // the name may hold anything
-            Some((pid, after_name.split_whitespace().nth(1)?.parse().ok()?))
-        })
-        .collect();
-    let mut found = vec![root.as_raw_nonzero().get()];
-    let mut next = 0;
-    while let Some(&parent) = found.get(next) {
-        found.extend(processes.iter().filter(|(_, of)| *of == parent).map(|(pid, _)| *pid));
-        next += 1;
-    }
-    found.into_iter().skip(1).filter_map(Pid::from_raw).collect()
 }

@@ -60,17 +60,22 @@ impl World {
 
     /// An instance that is set up for this repository, but has no key yet.
     pub fn stranger(&self, name: &str) -> Instance {
-        let mut instance = Instance::new(name);
-        let known_hosts = instance.aside().join("known_hosts");
-        fs::write(&known_hosts, self.sshd.host_key_lines().join("\n") + "\n").expect("write known_hosts");
-        instance
-            .set("GIT_SYNC_IS_GLOBAL", "true")
-            .set("GIT_SYNC_SSH_REPO_URL", self.sshd.url(self.repo.path()))
-            .set("GIT_SYNC_BRANCH_NAME", "main")
-            .set("GIT_SYNC_AUTH_SSH_KEY_FRIENDLY_NAME", KEY)
-            .set("GIT_SYNC_IS_AUTO_SAVE", "true")
-            .set("GIT_SYNC_CREATE_REPO_ON_APP_ADD", "true")
-            .set("APPFERRY_KNOWN_HOSTS", known_hosts.display().to_string());
-        instance
+        stranger(name, &self.sshd.url(self.repo.path()), &(self.sshd.host_key_lines().join("\n") + "\n"))
     }
+}
+
+/// An instance that is set up for a repository on any server whose `known_hosts` lines are given, but has no key yet.
+pub fn stranger(name: &str, url: &str, known_hosts: &str) -> Instance {
+    let mut instance = Instance::new(name);
+    let file = instance.aside().join("known_hosts");
+    fs::write(&file, known_hosts).expect("write known_hosts");
+    instance
+        .set("GIT_SYNC_IS_GLOBAL", "true")
+        .set("GIT_SYNC_SSH_REPO_URL", url)
+        .set("GIT_SYNC_BRANCH_NAME", "main")
+        .set("GIT_SYNC_AUTH_SSH_KEY_FRIENDLY_NAME", KEY)
+        .set("GIT_SYNC_IS_AUTO_SAVE", "true")
+        .set("GIT_SYNC_CREATE_REPO_ON_APP_ADD", "true")
+        .set("APPFERRY_KNOWN_HOSTS", file.display().to_string());
+    instance
 }

@@ -12,5 +12,6 @@ mod locked;
 mod pull;
 mod race;
 mod remote_trouble;
+mod servers;
 mod unplugged;
 mod words;

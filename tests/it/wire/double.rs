@@ -68,6 +68,13 @@ impl Pair {
         Self { folder, local, server, flushes: Arc::default() }
     }
 
+    /// The same server's repository, with another one of ours.
+    pub(super) fn with_other_local(self) -> Self {
+        let local = self.folder.path().join("other.git");
+        git2::Repository::init_bare(&local).expect("a repository");
+        Self { local, flushes: Arc::default(), ..self }
+    }
+
     pub(crate) fn flushes(&self) -> usize {
         self.flushes.0.load(Ordering::Relaxed)
     }
@@ -153,6 +160,31 @@ impl Pair {
         open(settings).expect("a remote")
     }
 
+    /// A branch of the repository at `url`, through `sessions`, with the key of that name.
+    pub(super) fn through_to(
+        &self,
+        sessions: Arc<dyn SshSessions>,
+        url: RepoUrl,
+        branch: &str,
+        key: &KeyName,
+    ) -> Arc<dyn Remote> {
+        let (access, limits) = (Access::Key(key.clone()), TimeLimits::default());
+        let branch = BranchName::new(branch).expect("a branch");
+        let local = self.flushes.clone();
+        open(Settings {
+            url,
+            branch,
+            repository: self.local.clone(),
+            local,
+            sessions,
+            access,
+            writes: true,
+            web: Web::default(),
+            limits,
+        })
+        .expect("a remote")
+    }
+
     pub(crate) fn path(&self, branch: &str) -> Arc<dyn Remote> {
         self.open(RepoUrl::Path(self.server.clone()), Arc::default(), branch, Access::Nothing)
     }
@@ -216,6 +248,8 @@ fn record(
 pub(crate) enum Cut {
     /// At once, after this many bytes of output.
     At(u64),
+    /// The server closes the channel instead of taking the command.
+    BeforeTheStart,
     /// When the command is done; of its output only this many bytes arrive.
     AtTheEnd(usize),
 }
@@ -245,6 +279,7 @@ impl Shell {
 
     fn command(&self, command: &str, cut: Option<Cut>, env: &[(&str, &str)]) -> tokio::process::Command {
         let script = match (self.refusal, self.stuck) {
+            _ if matches!(cut, Some(Cut::BeforeTheStart)) => "exit 0".to_owned(),
             _ if let Some(Cut::AtTheEnd(kept)) = cut => {
                 format!("{command} | {{ head -c {kept}; cat >/dev/null; }}")
             }
@@ -285,7 +320,10 @@ impl SshSessions for Shell {
             let status = child.wait().await.expect("waited");
             let exit_status =
                 status.code().filter(|_| !connection_lost).map(|code| u32::try_from(code).expect("positive"));
-            ProcessEnd { exit_status, signal: None, stderr: said, connection_lost }
+            if matches!(cut, Some(Cut::BeforeTheStart)) {
+                return ProcessEnd { unanswered: true, ..ProcessEnd::default() };
+            }
+            ProcessEnd { exit_status, stderr: said, connection_lost, ..ProcessEnd::default() }
         };
         let limit = if let Some(Cut::At(bytes)) = cut { bytes } else { u64::MAX };
         Ok(RemoteProcess {

@@ -4,6 +4,7 @@
 //! memory stays flat whatever its size.
 
 mod collect;
+mod packed;
 mod write;
 
 use std::io::{self, Write};

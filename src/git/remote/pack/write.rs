@@ -12,12 +12,13 @@ use sha1::{Digest, Sha1};
 
 use super::super::error::ours;
 use super::abandoned;
+use super::packed::Packs;
 use crate::domain::Failure;
 
 /// Above this many objects, deltas are worth their time.
 const MANY: usize = 2_000;
-/// From this size on a blob is streamed, in bytes, if it is a loose object (packed ones are read whole).
-const LARGE: usize = 1 << 20;
+/// From this size on an object is streamed, in bytes, unless it is a delta in a pack.
+const LARGE: usize = 256 << 10;
 /// How much of a blob is tried to see whether it compresses, in bytes.
 const SAMPLE: usize = 64 * 1024;
 
@@ -65,21 +66,26 @@ fn plain(repository: &Repository, objects: &[Oid], sink: &mut dyn Write) -> Resu
     let mut header = b"PACK\0\0\0\x02".to_vec();
     header.extend_from_slice(&count.to_be_bytes());
     pack.write_all(&header).map_err(|_| abandoned())?;
+    let mut packs = Packs::new(&repository.commondir().join("objects"));
     for id in objects {
-        object(&odb, *id, &mut pack)?;
+        object(&odb, &mut packs, *id, &mut pack)?;
     }
     let trailer = pack.hash.finalize();
     sink.write_all(&trailer).map_err(|_| abandoned())
 }
 
-fn object(odb: &git2::Odb<'_>, id: Oid, pack: &mut dyn Write) -> Result<(), Failure> {
+fn object(odb: &git2::Odb<'_>, packs: &mut Packs, id: Oid, pack: &mut dyn Write) -> Result<(), Failure> {
     let unreadable = |error: git2::Error| ours(&format!("reading object {id} to push it"), &error);
     let (size, kind) = odb.read_header(id).map_err(unreadable)?;
     pack.write_all(&entry_header(kind, size)).map_err(|_| abandoned())?;
-    if size >= LARGE
-        && let Ok((mut reader, size, _)) = odb.reader(id)
-    {
-        return deflate(&mut reader, size, pack).map_err(|error| read_or_abandoned(&error, id));
+    if size >= LARGE {
+        if let Some(mut content) = packs.stream(id, size) {
+            return deflate(&mut content, size, pack).map_err(|error| read_or_abandoned(&error, id));
+        }
+        // libgit2 streams loose objects only.
+        if let Ok((mut reader, size, _)) = odb.reader(id) {
+            return deflate(&mut reader, size, pack).map_err(|error| read_or_abandoned(&error, id));
+        }
     }
     let object = odb.read(id).map_err(unreadable)?;
     deflate(&mut object.data(), object.len(), pack).map_err(|error| read_or_abandoned(&error, id))

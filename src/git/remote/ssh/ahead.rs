@@ -148,7 +148,7 @@ async fn begin(server: &Server, ended_early: &AtomicU32) -> Option<Prepared> {
         Ok(advertisement) => Some(Prepared { talk, advertisement }),
         Err(error) => {
             note_ended(ended_early);
-            let failure = server.explain(talk, error).await;
+            let failure = server.explain(talk, error).await.failure;
             tracing::debug!(%failure, "no push could be prepared");
             None
         }

@@ -69,12 +69,15 @@ impl SshRemote {
 
     /// The refs that start with `prefix`, or all: question and answer in one round trip.
     async fn list(&self, prefix: &str) -> Result<Vec<RemoteRef>, Failure> {
-        let version_2 = self.wants_v2();
-        // A fresh command each time: an upload-pack that is kept open answers with the refs of its start.
-        let mut talk = self.server.talk(SessionClass::Control, Asking::Read, version_2).await?;
-        match self.ask(&mut talk, prefix, version_2).await {
-            Ok(refs) => Ok(refs),
-            Err(error) => Err(self.server.explain(talk, error).await),
+        let mut started_again = false;
+        loop {
+            let version_2 = self.wants_v2();
+            // A fresh command each time: an upload-pack that is kept open answers with the refs of its start.
+            let mut talk = self.server.talk(SessionClass::Control, Asking::Read, version_2).await?;
+            match self.ask(&mut talk, prefix, version_2).await {
+                Ok(refs) => return Ok(refs),
+                Err(error) => self.server.explain(talk, error).await.start_again(&mut started_again)?,
+            }
         }
     }
 
@@ -144,28 +147,24 @@ impl SshRemote {
     }
 
     async fn fetch_now(&self) -> Result<RemoteTip, Failure> {
-        // At most twice: the second time the server is known to speak version 0.
-        for _ in 0..2 {
+        let mut started_again = false;
+        // At most twice, and once more if it did not start: the second time the server is known to speak version 0.
+        for _ in 0..3 {
             let version_2 = self.wants_v2();
             let mut talk = self.server.talk(SessionClass::Bulk, Asking::Read, version_2).await?;
             match self.fetch_by(&mut talk, version_2).await {
                 Ok(None) => {}
                 Ok(Some(tip)) => return Ok(tip),
-                Err(error) => return Err(self.server.explain(talk, error).await),
+                Err(error) => self.server.explain(talk, error).await.start_again(&mut started_again)?,
             }
         }
         Err(Failure::internal("a server changed its protocol version twice"))
     }
 
     async fn check_write_now(&self) -> Result<(), Failure> {
-        let mut talk = self.server.talk(SessionClass::Control, Asking::Write, false).await?;
-        match self.server.advertisement(&mut talk).await {
-            Ok(_) => {
-                let _ = talk.input.send(b"0000").await; // no commands: the server ends in peace
-                Ok(())
-            }
-            Err(error) => Err(self.server.explain(talk, error).await),
-        }
+        let (mut talk, _offer) = self.server.offer(SessionClass::Control).await?;
+        let _ = talk.input.send(b"0000").await; // no commands: the server ends in peace
+        Ok(())
     }
 
     /// Of a key that is being rotated it shall be known whether it may push, before a push needs it.

@@ -111,11 +111,7 @@ impl SshRemote {
     }
 
     async fn start(&self) -> Result<(Talk, Advertisement), Failure> {
-        let mut talk = self.server.talk(SessionClass::Bulk, Asking::Write, false).await?;
-        match self.server.advertisement(&mut talk).await {
-            Ok(advertisement) => Ok((talk, advertisement)),
-            Err(error) => Err(self.server.explain(talk, error).await),
-        }
+        self.server.offer(SessionClass::Bulk).await
     }
 
     fn plan(&self, updates: &[&RefUpdate], mut there: Vec<ObjectId>) -> Plan {
@@ -204,7 +200,7 @@ struct Broken {
 
 impl Broken {
     async fn explain(self) -> PushError {
-        let failure = self.talk.explain(self.error).await;
+        let failure = self.talk.explain(self.error).await.failure;
         if self.all_sent { PushError::Unknown(failure) } else { PushError::NotSent(failure) }
     }
 }

@@ -8,7 +8,7 @@ use super::super::Settings;
 use super::super::advertisement::Advertisement;
 use super::super::error::{Asking, WireError};
 use super::rotation::{Rotation, is_refusal, neither, service};
-use super::talk::Talk;
+use super::talk::{Failed, Talk};
 use crate::domain::{Failure, FailureClass};
 use crate::ports::{GitService, Pair, SessionClass, SshSessions, SshTarget};
 
@@ -70,18 +70,33 @@ impl Server {
         Ok(advertisement)
     }
 
+    /// A running `git-receive-pack` that has said what it has.
+    ///
+    /// # Errors
+    /// That of the session, or of the command.
+    pub(super) async fn offer(&self, class: SessionClass) -> Result<(Talk, Advertisement), Failure> {
+        let mut started_again = false;
+        loop {
+            let mut talk = self.talk(class, Asking::Write, false).await?;
+            match self.advertisement(&mut talk).await {
+                Ok(advertisement) => return Ok((talk, advertisement)),
+                Err(error) => self.explain(talk, error).await.start_again(&mut started_again)?,
+            }
+        }
+    }
+
     /// Ends the command, and says what its failure means. Takes note when the service refused the new pair of a key that is
     /// being rotated.
-    pub(super) async fn explain(&self, talk: Talk, error: WireError) -> Failure {
+    pub(super) async fn explain(&self, talk: Talk, error: WireError) -> Failed {
         let (key, asking, answered) = (talk.key.clone(), talk.asking, talk.answered);
-        let failure = talk.explain(error).await;
+        let failed = talk.explain(error).await;
         if let Some(used) = &key
             && !answered
-            && is_refusal(&failure)
+            && is_refusal(&failed.failure)
         {
-            self.rotation.refused(used, asking, &failure);
+            self.rotation.refused(used, asking, &failed.failure);
         }
-        failure
+        failed
     }
 
     /// Runs `work`, and once more with the key pair before when the service refused the new one to it.

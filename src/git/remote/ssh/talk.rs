@@ -34,6 +34,27 @@ impl Input {
     }
 }
 
+/// A command that did not do what was asked.
+pub(super) struct Failed {
+    pub(super) failure: Failure,
+    unanswered: bool,
+}
+
+impl Failed {
+    /// Whether to start the command again: once, if the server has not answered it at all. The channel or the session was
+    /// gone before, and a question does no harm when it is asked twice.
+    ///
+    /// # Errors
+    /// The failure, if not.
+    pub(super) fn start_again(self, started_again: &mut bool) -> Result<(), Failure> {
+        if !self.unanswered || std::mem::replace(started_again, true) {
+            return Err(self.failure);
+        }
+        tracing::debug!(failure = %self.failure, "the server did not answer the command: starting it again");
+        Ok(())
+    }
+}
+
 /// A running command.
 pub(super) struct Talk {
     pub(super) input: Input,
@@ -71,9 +92,10 @@ impl Talk {
     }
 
     /// Ends the command, and says what its failure means, in its own words where it has some.
-    pub(super) async fn explain(self, error: WireError) -> Failure {
+    pub(super) async fn explain(self, error: WireError) -> Failed {
         let asking = self.asking;
-        explain(error, asking, &self.end().await)
+        let end = self.end().await;
+        Failed { unanswered: end.unanswered, failure: explain(error, asking, &end) }
     }
 
     /// Ends the command, and waits a little for how it ended.
