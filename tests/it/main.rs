@@ -14,6 +14,7 @@ mod disk;
 mod face;
 mod key_sources;
 mod keys;
+mod leaks;
 mod localrepo;
 mod ssh;
 mod store;
