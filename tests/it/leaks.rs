@@ -3,7 +3,9 @@
 
 mod crash;
 mod processes;
+mod questions;
 mod scene;
+mod secrets;
 
 use std::fs;
 
@@ -91,8 +93,9 @@ fn work_with_a_key_behind_a_passphrase(scene: &mut Scene) {
 
 fn show_everything(scene: &mut Scene) {
     let backup = scene.dev.aside().join("backup.age").display().to_string();
-    let recipient = age::x25519::Identity::generate().to_public().to_string();
+    let (identity, recipient) = scene.identity();
     scene.run(&["keys", "backup", "--to", &backup, "--recipient", &recipient]);
+    scene.run(&["keys", "restore", "--from", &backup, "--identity-file", &identity]);
     for args in [
         &["keys", "list"][..],
         &["keys", "list", "--json"],
@@ -151,12 +154,15 @@ fn the_search_finds_a_planted_secret_in_every_form() {
 
 /// The secrets themselves.
 fn planted(ed: &KeyPair, rsa: &KeyPair) -> Vec<Vec<u8>> {
-    let mut planted = vec![b"correct horse battery".to_vec(), ed.private_pem.clone().into(), rsa.private_pem.clone().into()];
+    let mut planted =
+        vec![b"correct horse battery".to_vec(), ed.private_pem.clone().into(), rsa.private_pem.clone().into()];
     for pem in [&ed.private_pem, &rsa.private_pem] {
         match ssh_key::PrivateKey::from_openssh(pem).unwrap().key_data() {
             ssh_key::private::KeypairData::Ed25519(pair) => planted.push(pair.private.to_bytes().to_vec()),
             ssh_key::private::KeypairData::Rsa(pair) => {
-                planted.extend([pair.private().d(), pair.private().p(), pair.private().q()].map(|n| n.as_bytes().to_vec()));
+                planted.extend(
+                    [pair.private().d(), pair.private().p(), pair.private().q()].map(|n| n.as_bytes().to_vec()),
+                );
             }
             _ => unreachable!(),
         }
