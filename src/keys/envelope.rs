@@ -62,8 +62,11 @@ pub(super) type KeyBytes = Box<Zeroizing<[u8; KEY_LEN]>>;
 
 /// A copy of exactly so many bytes.
 pub(super) fn key_bytes(bytes: &[u8]) -> Option<KeyBytes> {
+    if bytes.len() != KEY_LEN {
+        return None;
+    }
     let mut key = KeyBytes::default();
-    (bytes.len() == KEY_LEN).then(|| key.copy_from_slice(bytes))?;
+    key.copy_from_slice(bytes);
     Some(key)
 }
 

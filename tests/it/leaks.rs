@@ -14,7 +14,7 @@ use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE};
 
 use crate::support::apps::{set, write_app};
-use crate::support::search::Secrets;
+use crate::support::search::{Secrets, hex};
 use crate::support::sshd::KeyPair;
 use crate::support::world::KEY;
 use scene::Scene;
@@ -133,7 +133,6 @@ fn the_search_finds_a_planted_secret_in_every_form() {
         fs::write(&file, [b"before it ", content, b" after it"].concat()).unwrap();
         secrets.in_files(&[file]).len()
     };
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     for secret in planted(&ed, &rsa) {
         let mut forms = vec![secret.clone(), hex(&secret).into(), hex(&secret).to_uppercase().into()];
         forms.push(format!("{secret:?}").into());

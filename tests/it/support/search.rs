@@ -108,12 +108,8 @@ impl Secrets {
 /// Each form that the bytes may have been written in.
 fn forms(bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     let mut forms = vec![("raw", bytes.to_vec())];
-    let hex = bytes.iter().fold(String::new(), |mut hex, byte| {
-        write!(hex, "{byte:02x}").expect("a string");
-        hex
-    });
-    forms.push(("HEX", hex.to_uppercase().into_bytes()));
-    forms.push(("hex", hex.into_bytes()));
+    forms.push(("hex", hex(bytes).into_bytes()));
+    forms.push(("HEX", hex(bytes).to_uppercase().into_bytes()));
     let numbers: Vec<String> = bytes.iter().map(u8::to_string).collect();
     forms.push(("numbers, as Debug shows them", numbers.join(", ").into_bytes()));
     for before in 0..3 {
@@ -125,6 +121,14 @@ fn forms(bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
         }
     }
     forms
+}
+
+/// Lower-case hex digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut hex, byte| {
+        write!(hex, "{byte:02x}").expect("a string");
+        hex
+    })
 }
 
 /// Whether `needle` is somewhere in `haystack`.
