@@ -12,6 +12,7 @@
 //! | [`watch`] | hints that an app changed: inotify, or the clock | `domain`, `workspace` |
 //! | [`http`] | the API on loopback | services, `domain` |
 //! | [`config`] | the only reader of the environment | `domain` |
+//! | [`hardening`] | what keeps the process's memory private | nothing of ours |
 //! | [`daemon`] | builds the adapters, starts the worker, drains it | everything but `cli` |
 //! | [`cli`], [`client`], [`demo`], [`logs`] | the program's face | everything |
 //!
@@ -24,6 +25,7 @@ pub mod daemon;
 pub mod demo;
 pub mod domain;
 pub mod git;
+pub mod hardening;
 pub mod http;
 pub mod key_sources;
 pub mod keys;

@@ -17,7 +17,7 @@ use clap::Parser as _;
 
 use crate::client::Client;
 use crate::config::{BaseConfig, Config, ConfigErrors};
-use crate::{daemon, demo, logs};
+use crate::{daemon, demo, hardening, logs};
 use args::{Args, Command};
 
 const FAILED: u8 = 1;
@@ -26,6 +26,9 @@ const USAGE: u8 = 2;
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
+    for warning in hardening::keep_memory_private() {
+        output::complain(&format!("warning: {warning}"));
+    }
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => {

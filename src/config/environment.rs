@@ -145,7 +145,8 @@ impl Findings {
 
 impl Files for DiskFiles {
     fn read(&self, path: &Path) -> io::Result<String> {
-        let mut content = String::new();
+        // Room for all of it: it may be a secret, and a buffer that grows leaves copies behind.
+        let mut content = String::with_capacity(usize::try_from(MAX_SECRET_LEN).unwrap_or(0) + 64);
         File::open(path)?.take(MAX_SECRET_LEN + 1).read_to_string(&mut content)?;
         if content.len() as u64 > MAX_SECRET_LEN {
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 64 KiB"));

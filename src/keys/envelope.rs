@@ -57,8 +57,18 @@ impl Field {
     }
 }
 
-/// Key bytes that are wiped when dropped and never shown.
-pub(super) type KeyBytes = Zeroizing<[u8; KEY_LEN]>;
+/// Key bytes that are wiped when dropped and never shown. Boxed: what is moved leaves copies behind.
+pub(super) type KeyBytes = Box<Zeroizing<[u8; KEY_LEN]>>;
+
+/// A copy of exactly so many bytes.
+pub(super) fn key_bytes(bytes: &[u8]) -> Option<KeyBytes> {
+    if bytes.len() != KEY_LEN {
+        return None;
+    }
+    let mut key = KeyBytes::default();
+    key.copy_from_slice(bytes);
+    Some(key)
+}
 
 /// The key of one record.
 pub struct DataKey(KeyBytes);
@@ -112,8 +122,7 @@ impl DataKey {
     ) -> Result<Self, EnvelopeError> {
         check_version(version)?;
         let plain = open(master, &associated_data(record, Field::DataKey, Some(master_id)), wrapped)?;
-        let bytes = <[u8; KEY_LEN]>::try_from(plain.as_slice()).map_err(|_| EnvelopeError::Altered)?;
-        Ok(Self(Zeroizing::new(bytes)))
+        key_bytes(&plain).map(Self).ok_or(EnvelopeError::Altered)
     }
 }
 
@@ -146,7 +155,7 @@ fn seal(key: &KeyBytes, associated_data: &[u8], plain: &[u8]) -> Result<Vec<u8>,
     sealed.extend_from_slice(&nonce);
     sealed.extend_from_slice(plain);
     let body = sealed.get_mut(NONCE_LEN..).unwrap_or_default();
-    let tag = XChaCha20Poly1305::new((&**key).into())
+    let tag = XChaCha20Poly1305::new((&***key).into())
         .encrypt_inout_detached(&XNonce::from(nonce), associated_data, body.into())
         .map_err(|_| EnvelopeError::Altered)?; // only above 256 GiB
     sealed.extend_from_slice(&tag);
@@ -158,7 +167,7 @@ fn open(key: &KeyBytes, associated_data: &[u8], sealed: &[u8]) -> Result<Zeroizi
     let (nonce, rest) = sealed.split_first_chunk::<NONCE_LEN>().ok_or(EnvelopeError::Altered)?;
     let (body, tag) = rest.split_last_chunk::<TAG_LEN>().ok_or(EnvelopeError::Altered)?;
     let mut plain = Zeroizing::new(body.to_vec());
-    XChaCha20Poly1305::new((&**key).into())
+    XChaCha20Poly1305::new((&***key).into())
         .decrypt_inout_detached(&XNonce::from(*nonce), associated_data, plain.as_mut_slice().into(), &Tag::from(*tag))
         .map_err(|_| EnvelopeError::Altered)?;
     Ok(plain)
@@ -190,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_wrapped_data_key_is_bound_to_its_master_key_and_the_payload_is_not() {
-        let (first, second) = (KeyBytes::new([1; KEY_LEN]), KeyBytes::new([2; KEY_LEN]));
+        let (first, second) = (key_bytes(&[1; KEY_LEN]).unwrap(), key_bytes(&[2; KEY_LEN]).unwrap());
         let key = DataKey::generate().unwrap();
         let payload = key.seal("r", Field::PrivateKey, b"secret").unwrap();
         let wrapped = key.wrap(&first, "a", "r").unwrap();

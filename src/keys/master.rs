@@ -8,7 +8,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::envelope::{DataKey, EnvelopeError, KEY_LEN, KeyBytes, fill_random};
+use super::envelope::{DataKey, EnvelopeError, KEY_LEN, KeyBytes, fill_random, key_bytes};
 use super::error::MasterKeyError;
 
 /// The most bytes that a text form of a master key can have, with room for a line end.
@@ -45,8 +45,8 @@ impl MasterKey {
     /// [`MasterKeyError::Format`], naming `place` and showing nothing of the content.
     pub fn from_file_content(place: &str, content: &[u8]) -> Result<Self, MasterKeyError> {
         let line = without_newline(content);
-        if let Ok(raw) = <[u8; KEY_LEN]>::try_from(content).or_else(|_| <[u8; KEY_LEN]>::try_from(line)) {
-            return Ok(Self::new(Zeroizing::new(raw)));
+        if let Some(raw) = key_bytes(content).or_else(|| key_bytes(line)) {
+            return Ok(Self::new(raw));
         }
         Self::from_text(place, content)
     }
@@ -146,8 +146,7 @@ fn decode_base64(line: &[u8]) -> Option<KeyBytes> {
         .decode_slice(line, buffer.as_mut_slice())
         .or_else(|_| BASE64_URL.decode_slice(line, buffer.as_mut_slice()))
         .ok()?;
-    let decoded = buffer.get(..len)?;
-    <[u8; KEY_LEN]>::try_from(decoded).ok().map(Zeroizing::new)
+    key_bytes(buffer.get(..len)?)
 }
 
 #[cfg(test)]
@@ -183,7 +182,7 @@ mod tests {
     fn a_raw_key_that_ends_like_a_line_keeps_its_last_byte() {
         let mut raw = [7; KEY_LEN];
         raw[KEY_LEN - 1] = b'\n';
-        assert_eq!(MasterKey::from_file_content("f", &raw).unwrap().id, MasterKey::new(Zeroizing::new(raw)).id);
+        assert_eq!(MasterKey::from_file_content("f", &raw).unwrap().id, MasterKey::new(key_bytes(&raw).unwrap()).id);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use ssh_key::public::KeyData;
 use ssh_key::{EcdsaCurve, HashAlg, LineEnding, PrivateKey, PublicKey};
 use zeroize::Zeroizing;
 
-use super::envelope::{KEY_LEN, KeyBytes, fill_random};
+use super::envelope::{KeyBytes, fill_random};
 use super::error::KeyError;
 use super::import::{self, ImportError};
 
@@ -160,7 +160,7 @@ const fn curve_bits(curve: EcdsaCurve) -> u32 {
 }
 
 fn ed25519() -> Result<Ed25519Keypair, KeyError> {
-    let mut seed: KeyBytes = Zeroizing::new([0; KEY_LEN]);
+    let mut seed = KeyBytes::default();
     fill_random(seed.as_mut_slice()).map_err(|e| KeyError::Generate(e.to_string()))?;
     Ok(Ed25519Keypair::from_seed(&seed))
 }

@@ -50,21 +50,19 @@ impl From<MasterKey> for MasterRing {
 
 #[cfg(test)]
 mod tests {
-    use zeroize::Zeroizing;
-
     use super::*;
-    use crate::keys::envelope::KEY_LEN;
+    use crate::keys::envelope::{KEY_LEN, key_bytes};
 
     #[test]
     fn debug_output_shows_the_id_alone() {
-        let key = MasterKey::new(Zeroizing::new([171; KEY_LEN]));
+        let key = MasterKey::new(key_bytes(&[171; KEY_LEN]).unwrap());
         let shown = format!("{:?}", MasterRing::new(vec![key]).unwrap());
         assert!(!shown.contains("171") && !shown.contains("abab"), "{shown}");
     }
 
     #[test]
     fn the_first_key_of_a_ring_encrypts_and_a_repeated_one_counts_once() {
-        let key = |n| MasterKey::new(Zeroizing::new([n; KEY_LEN]));
+        let key = |n| MasterKey::new(key_bytes(&[n; KEY_LEN]).unwrap());
         let ring = MasterRing::new(vec![key(1), key(2), key(1)]).unwrap();
         assert_eq!(ring.ids(), [key(1).id(), key(2).id()]);
         assert_eq!(ring.first().id(), key(1).id());

@@ -20,7 +20,7 @@ use appferry::domain::{Failure, FailureClass, KeyName};
 use appferry::keys::{KeyError, KeyKind, KeyService, MasterKeyError, Protection, envelope::Field};
 use appferry::ports::{KeyUse, Keyring};
 use base64::Engine;
-use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE};
+use base64::prelude::BASE64_STANDARD;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use tempfile::TempDir;
@@ -84,10 +84,6 @@ fn mode(path: &Path) -> u32 {
 fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = fs::read_dir(dir).unwrap().map(Result::unwrap);
     entries.map(|e| (e.file_name().into_string().unwrap(), fs::read(e.path()).unwrap())).collect()
-}
-
-fn holds(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack.windows(needle.len()).any(|window| window == needle)
 }
 
 async fn openssh_agrees(kind: KeyKind, label: &str) {

@@ -17,6 +17,7 @@ mod hosts;
 mod https;
 mod key_sources;
 mod keys;
+mod leaks;
 mod localrepo;
 mod silence;
 mod ssh;
