@@ -160,11 +160,6 @@ impl Instance {
         self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
     }
 
-    /// The number of the worker's process; a launcher that ends with `exec` leaves it the same.
-    pub fn pid(&self) -> u32 {
-        self.child.as_ref().expect("a running worker").id()
-    }
-
     /// What the worker says of itself.
     pub fn status(&self) -> Status {
         self.try_status().unwrap_or_else(|| panic!("no status\n{}", self.log()))
