@@ -18,7 +18,7 @@ use super::error::KeyError;
 use super::service::KeyService;
 use super::{material, seal};
 use crate::domain::{Failure, KeyName};
-use crate::ports::{Changed, NewKey, TrustedHostKey};
+use crate::ports::{AuditEntry, Changed, NewKey, TrustedHostKey};
 
 /// What the content says it is.
 const FORMAT: &str = "appferry keys, version 1";
@@ -126,8 +126,12 @@ impl KeyService {
         let encryptor = encryptor(lock)?; // before anything is opened
         let content = self.content().await?;
         let keys = content.keys.len();
-        let encrypted = tokio::task::spawn_blocking(move || encrypt(encryptor, &content)).await;
-        Ok((encrypted.map_err(internal)??, keys))
+        let encrypted = tokio::task::spawn_blocking(move || encrypt(encryptor, &content)).await.map_err(internal)??;
+        let detail = Some(format!("{keys} keys"));
+        let entry =
+            AuditEntry { event: "ssh_keys_backed_up", outcome: "ok".to_owned(), detail, ..AuditEntry::default() };
+        self.records.append(entry).await.map_err(KeyError::from)?;
+        Ok((encrypted, keys))
     }
 
     /// Puts the keys of a backup back, each sealed anew; what is there already stays as it is.
@@ -141,7 +145,7 @@ impl KeyService {
         for entry in content.keys {
             let name =
                 KeyName::new(entry.name.as_str()).map_err(|_| BackupError::Damaged("a key's name is no name"))?;
-            if material::public_parts(&entry.current.private_key.0).is_none() {
+            if iter::once(&entry.current).chain(&entry.previous).any(|pair| pair.fingerprint().is_none()) {
                 return Err(BackupError::Damaged("a key in it is no key"));
             }
             keys.push((name, entry));
@@ -160,7 +164,7 @@ impl KeyService {
     async fn content(&self) -> Result<Content, KeyError> {
         let mut keys = Vec::new();
         for row in self.records.rows(None).await? {
-            let sealed = self.stored(&row.name).await?;
+            let Some(sealed) = self.records.sealed(&row.name).await? else { continue }; // deleted since
             let open = |material| seal::open(&self.ring, &row.name, material).map(PairEntry::from);
             let previous = sealed.previous.as_ref().map(|(_, material)| open(material)).transpose()?;
             let current = open(&sealed.current)?;
@@ -185,15 +189,25 @@ impl KeyService {
         let id = seal::new_id().map_err(KeyError::random)?;
         let (name, created_ms) = (name.clone(), entry.created_ms);
         let key = NewKey { id, name: name.clone(), created_ms, material: first, origin: "restored" };
+        let before = key.material.fingerprint.clone();
+        let mut generation = 1;
         if self.records.add(key).await? == Changed::NameTaken {
-            let there = self.records.rows(Some(&name)).await?.pop();
-            let same = there.is_some_and(|there| there.current.fingerprint == current.fingerprint);
-            return Ok(if same { Restored::AlreadyThere } else { Restored::NameTaken });
+            let Some(there) = self.records.rows(Some(&name)).await?.pop() else { return Ok(Restored::NameTaken) };
+            let mut fingerprints = iter::once(&there.current).chain(&there.previous).map(|pair| &pair.fingerprint);
+            if fingerprints.any(|fingerprint| *fingerprint == current.fingerprint) {
+                return Ok(Restored::AlreadyThere);
+            }
+            // Half a rotation, as an interrupted run leaves it, is made whole.
+            if then.is_none() || there.previous.is_some() || there.current.fingerprint != before {
+                return Ok(Restored::NameTaken);
+            }
+            generation = there.current.generation;
         }
-        if let Some(current) = then {
-            self.records.rotate(&name, 1, current, created_ms, "restored").await?;
+        let Some(current) = then else { return Ok(Restored::Added) };
+        match self.records.rotate(&name, generation, current, created_ms, "restored").await? {
+            Changed::Done => Ok(Restored::Added),
+            _ => Err(KeyError::Stale { name }),
         }
-        Ok(Restored::Added)
     }
 }
 
@@ -269,6 +283,12 @@ fn decrypt(file: &[u8], opener: &Opener) -> Result<Content, BackupError> {
 
 fn internal(error: tokio::task::JoinError) -> BackupError {
     BackupError::Keys(Failure::internal(error).into())
+}
+
+impl PairEntry {
+    fn fingerprint(&self) -> Option<String> {
+        material::public_parts(&self.private_key.0).map(|public| public.fingerprint)
+    }
 }
 
 impl From<seal::Opened> for PairEntry {

@@ -6,9 +6,11 @@ mod log;
 mod secrets;
 mod shown;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::bail;
+use secrecy::SecretString;
 
 use super::output;
 use crate::config::{KeyStoreConfig, account_name};
@@ -41,7 +43,7 @@ pub(super) async fn run(args: KeysArgs, config: &KeyStoreConfig) -> anyhow::Resu
 enum Task {
     Generate(KeyName, KeyKind, Protection),
     Import(KeyName, Given),
-    Passphrase(KeyName, Option<secrecy::SecretString>, Protection),
+    Passphrase(KeyName, Option<SecretString>, Protection),
     Rotate(KeyName, Replacement),
     Backup(backup::Backup),
     Restore(backup::Restore),
@@ -56,6 +58,7 @@ fn prepare(command: KeysCommand) -> anyhow::Result<Task> {
         }
         KeysCommand::Import { name, file, passphrase } => Task::Import(name, given(&file, &passphrase)?),
         KeysCommand::Passphrase { name, old_passphrase_file, passphrase, remove } => {
+            one_from_stdin(&[old_passphrase_file.as_deref(), passphrase.place()])?;
             let old = secrets::passphrase(old_passphrase_file.as_deref(), false)?;
             let protection = match new_protection(&passphrase)? {
                 Some(protection) => protection,
@@ -87,17 +90,29 @@ fn prepare(command: KeysCommand) -> anyhow::Result<Task> {
 
 fn new_protection(args: &PassphraseArgs) -> anyhow::Result<Option<Protection>> {
     let passphrase = secrets::passphrase(args.passphrase_file.as_deref(), args.passphrase_stdin)?;
-    if passphrase.is_none() && args.no_remember {
-        bail!("--no-remember is about a passphrase; give one with --passphrase-file or --passphrase-stdin");
-    }
+    must_be_about_a_passphrase(args, passphrase.as_ref())?;
     Ok(passphrase.map(|passphrase| Protection::new(passphrase, !args.no_remember)).transpose()?)
 }
 
-fn given(file: &std::path::Path, args: &PassphraseArgs) -> anyhow::Result<Given> {
-    if args.passphrase_stdin && file == std::path::Path::new("-") {
-        bail!("the key and its passphrase cannot both come from standard input; give one of them as a file");
+fn must_be_about_a_passphrase(args: &PassphraseArgs, passphrase: Option<&SecretString>) -> anyhow::Result<()> {
+    if passphrase.is_none() && args.no_remember {
+        bail!("--no-remember is about a passphrase; give one with --passphrase-file or --passphrase-stdin");
     }
+    Ok(())
+}
+
+/// Standard input can be read once.
+fn one_from_stdin(places: &[Option<&Path>]) -> anyhow::Result<()> {
+    if places.iter().filter(|place| **place == Some(Path::new("-"))).count() > 1 {
+        bail!("two secrets cannot both come from standard input; give one of them as a file");
+    }
+    Ok(())
+}
+
+fn given(file: &Path, args: &PassphraseArgs) -> anyhow::Result<Given> {
+    one_from_stdin(&[Some(file), args.place()])?;
     let passphrase = secrets::passphrase(args.passphrase_file.as_deref(), args.passphrase_stdin)?;
+    must_be_about_a_passphrase(args, passphrase.as_ref())?;
     Ok(Given { content: secrets::content(file)?, passphrase, remember: !args.no_remember })
 }
 

@@ -6,6 +6,7 @@ pub mod apps;
 pub mod instance;
 pub mod postgres;
 pub mod remote;
+pub mod small_disk;
 pub mod sshd;
 pub mod world;
 
