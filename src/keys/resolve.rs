@@ -65,7 +65,7 @@ impl Keyring for KeyService {
         }
         match self.records.note_answer(name, version.generation, &self.user, service).await {
             Ok(true) => {
-                tracing::info!(key = %name, new = version.fingerprint, "the rotated key was seen to work; the one before was dropped")
+                tracing::info!(key = %name, new = version.fingerprint, "the rotated key was seen to work; the one before was dropped");
             }
             Ok(false) => {}
             Err(failure) => tracing::warn!(key = %name, %failure, "that a rotated key works could not be noted"),
@@ -81,7 +81,7 @@ impl KeyService {
             return Ok(key);
         }
         if let Some(sealed) = self.records.sealed(name).await? {
-            return self.from_store(name, sealed).await;
+            return self.open_stored(name, sealed).await;
         }
         match elsewhere.resolve(elsewhere.after(), name, given).await? {
             Some(key) => Ok(key),
@@ -89,7 +89,7 @@ impl KeyService {
         }
     }
 
-    async fn from_store(&self, name: &KeyName, sealed: SealedKey) -> Result<ResolvedKey, KeyError> {
+    async fn open_stored(&self, name: &KeyName, sealed: SealedKey) -> Result<ResolvedKey, KeyError> {
         let state = HeldBack { generation: sealed.generation, remembered: sealed.current.sealed_passphrase.is_some() };
         let mut key = match (self.unlocked(name, sealed.generation, sealed.current).await, &sealed.previous) {
             (Ok(key), _) => key,

@@ -120,7 +120,7 @@ impl KeyService {
                 Ok(Some(record)) => after.push(record),
                 Ok(None) => {}
                 Err(error) => {
-                    tracing::warn!(key = %name, source = source.word(), %error, "a key elsewhere is not shown")
+                    tracing::warn!(key = %name, source = source.word(), %error, "a key elsewhere is not shown");
                 }
             }
         }
@@ -234,11 +234,11 @@ impl KeyService {
         make: impl FnOnce() -> Result<(Pem, Protection), KeyError> + Send + 'static,
     ) -> Result<SealedMaterial, KeyError> {
         let ring = Arc::clone(&self.ring);
-        let made = tokio::task::spawn_blocking(move || {
+        let sealed = tokio::task::spawn_blocking(move || {
             let (pem, protection) = make()?;
             seal::seal(&ring, &pem, &protection)
         });
-        made.await.map_err(Failure::internal)?
+        sealed.await.map_err(Failure::internal)?
     }
 
     pub(super) async fn add(

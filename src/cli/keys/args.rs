@@ -103,7 +103,7 @@ pub(super) enum KeysCommand {
         /// Its name.
         name: KeyName,
     },
-    /// Move all keys to the first master key of APPFERRY_MASTER_KEY_FILE. Can be interrupted and run again.
+    /// Move all keys to the first master key of `APPFERRY_MASTER_KEY_FILE`. Can be interrupted and run again.
     Rewrap,
     /// Show the audit log: who did what with which key and host, and when.
     Audit(AuditArgs),
@@ -157,7 +157,7 @@ pub(super) struct PassphraseArgs {
     /// Read that passphrase from standard input.
     #[arg(long)]
     pub(super) passphrase_stdin: bool,
-    /// Do not keep the passphrase: it must be given in GIT_SYNC_AUTH_SSH_KEY_PASSPHRASE(_FILE) at each start.
+    /// Do not keep the passphrase: it must be given in `GIT_SYNC_AUTH_SSH_KEY_PASSPHRASE(_FILE)` at each start.
     #[arg(long)]
     pub(super) no_remember: bool,
 }

@@ -65,7 +65,7 @@ async fn nobody_reads() {
     {
         return;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Whether somebody still reads.

@@ -6,6 +6,7 @@ mod log;
 mod secrets;
 mod shown;
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -167,12 +168,14 @@ async fn answer(service: &KeyService, command: KeysCommand) -> anyhow::Result<(S
 fn rewrapped(done: &Rewrapped) -> (String, ExitCode) {
     let mut text = format!("{} key pairs were moved to the master key {}.\n", done.moved, done.to);
     for (id, count) in &done.left {
-        text.push_str(&format!(
-            "{count} are left: they need the master key {id}, which was not given; add its file to APPFERRY_MASTER_KEY_FILE and run this again.\n"
-        ));
+        let _infallible = writeln!(
+            text,
+            "{count} are left: they need the master key {id}, which was not given; add its file to APPFERRY_MASTER_KEY_FILE and run this again."
+        );
     }
     for record in &done.damaged {
-        text.push_str(&format!("The record {record} does not open: it was altered or damaged; put back a backup.\n"));
+        let _infallible =
+            writeln!(text, "The record {record} does not open: it was altered or damaged; put back a backup.");
     }
     let complete = done.left.is_empty() && done.damaged.is_empty();
     if complete {

@@ -48,7 +48,7 @@ pub(super) fn details(key: &KeyRecord) -> String {
         lines.push(("Rotation", rotation(&key.pair)));
         lines.push(("Previous", format!("{}, {} bits, {}", previous.kind, previous.bits, previous.fingerprint)));
     }
-    lines.into_iter().map(|(label, value)| format!("{label:<12} {value}\n")).collect()
+    lines.into_iter().fold(String::new(), |text, (label, value)| format!("{text}{label:<12} {value}\n"))
 }
 
 fn pair_lines(pair: &PairRecord) -> [(&'static str, String); 4] {

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::{skip, wait_for};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// With characters that a URL has to encode.
 const PASSWORD: &str = "p@ss:w/rd";
 
