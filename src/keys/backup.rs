@@ -4,27 +4,17 @@
 //! the master key, and needs none: what is put back is sealed anew.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read as _, Write as _};
 use std::iter;
 
-use age::secrecy::{ExposeSecret as _, SecretString};
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use zeroize::Zeroizing;
+use age::secrecy::SecretString;
+use serde::Serialize;
 
+use super::backup_file::{Content, FORMAT, HostEntry, KeyEntry, PairEntry, decrypt, encrypt, encryptor};
 use super::error::KeyError;
+use super::seal;
 use super::service::KeyService;
-use super::{material, seal};
 use crate::domain::{Failure, KeyName};
-use crate::ports::{Changed, NewKey, TrustedHostKey};
-
-/// What the content says it is.
-const FORMAT: &str = "appferry keys, version 1";
-
-/// The largest backup that is read: 10,000 RSA keys are about 60 MB.
-const LARGEST: u64 = 256 << 20;
+use crate::ports::{AuditEntry, Changed, NewKey};
 
 /// Who can open a backup.
 pub enum Lock {
@@ -52,40 +42,6 @@ pub enum Restored {
     AlreadyThere,
     /// Another key has the name, and stays.
     NameTaken,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Content {
-    format: String,
-    keys: Vec<KeyEntry>,
-    hosts: Vec<HostEntry>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct KeyEntry {
-    name: String,
-    created_ms: i64,
-    current: PairEntry,
-    previous: Option<PairEntry>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct PairEntry {
-    private_key: Hidden,
-    passphrase: Option<Hidden>,
-}
-
-/// A secret text. In base64, so that the reader meets no escapes, which it would take off in a buffer that nobody wipes.
-struct Hidden(Zeroizing<String>);
-
-#[derive(Serialize, Deserialize)]
-struct HostEntry {
-    host: String,
-    kind: String,
-    key: String,
-    fingerprint: String,
-    trusted_ms: i64,
-    trusted_by: String,
 }
 
 /// Why a backup cannot be made or read.
@@ -126,8 +82,12 @@ impl KeyService {
         let encryptor = encryptor(lock)?; // before anything is opened
         let content = self.content().await?;
         let keys = content.keys.len();
-        let encrypted = tokio::task::spawn_blocking(move || encrypt(encryptor, &content)).await;
-        Ok((encrypted.map_err(internal)??, keys))
+        let encrypted = tokio::task::spawn_blocking(move || encrypt(encryptor, &content)).await.map_err(internal)??;
+        let detail = Some(format!("{keys} keys"));
+        let entry =
+            AuditEntry { event: "ssh_keys_backed_up", outcome: "ok".to_owned(), detail, ..AuditEntry::default() };
+        self.records.append(entry).await.map_err(KeyError::from)?;
+        Ok((encrypted, keys))
     }
 
     /// Puts the keys of a backup back, each sealed anew; what is there already stays as it is.
@@ -135,13 +95,12 @@ impl KeyService {
     /// # Errors
     /// [`BackupError`]; nothing was changed if the backup does not open or is damaged.
     pub async fn restore(&self, file: Vec<u8>, opener: Opener) -> Result<BTreeMap<KeyName, Restored>, BackupError> {
-        let opened = tokio::task::spawn_blocking(move || decrypt(&file, &opener)).await;
-        let content = opened.map_err(internal)??;
+        let content = tokio::task::spawn_blocking(move || decrypt(&file, &opener)).await.map_err(internal)??;
         let mut keys = Vec::new();
         for entry in content.keys {
             let name =
                 KeyName::new(entry.name.as_str()).map_err(|_| BackupError::Damaged("a key's name is no name"))?;
-            if material::public_parts(&entry.current.private_key.0).is_none() {
+            if iter::once(&entry.current).chain(&entry.previous).any(|pair| pair.fingerprint().is_none()) {
                 return Err(BackupError::Damaged("a key in it is no key"));
             }
             keys.push((name, entry));
@@ -160,7 +119,7 @@ impl KeyService {
     async fn content(&self) -> Result<Content, KeyError> {
         let mut keys = Vec::new();
         for row in self.records.rows(None).await? {
-            let sealed = self.stored(&row.name).await?;
+            let Some(sealed) = self.records.sealed(&row.name).await? else { continue }; // deleted since
             let open = |material| seal::open(&self.ring, &row.name, material).map(PairEntry::from);
             let previous = sealed.previous.as_ref().map(|(_, material)| open(material)).transpose()?;
             let current = open(&sealed.current)?;
@@ -185,126 +144,28 @@ impl KeyService {
         let id = seal::new_id().map_err(KeyError::random)?;
         let (name, created_ms) = (name.clone(), entry.created_ms);
         let key = NewKey { id, name: name.clone(), created_ms, material: first, origin: "restored" };
+        let before = key.material.fingerprint.clone();
+        let mut generation = 1;
         if self.records.add(key).await? == Changed::NameTaken {
-            let there = self.records.rows(Some(&name)).await?.pop();
-            let same = there.is_some_and(|there| there.current.fingerprint == current.fingerprint);
-            return Ok(if same { Restored::AlreadyThere } else { Restored::NameTaken });
-        }
-        if let Some(current) = then {
-            self.records.rotate(&name, 1, current, created_ms, "restored").await?;
-        }
-        Ok(Restored::Added)
-    }
-}
-
-fn encryptor(lock: Lock) -> Result<age::Encryptor, BackupError> {
-    let recipients = match lock {
-        Lock::Passphrase(passphrase) => return Ok(age::Encryptor::with_user_passphrase(passphrase)),
-        Lock::Recipients(recipients) => recipients,
-    };
-    let parse = |text: String| text.parse::<age::x25519::Recipient>().map_err(|_| BackupError::Recipient(text));
-    let recipients: Vec<age::x25519::Recipient> = recipients.into_iter().map(parse).collect::<Result<_, _>>()?;
-    let borrowed = recipients.iter().map(|recipient| -> &dyn age::Recipient { recipient });
-    age::Encryptor::with_recipients(borrowed).map_err(|_| BackupError::Nobody)
-}
-
-/// Blocks: a passphrase is worked on for about a second.
-fn encrypt(encryptor: age::Encryptor, content: &Content) -> Result<Vec<u8>, BackupError> {
-    let failed = |error: io::Error| BackupError::Encrypt(error.to_string());
-    let mut encrypted = Vec::new();
-    let mut writer = encryptor.wrap_output(&mut encrypted).map_err(failed)?;
-    let mut plain = Zeroizing::new(Vec::with_capacity(plain_size(content)));
-    serde_json::to_writer(&mut *plain, content).map_err(|error| BackupError::Encrypt(error.to_string()))?;
-    writer.write_all(&plain).and_then(|()| writer.finish().map(drop)).map_err(failed)?;
-    Ok(encrypted)
-}
-
-/// Room for all of it from the start: a buffer that grows leaves copies behind.
-fn plain_size(content: &Content) -> usize {
-    let pair = |pair: &PairEntry| {
-        2 * (pair.private_key.0.len() + pair.passphrase.as_ref().map_or(0, |text| text.0.len())) + 200
-    };
-    let key = |key: &KeyEntry| 200 + pair(&key.current) + key.previous.as_ref().map_or(0, pair);
-    4096 + content.keys.iter().map(key).sum::<usize>() + 4096 * content.hosts.len()
-}
-
-/// Blocks, as [`encrypt`].
-fn decrypt(file: &[u8], opener: &Opener) -> Result<Content, BackupError> {
-    let decryptor = age::Decryptor::new_buffered(file).map_err(|_| BackupError::NotAge)?;
-    let reader = match opener {
-        Opener::Passphrase(_) if !decryptor.is_scrypt() => {
-            return Err(BackupError::Locked("it was made for recipients; give an identity file"));
-        }
-        Opener::Identities(_) if decryptor.is_scrypt() => {
-            return Err(BackupError::Locked("it was made with a passphrase; give that"));
-        }
-        Opener::Passphrase(passphrase) => {
-            let identity = age::scrypt::Identity::new(passphrase.clone());
-            decryptor.decrypt(iter::once(&identity as &dyn age::Identity))
-        }
-        Opener::Identities(text) => {
-            let file = age::IdentityFile::from_buffer(text.expose_secret().as_bytes());
-            let identities = file.map_err(|_| BackupError::Identity)?.into_identities();
-            let identities = identities.map_err(|_| BackupError::Identity)?;
-            if identities.is_empty() {
-                return Err(BackupError::Identity);
+            let Some(there) = self.records.rows(Some(&name)).await?.pop() else { return Ok(Restored::NameTaken) };
+            let mut fingerprints = iter::once(&there.current).chain(&there.previous).map(|pair| &pair.fingerprint);
+            if fingerprints.any(|fingerprint| *fingerprint == current.fingerprint) {
+                return Ok(Restored::AlreadyThere);
             }
-            decryptor.decrypt(identities.iter().map(AsRef::as_ref))
+            // Half a rotation, as an interrupted run leaves it, is made whole.
+            if then.is_none() || there.previous.is_some() || there.current.fingerprint != before {
+                return Ok(Restored::NameTaken);
+            }
+            generation = there.current.generation;
         }
-    };
-    let reader = reader.map_err(|error| match error {
-        age::DecryptError::ExcessiveWork { .. } => BackupError::Locked("its passphrase would take too long to try"),
-        _ => BackupError::Locked("the passphrase or the identity is not the right one"),
-    })?;
-    let mut plain = Zeroizing::new(Vec::with_capacity(file.len()));
-    let read = reader.take(LARGEST).read_to_end(&mut plain);
-    read.map_err(|_| BackupError::Damaged("it was altered or cut off"))?;
-    let content: Content =
-        serde_json::from_slice(&plain).map_err(|_| BackupError::Damaged("it holds something else"))?;
-    if content.format != FORMAT {
-        return Err(BackupError::Damaged("it was written by another version of appferry"));
+        let Some(current) = then else { return Ok(Restored::Added) };
+        match self.records.rotate(&name, generation, current, created_ms, "restored").await? {
+            Changed::Done => Ok(Restored::Added),
+            _ => Err(KeyError::Stale { name }),
+        }
     }
-    Ok(content)
 }
 
 fn internal(error: tokio::task::JoinError) -> BackupError {
     BackupError::Keys(Failure::internal(error).into())
-}
-
-impl From<seal::Opened> for PairEntry {
-    fn from(opened: seal::Opened) -> Self {
-        let passphrase = opened.passphrase.map(|text| Hidden(Zeroizing::new(text.expose_secret().to_owned())));
-        Self { private_key: Hidden(opened.pem), passphrase }
-    }
-}
-
-impl Serialize for Hidden {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let encoded = Zeroizing::new(BASE64_STANDARD.encode(self.0.as_bytes()));
-        serializer.serialize_str(&encoded)
-    }
-}
-
-impl<'de> Deserialize<'de> for Hidden {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let encoded = <&'de str>::deserialize(deserializer)?;
-        let no_secret = || D::Error::custom("not base64 of text");
-        let decoded = BASE64_STANDARD.decode(encoded).map_err(|_| no_secret())?;
-        // Moved, not copied.
-        String::from_utf8(decoded).map(|text| Self(Zeroizing::new(text))).map_err(|_| no_secret())
-    }
-}
-
-impl From<TrustedHostKey> for HostEntry {
-    fn from(key: TrustedHostKey) -> Self {
-        let TrustedHostKey { host, kind, key, fingerprint, trusted_ms, trusted_by } = key;
-        Self { host, kind, key, fingerprint, trusted_ms, trusted_by }
-    }
-}
-
-impl From<HostEntry> for TrustedHostKey {
-    fn from(entry: HostEntry) -> Self {
-        let HostEntry { host, kind, key, fingerprint, trusted_ms, trusted_by } = entry;
-        Self { host, kind, key, fingerprint, trusted_ms, trusted_by }
-    }
 }

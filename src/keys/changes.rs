@@ -58,6 +58,9 @@ impl KeyService {
     /// [`KeyError::InUse`] with what uses it, unless `force`; [`KeyError::Taken`], [`KeyError::Unknown`],
     /// [`KeyError::Store`].
     pub async fn rename(&self, from: &KeyName, to: &KeyName, force: bool) -> Result<KeyRecord, KeyError> {
+        if from != to {
+            self.must_not_be_hidden(to).await?;
+        }
         match self.records.rename(from, to, force).await? {
             Changed::Done => self.stored_record(to).await,
             Changed::NameTaken => Err(KeyError::Taken { name: to.clone() }),
@@ -78,7 +81,8 @@ impl KeyService {
         }
     }
 
-    /// Changes how a key is protected. `old` opens it; without, the passphrase that is given or remembered does.
+    /// Changes how a key is protected. `old` opens it, and nothing else does; without, the passphrase that is given or
+    /// remembered does.
     ///
     /// # Errors
     /// [`KeyError::Locked`], [`KeyError::WrongPassphrase`], [`KeyError::Unknown`], [`KeyError::Store`].
@@ -90,9 +94,13 @@ impl KeyService {
     ) -> Result<KeyRecord, KeyError> {
         let sealed = self.stored(name).await?.current;
         let (ring, asked, was) = (self.ring.clone(), name.clone(), sealed.wrapped_data_key.clone());
-        let old = old.or_else(|| self.given.get(name).cloned());
+        let given = self.given.get(name).cloned();
         let resealed = tokio::task::spawn_blocking(move || {
-            let pem = unlock(&asked, seal::open(&ring, &asked, &sealed)?, old)?;
+            let opened = seal::open(&ring, &asked, &sealed)?;
+            let pem = match old {
+                Some(old) => unlock_with_old(&asked, opened, old)?,
+                None => unlock(&asked, opened, given)?,
+            };
             seal::seal_as(sealed.id, &ring, pem.expose_secret(), &protection)
         });
         match self.records.reseal(name, &was, resealed.await.map_err(Failure::internal)??).await? {
@@ -175,6 +183,19 @@ impl KeyService {
             Changed::Absent => self.absent(&name).await,
         }
     }
+}
+
+/// Takes the passphrase off that somebody says is the one of now. Blocks.
+fn unlock_with_old(name: &KeyName, mut opened: seal::Opened, old: SecretString) -> Result<SecretString, KeyError> {
+    opened.passphrase = None;
+    unlock(name, opened, Some(old)).map_err(|error| match error {
+        KeyError::WrongPassphrase { name, .. } => KeyError::WrongPassphrase {
+            name,
+            what: "the passphrase that was given as the one of now",
+            remedy: "give the right one with `--old-passphrase-file`",
+        },
+        other => other,
+    })
 }
 
 /// Blocks.

@@ -112,7 +112,7 @@ impl Elsewhere {
             match source.names().await {
                 Ok(names) => found.extend(names.into_iter().map(|name| (Arc::clone(source), name))),
                 Err(failure) => {
-                    tracing::warn!(source = source.word(), %failure, "the names of the keys there are not known")
+                    tracing::warn!(source = source.word(), %failure, "the names of the keys there are not known");
                 }
             }
         }

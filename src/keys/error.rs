@@ -66,7 +66,7 @@ pub enum KeyError {
     Passphrase(&'static str),
     /// The key is encrypted, and its passphrase is neither remembered nor given.
     #[error(
-        "the key `{name}` is locked: its passphrase is not remembered; give it in GIT_SYNC_AUTH_SSH_KEY_PASSPHRASE_FILE, or let the store remember it with `appferry keys passphrase {name}`"
+        "the key `{name}` is locked: its passphrase is not remembered; give it in GIT_SYNC_AUTH_SSH_KEY_PASSPHRASE_FILE, or let the store remember it with `appferry keys passphrase {name} --old-passphrase-file FILE --passphrase-file FILE`"
     )]
     Locked {
         /// The name.

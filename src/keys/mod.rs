@@ -5,6 +5,7 @@
 //! the next question.
 
 pub mod backup;
+mod backup_file;
 mod changes;
 mod elsewhere;
 pub mod embedded;

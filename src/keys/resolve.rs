@@ -1,13 +1,14 @@
 //! From a name to a key that can log in.
 
-use std::sync::PoisonError;
+use std::collections::HashMap;
+use std::sync::{MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use secrecy::SecretString;
 
 use super::error::KeyError;
 use super::record::public_line;
-use super::service::KeyService;
+use super::service::{HeldBack, KeyService};
 use super::{material, seal};
 use crate::domain::{Failure, KeyName};
 use crate::ports::{AuditEntry, GitService, KeyUse, KeyVersion, Keyring, ResolvedKey, SealedKey, SealedMaterial};
@@ -30,6 +31,15 @@ impl Keyring for KeyService {
             return Ok(version);
         }
         if let Some(row) = self.records.rows(Some(name)).await?.pop() {
+            let state = HeldBack { generation: row.current.generation, remembered: row.current.remembered };
+            if let Some(previous) = row.previous.as_ref().filter(|_| self.is_held_back(name, state)) {
+                return Ok(KeyVersion {
+                    generation: previous.generation,
+                    fingerprint: previous.fingerprint.clone(),
+                    previous: None,
+                    source: STORE,
+                });
+            }
             return Ok(KeyVersion {
                 generation: row.current.generation,
                 fingerprint: row.current.fingerprint,
@@ -55,7 +65,7 @@ impl Keyring for KeyService {
         }
         match self.records.note_answer(name, version.generation, &self.user, service).await {
             Ok(true) => {
-                tracing::info!(key = %name, new = version.fingerprint, "the rotated key was seen to work; the one before was dropped")
+                tracing::info!(key = %name, new = version.fingerprint, "the rotated key was seen to work; the one before was dropped");
             }
             Ok(false) => {}
             Err(failure) => tracing::warn!(key = %name, %failure, "that a rotated key works could not be noted"),
@@ -71,7 +81,7 @@ impl KeyService {
             return Ok(key);
         }
         if let Some(sealed) = self.records.sealed(name).await? {
-            return self.from_store(name, sealed).await;
+            return self.open_stored(name, sealed).await;
         }
         match elsewhere.resolve(elsewhere.after(), name, given).await? {
             Some(key) => Ok(key),
@@ -79,8 +89,21 @@ impl KeyService {
         }
     }
 
-    async fn from_store(&self, name: &KeyName, sealed: SealedKey) -> Result<ResolvedKey, KeyError> {
-        let mut key = self.unlocked(name, sealed.generation, sealed.current).await?;
+    async fn open_stored(&self, name: &KeyName, sealed: SealedKey) -> Result<ResolvedKey, KeyError> {
+        let state = HeldBack { generation: sealed.generation, remembered: sealed.current.sealed_passphrase.is_some() };
+        let mut key = match (self.unlocked(name, sealed.generation, sealed.current).await, &sealed.previous) {
+            (Ok(key), _) => key,
+            // The one before is valid until the new one has been seen to work.
+            (Err(error), Some((generation, previous))) if is_lock(&error) => {
+                let Ok(previous) = self.unlocked(name, *generation, previous.clone()).await else { return Err(error) };
+                tracing::warn!(key = %name, %error, "the key before the rotation is used");
+                self.report_lock(name, &error).await;
+                self.held_back().insert(name.clone(), state);
+                return Ok(previous);
+            }
+            (Err(error), _) => return Err(error),
+        };
+        self.held_back().remove(name);
         if let Some((generation, previous)) = sealed.previous {
             // A previous pair that cannot be opened is no reason to do without the new one.
             match self.unlocked(name, generation, previous).await {
@@ -93,10 +116,8 @@ impl KeyService {
 
     /// That a key stays locked is a row in the audit log, once until this process ends.
     async fn report_lock(&self, name: &KeyName, error: &KeyError) {
-        let is_lock = matches!(error, KeyError::Locked { .. } | KeyError::WrongPassphrase { .. })
-            || matches!(error, KeyError::Elsewhere { error, .. } if error.is_about_the_passphrase());
         let first = || self.locked.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
-        if !is_lock || !first() {
+        if !is_lock(error) || !first() {
             return;
         }
         let entry = AuditEntry {
@@ -109,6 +130,14 @@ impl KeyService {
         if let Err(failure) = self.records.append(entry).await {
             tracing::warn!(key = %name, %failure, "that a key is locked could not be noted");
         }
+    }
+
+    fn held_back(&self) -> MutexGuard<'_, HashMap<KeyName, HeldBack>> {
+        self.held_back.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_held_back(&self, name: &KeyName, state: HeldBack) -> bool {
+        self.held_back().get(name) == Some(&state)
     }
 
     /// The key pair in `sealed`, ready to log in.
@@ -127,6 +156,15 @@ impl KeyService {
         });
         let private_pem = opened.await.map_err(Failure::internal)??;
         Ok(ResolvedKey { name, generation, private_pem, public_line, fingerprint, source: STORE, previous: None })
+    }
+}
+
+/// Whether it is the passphrase that keeps the key closed.
+fn is_lock(error: &KeyError) -> bool {
+    match error {
+        KeyError::Locked { .. } | KeyError::WrongPassphrase { .. } => true,
+        KeyError::Elsewhere { error, .. } => error.is_about_the_passphrase(),
+        _ => false,
     }
 }
 

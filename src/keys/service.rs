@@ -11,12 +11,12 @@ use super::elsewhere::Elsewhere;
 use super::error::{KeyError, UnknownKey};
 use super::material::{self, KeyKind, Pem};
 use super::protection::Protection;
-use super::record::KeyRecord;
+use super::record::{KeyRecord, LastUse, shown_time};
 use super::ring::MasterRing;
 use super::seal;
 use crate::domain::{Failure, KeyName};
 use crate::key_sources::KeySources;
-use crate::ports::{AuditLog, Changed, HostTrust, KeyRecords, NewKey, SealedMaterial};
+use crate::ports::{AuditFilter, AuditLog, AuditRow, Changed, HostTrust, KeyRecords, NewKey, SealedMaterial};
 
 /// All that a store keeps.
 pub trait Records: KeyRecords + HostTrust + AuditLog {}
@@ -35,6 +35,15 @@ pub struct KeyService {
     pub(super) elsewhere: Elsewhere,
     /// Keys whose lock has been reported in the audit log: once is enough.
     pub(super) locked: Arc<Mutex<HashSet<KeyName>>>,
+    /// Rotated keys whose new pair is locked here, so that the one before is used.
+    pub(super) held_back: Arc<Mutex<HashMap<KeyName, HeldBack>>>,
+}
+
+/// The state of a new pair that is locked: another state may be another answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct HeldBack {
+    pub(super) generation: u32,
+    pub(super) remembered: bool,
 }
 
 impl KeyService {
@@ -48,6 +57,7 @@ impl KeyService {
             user: "somebody".into(),
             elsewhere: Elsewhere::default(),
             locked: Arc::default(),
+            held_back: Arc::default(),
         }
     }
 
@@ -110,12 +120,12 @@ impl KeyService {
                 Ok(Some(record)) => after.push(record),
                 Ok(None) => {}
                 Err(error) => {
-                    tracing::warn!(key = %name, source = source.word(), %error, "a key elsewhere is not shown")
+                    tracing::warn!(key = %name, source = source.word(), %error, "a key elsewhere is not shown");
                 }
             }
         }
         for record in before.iter_mut().chain(&mut after) {
-            record.used_by = self.records.claimants(&record.name).await?;
+            self.add_uses(record).await?;
         }
         let stored = self.records.rows(None).await?.into_iter().map(KeyRecord::from);
         let mut all: Vec<KeyRecord> = before.into_iter().chain(stored).chain(after).collect();
@@ -137,8 +147,22 @@ impl KeyService {
             },
         };
         let Some(mut record) = found else { return Err(self.absent(name).await) };
-        record.used_by = self.records.claimants(name).await?;
+        self.add_uses(&mut record).await?;
         Ok(record)
+    }
+
+    /// What uses a key elsewhere, and when it was used last, is known here alone.
+    async fn add_uses(&self, record: &mut KeyRecord) -> Result<(), KeyError> {
+        record.used_by = self.records.claimants(&record.name).await?;
+        let (event, key) = (Some("ssh_key_used".to_owned()), Some(record.name.to_string()));
+        let rows = self.records.audit(&AuditFilter { event, key, ..AuditFilter::default() }).await?;
+        let is_this = |row: &AuditRow| {
+            row.outcome == "ok" && row.detail.as_ref().is_some_and(|text| text.starts_with(&record.pair.fingerprint))
+        };
+        let last = rows.into_iter().rev().find(is_this);
+        record.last_used =
+            last.map(|row| LastUse { at: shown_time(row.at_ms), purpose: row.purpose.unwrap_or_default() });
+        Ok(())
     }
 
     /// What is shown of the stored key of exactly this name.
@@ -188,10 +212,19 @@ impl KeyService {
     }
 
     pub(super) async fn must_be_free(&self, name: &KeyName) -> Result<(), KeyError> {
+        self.must_not_be_hidden(name).await?;
         if self.records.rows(Some(name)).await?.is_empty() {
             Ok(())
         } else {
             Err(KeyError::Taken { name: name.clone() })
+        }
+    }
+
+    /// A stored key would never be used under a name that the secrets folder has.
+    pub(super) async fn must_not_be_hidden(&self, name: &KeyName) -> Result<(), KeyError> {
+        match self.elsewhere.before() {
+            Some(folder) if folder.find(name).await?.is_some() => Err(KeyError::Taken { name: name.clone() }),
+            _ => Ok(()),
         }
     }
 
@@ -201,11 +234,11 @@ impl KeyService {
         make: impl FnOnce() -> Result<(Pem, Protection), KeyError> + Send + 'static,
     ) -> Result<SealedMaterial, KeyError> {
         let ring = Arc::clone(&self.ring);
-        let made = tokio::task::spawn_blocking(move || {
+        let sealed = tokio::task::spawn_blocking(move || {
             let (pem, protection) = make()?;
             seal::seal(&ring, &pem, &protection)
         });
-        made.await.map_err(Failure::internal)?
+        sealed.await.map_err(Failure::internal)?
     }
 
     pub(super) async fn add(

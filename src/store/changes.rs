@@ -65,7 +65,7 @@ async fn rename(
     if row!(c, (String,), "SELECT id FROM keys WHERE name = $1 AND id <> $2", to.as_str(), id.as_str())?.is_some() {
         return Ok(Changed::NameTaken);
     }
-    if force {
+    if force && from != to {
         execute!(c, "DELETE FROM key_users WHERE key_id = $1", id.as_str())?;
     }
     execute!(c, "UPDATE keys SET name = $1 WHERE id = $2", to.as_str(), id.as_str())?;

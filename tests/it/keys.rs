@@ -4,9 +4,19 @@
 
 mod at_rest;
 mod audit;
+mod backup;
+mod backup_files;
+mod changes;
+mod command_line;
 mod damage;
+mod elsewhere;
+mod following;
 mod import;
 mod master_keys;
+mod passphrases;
+mod postgres;
+mod rewrap;
+mod rotation;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,13 +27,16 @@ use std::process::{Command, Stdio};
 
 use appferry::config::{KeyStoreConfig, MasterKeySources};
 use appferry::domain::{Failure, FailureClass, KeyName};
-use appferry::keys::{KeyError, KeyKind, KeyService, MasterKeyError, Protection, envelope::Field};
-use appferry::ports::{KeyUse, Keyring};
+use appferry::keys::{
+    Given, KeyError, KeyKind, KeyRecord, KeyService, MasterKeyError, PassphraseState, Protection, envelope::Field,
+};
+use appferry::ports::{AuditFilter, KeyUse, Keyring};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use tempfile::TempDir;
+use zeroize::Zeroizing;
 
 const STORE: &str = "store.sqlite";
 const MASTER_KEY: &str = "master.key";
@@ -49,6 +62,45 @@ async fn open(dir: &Path) -> KeyService {
 async fn open_with(dir: &Path, sources: &MasterKeySources) -> Result<(KeyService, Vec<String>), KeyError> {
     let config = KeyStoreConfig { master_keys: sources.clone(), ..KeyStoreConfig::embedded(dir) };
     KeyService::open(&config, "somebody@here").await
+}
+
+fn secret(text: &str) -> SecretString {
+    SecretString::from(text)
+}
+
+/// Protection by a passphrase, kept or not.
+fn protected(passphrase: &str, remember: bool) -> Protection {
+    Protection::new(secret(passphrase), remember).unwrap()
+}
+
+async fn made(service: &KeyService, key: &str) -> KeyRecord {
+    service.generate(&name(key), KeyKind::Ed25519, Protection::None).await.unwrap()
+}
+
+/// A file that the real `ssh-keygen` made, and its fingerprint.
+fn made_by_openssh(kind: &str, passphrase: &str) -> (Vec<u8>, String) {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("id");
+    ssh_keygen(&["-q", "-t", kind, "-N", passphrase, "-C", "", "-f"], &file);
+    let shown = ssh_keygen(&["-lf"], &dir.path().join("id.pub"));
+    (fs::read(&file).unwrap(), shown.split(' ').nth(1).unwrap().to_owned())
+}
+
+fn given(content: &[u8], passphrase: Option<&str>, remember: bool) -> Given {
+    Given { content: Zeroizing::new(content.to_vec()), passphrase: passphrase.map(secret), remember }
+}
+
+/// The public key, without its name, that `ssh-keygen` derives from an unencrypted private key.
+fn derived(pem: &SecretString) -> String {
+    let dir = TempDir::new().unwrap();
+    let private = private_file(&dir, pem.expose_secret());
+    ssh_keygen(&["-yf"], &private).trim_end().to_owned()
+}
+
+/// Event and detail of all rows about keys.
+async fn audit_rows(service: &KeyService) -> Vec<String> {
+    let rows = service.audit_log().audit(&AuditFilter::default()).await.unwrap();
+    rows.into_iter().map(|row| format!("{} {}", row.event, row.detail.unwrap_or_default())).collect()
 }
 
 async fn refusal(dir: &Path, sources: &MasterKeySources) -> KeyError {

@@ -1,6 +1,6 @@
 //! The arguments of `appferry keys`. A passphrase or a private key is never one of them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 
@@ -89,13 +89,13 @@ pub(super) enum KeysCommand {
         #[command(flatten)]
         passphrase: PassphraseArgs,
         /// Make the new key without a passphrase, although the one before has one.
-        #[arg(long, conflicts_with_all = ["passphrase_file", "passphrase_stdin", "no_remember"])]
+        #[arg(long, conflicts_with_all = ["file", "passphrase_file", "passphrase_stdin", "no_remember"])]
         no_passphrase: bool,
         /// End the rotation: drop the key before.
-        #[arg(long, conflicts_with_all = ["kind", "bits", "file", "passphrase_file", "passphrase_stdin", "no_passphrase", "undo"])]
+        #[arg(long, conflicts_with_all = ["kind", "bits", "file", "PassphraseArgs", "no_passphrase", "undo"])]
         confirm: bool,
         /// Take the rotation back: drop the new key.
-        #[arg(long, conflicts_with_all = ["kind", "bits", "file", "passphrase_file", "passphrase_stdin", "no_passphrase"])]
+        #[arg(long, conflicts_with_all = ["kind", "bits", "file", "PassphraseArgs", "no_passphrase"])]
         undo: bool,
     },
     /// Delete a key that nothing uses.
@@ -103,7 +103,7 @@ pub(super) enum KeysCommand {
         /// Its name.
         name: KeyName,
     },
-    /// Move all keys to the first master key of APPFERRY_MASTER_KEY_FILE. Can be interrupted and run again.
+    /// Move all keys to the first master key of `APPFERRY_MASTER_KEY_FILE`. Can be interrupted and run again.
     Rewrap,
     /// Show the audit log: who did what with which key and host, and when.
     Audit(AuditArgs),
@@ -157,7 +157,7 @@ pub(super) struct PassphraseArgs {
     /// Read that passphrase from standard input.
     #[arg(long)]
     pub(super) passphrase_stdin: bool,
-    /// Do not keep the passphrase: it must be given in GIT_SYNC_AUTH_SSH_KEY_PASSPHRASE(_FILE) at each start.
+    /// Do not keep the passphrase: it must be given in `GIT_SYNC_AUTH_SSH_KEY_PASSPHRASE(_FILE)` at each start.
     #[arg(long)]
     pub(super) no_remember: bool,
 }
@@ -194,6 +194,13 @@ pub(super) struct AuditArgs {
     /// The last so many rows.
     #[arg(long, value_name = "ROWS", default_value_t = 1_000)]
     pub(super) last: u32,
+}
+
+impl PassphraseArgs {
+    /// Where it comes from; `-` is standard input.
+    pub(super) fn place(&self) -> Option<&Path> {
+        if self.passphrase_stdin { Some(Path::new("-")) } else { self.passphrase_file.as_deref() }
+    }
 }
 
 impl KindArgs {
@@ -250,7 +257,12 @@ mod tests {
     fn a_rotation_is_begun_confirmed_or_taken_back_but_not_two_of_these() {
         assert!(parse(&["rotate", "k"]).is_ok() && parse(&["rotate", "k", "--confirm"]).is_ok());
         assert!(parse(&["rotate", "k", "--confirm", "--undo"]).is_err());
-        assert!(parse(&["rotate", "k", "--confirm", "--type", "rsa"]).is_err());
+        for end in ["--confirm", "--undo"] {
+            for with in [&["--type", "rsa"][..], &["--no-remember"], &["--passphrase-stdin"], &["--no-passphrase"]] {
+                assert!(parse(&[&["rotate", "k", end], with].concat()).is_err(), "{end} {with:?}");
+            }
+        }
+        assert!(parse(&["rotate", "k", "--file", "f", "--no-passphrase"]).is_err());
         assert!(parse(&["rotate", "k", "--file", "f", "--type", "rsa"]).is_err());
     }
 

@@ -1,5 +1,6 @@
 //! Backups of the key store at the command line.
 
+use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -86,7 +87,7 @@ impl Restore {
                 Restored::AlreadyThere => "there already",
                 Restored::NameTaken => "NOT put back: another key has that name; rename that one and run this again",
             };
-            text.push_str(&format!("{name}: {words}\n"));
+            let _infallible = writeln!(text, "{name}: {words}");
         }
         let complete = report.values().all(|restored| *restored != Restored::NameTaken);
         Ok((text, if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE }))

@@ -1,9 +1,12 @@
 //! The audit log at the command line.
 
 use std::io;
+use std::os::fd::AsFd as _;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use tokio::io::Interest;
+use tokio::net::unix::pipe;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::AuditArgs;
@@ -31,20 +34,38 @@ pub(super) async fn show(service: &KeyService, args: &AuditArgs) -> anyhow::Resu
     }
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    filter.after = rows.last().map(|row| row.id).or(Some(0));
+    let seen = match args.last {
+        0 => log.audit(&AuditFilter { last: Some(1), ..filter.clone() }).await?.last().map(|row| row.id),
+        _ => rows.last().map(|row| row.id),
+    };
+    filter.after = seen.or(Some(0));
     filter.last = Some(u32::MAX);
+    let gone = nobody_reads();
+    tokio::pin!(gone);
     let mut shown = say(&rows, args.json)?;
     while shown {
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
             _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
+            () = &mut gone => break,
         }
         let rows = log.audit(&filter).await?;
         filter.after = rows.last().map(|row| row.id).or(filter.after);
         shown = say(&rows, args.json)?;
     }
     Ok(String::new())
+}
+
+/// Ends when the reader of standard output has closed it; never where that cannot be known, as with a file.
+async fn nobody_reads() {
+    let pipe = io::stdout().as_fd().try_clone_to_owned().and_then(pipe::Sender::from_owned_fd_unchecked);
+    if let Ok(pipe) = pipe
+        && pipe.ready(Interest::ERROR).await.is_ok()
+    {
+        return;
+    }
+    std::future::pending::<()>().await;
 }
 
 /// Whether somebody still reads.

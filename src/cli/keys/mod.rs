@@ -6,9 +6,12 @@ mod log;
 mod secrets;
 mod shown;
 
+use std::fmt::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::bail;
+use secrecy::SecretString;
 
 use super::output;
 use crate::config::{KeyStoreConfig, account_name};
@@ -41,7 +44,7 @@ pub(super) async fn run(args: KeysArgs, config: &KeyStoreConfig) -> anyhow::Resu
 enum Task {
     Generate(KeyName, KeyKind, Protection),
     Import(KeyName, Given),
-    Passphrase(KeyName, Option<secrecy::SecretString>, Protection),
+    Passphrase(KeyName, Option<SecretString>, Protection),
     Rotate(KeyName, Replacement),
     Backup(backup::Backup),
     Restore(backup::Restore),
@@ -56,6 +59,7 @@ fn prepare(command: KeysCommand) -> anyhow::Result<Task> {
         }
         KeysCommand::Import { name, file, passphrase } => Task::Import(name, given(&file, &passphrase)?),
         KeysCommand::Passphrase { name, old_passphrase_file, passphrase, remove } => {
+            one_from_stdin(&[old_passphrase_file.as_deref(), passphrase.place()])?;
             let old = secrets::passphrase(old_passphrase_file.as_deref(), false)?;
             let protection = match new_protection(&passphrase)? {
                 Some(protection) => protection,
@@ -87,17 +91,29 @@ fn prepare(command: KeysCommand) -> anyhow::Result<Task> {
 
 fn new_protection(args: &PassphraseArgs) -> anyhow::Result<Option<Protection>> {
     let passphrase = secrets::passphrase(args.passphrase_file.as_deref(), args.passphrase_stdin)?;
-    if passphrase.is_none() && args.no_remember {
-        bail!("--no-remember is about a passphrase; give one with --passphrase-file or --passphrase-stdin");
-    }
+    must_be_about_a_passphrase(args, passphrase.as_ref())?;
     Ok(passphrase.map(|passphrase| Protection::new(passphrase, !args.no_remember)).transpose()?)
 }
 
-fn given(file: &std::path::Path, args: &PassphraseArgs) -> anyhow::Result<Given> {
-    if args.passphrase_stdin && file == std::path::Path::new("-") {
-        bail!("the key and its passphrase cannot both come from standard input; give one of them as a file");
+fn must_be_about_a_passphrase(args: &PassphraseArgs, passphrase: Option<&SecretString>) -> anyhow::Result<()> {
+    if passphrase.is_none() && args.no_remember {
+        bail!("--no-remember is about a passphrase; give one with --passphrase-file or --passphrase-stdin");
     }
+    Ok(())
+}
+
+/// Standard input can be read once.
+fn one_from_stdin(places: &[Option<&Path>]) -> anyhow::Result<()> {
+    if places.iter().filter(|place| **place == Some(Path::new("-"))).count() > 1 {
+        bail!("two secrets cannot both come from standard input; give one of them as a file");
+    }
+    Ok(())
+}
+
+fn given(file: &Path, args: &PassphraseArgs) -> anyhow::Result<Given> {
+    one_from_stdin(&[Some(file), args.place()])?;
     let passphrase = secrets::passphrase(args.passphrase_file.as_deref(), args.passphrase_stdin)?;
+    must_be_about_a_passphrase(args, passphrase.as_ref())?;
     Ok(Given { content: secrets::content(file)?, passphrase, remember: !args.no_remember })
 }
 
@@ -152,12 +168,14 @@ async fn answer(service: &KeyService, command: KeysCommand) -> anyhow::Result<(S
 fn rewrapped(done: &Rewrapped) -> (String, ExitCode) {
     let mut text = format!("{} key pairs were moved to the master key {}.\n", done.moved, done.to);
     for (id, count) in &done.left {
-        text.push_str(&format!(
-            "{count} are left: they need the master key {id}, which was not given; add its file to APPFERRY_MASTER_KEY_FILE and run this again.\n"
-        ));
+        let _infallible = writeln!(
+            text,
+            "{count} are left: they need the master key {id}, which was not given; add its file to APPFERRY_MASTER_KEY_FILE and run this again."
+        );
     }
     for record in &done.damaged {
-        text.push_str(&format!("The record {record} does not open: it was altered or damaged; put back a backup.\n"));
+        let _infallible =
+            writeln!(text, "The record {record} does not open: it was altered or damaged; put back a backup.");
     }
     let complete = done.left.is_empty() && done.damaged.is_empty();
     if complete {

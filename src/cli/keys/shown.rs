@@ -48,7 +48,7 @@ pub(super) fn details(key: &KeyRecord) -> String {
         lines.push(("Rotation", rotation(&key.pair)));
         lines.push(("Previous", format!("{}, {} bits, {}", previous.kind, previous.bits, previous.fingerprint)));
     }
-    lines.into_iter().map(|(label, value)| format!("{label:<12} {value}\n")).collect()
+    lines.into_iter().fold(String::new(), |text, (label, value)| format!("{text}{label:<12} {value}\n"))
 }
 
 fn pair_lines(pair: &PairRecord) -> [(&'static str, String); 4] {
@@ -106,18 +106,20 @@ mod tests {
         let long =
             KeyRecord { last_used: Some(used), used_by: vec!["environment of prod".into()], ..key("a-longer-name") };
         insta::assert_snapshot!(table(&[key("a"), long.clone()]), @"
-        NAME           TYPE     BITS  FINGERPRINT  CREATED               LAST USED             USED BY
-        a              ed25519  256   SHA256:abc   2026-01-02T03:04:05Z  never                 nothing
-        a-longer-name  ed25519  256   SHA256:abc   2026-01-02T03:04:05Z  2026-02-02T03:04:05Z  environment
+        NAME           SOURCE  TYPE     BITS  FINGERPRINT  CREATED               LAST USED             USED BY
+        a              store   ed25519  256   SHA256:abc   2026-01-02T03:04:05Z  never                 nothing
+        a-longer-name  store   ed25519  256   SHA256:abc   2026-01-02T03:04:05Z  2026-02-02T03:04:05Z  environment of prod
         ");
         insta::assert_snapshot!(details(&long), @"
         Name         a-longer-name
+        Source       store
         Type         ed25519, 256 bits
         Fingerprint  SHA256:abc
         Public key   ssh-ed25519 AAAA a-longer-name
+        Passphrase   none
         Created      2026-01-02T03:04:05Z
         Last used    2026-02-02T03:04:05Z, git git@host:22
-        Used by      environment
+        Used by      environment of prod
         Generation   1
         ");
     }

@@ -87,6 +87,22 @@ impl Instance {
         command.output().expect("run the program")
     }
 
+    /// As [`cli`](Self::cli), with something on standard input.
+    pub fn cli_with_input(&self, args: &[&str], input: &[u8]) -> Output {
+        let mut child = self.cli_command(args).stdin(Stdio::piped()).spawn().expect("run the program");
+        // It may end without reading.
+        let _ = child.stdin.take().expect("its standard input").write_all(input);
+        child.wait_with_output().expect("its end")
+    }
+
+    /// A command of the program with its output piped, to be spawned by the test.
+    pub fn cli_command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command.args(args).env_clear().envs(&self.env);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
     /// Runs a command of the program that must work, and answers its standard output.
     pub fn cli_text(&self, args: &[&str]) -> String {
         let output = self.cli(args);

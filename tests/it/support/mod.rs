@@ -12,6 +12,7 @@ pub mod postgres;
 pub mod process;
 pub mod remote;
 pub mod search;
+pub mod small_disk;
 pub mod sshd;
 pub mod world;
 

@@ -1,57 +1,18 @@
 //! A full disk, and a kernel that watches no more folders.
 
-use std::fs::{self, File};
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use appferry::domain::FailureClass;
 use appferry::domain::status::RepositoryState;
 
 use crate::support::apps::{set, snapshot, write, write_app, write_old_app};
+use crate::support::small_disk::SmallDisk;
 use crate::support::world::World;
 use crate::support::{Dice, PATIENCE, run, skip};
 
 const SCREEN: &str = "PO App/screens/Screen 1/meta.json";
-
-/// A small file system of its own, unmounted when this is dropped.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    /// Mounts one of that size over a folder; `None` where that is not allowed.
-    fn over(folder: &Path, size: &str) -> Option<Self> {
-        let at = folder.display().to_string();
-        let mounted = run("mount", &["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs", &at], Path::new("/"), b"");
-        if mounted.status.success() {
-            return Some(Self(folder.to_owned()));
-        }
-        skip("mounting a small file system needs root");
-        None
-    }
-
-    fn resize(&self, size: &str) {
-        let at = self.0.display().to_string();
-        let done = run("mount", &["-o", &format!("remount,size={size}"), &at], Path::new("/"), b"");
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    }
-
-    /// Fills what is free, to the last page.
-    fn fill(&self) -> PathBuf {
-        let path = self.0.join("filler");
-        let mut file = File::create(&path).expect("make the filler");
-        for chunk in [1 << 20, 1 << 16, 1 << 12] {
-            while file.write_all(&vec![b'x'; chunk]).is_ok() {}
-        }
-        path
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
-    }
-}
 
 fn noise(bytes: usize) -> Vec<u8> {
     let mut dice = Dice::new();
