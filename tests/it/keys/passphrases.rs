@@ -1,6 +1,7 @@
 //! Keys that are brought in or protected with a passphrase, and how they open.
 
 use super::*;
+use crate::support::search::holds;
 
 const RIGHT: &str = "right horse battery";
 const WRONG: &str = "wrong horse battery";

@@ -3,6 +3,7 @@
 use super::*;
 use crate::support::instance::Instance;
 use crate::support::postgres::Postgres;
+use crate::support::search::holds;
 
 #[test]
 fn the_store_may_be_a_database_and_its_password_is_in_no_output() {
