@@ -1,5 +1,6 @@
 //! What is shown of keys.
 
+use crate::cli::output;
 use crate::keys::{KeyRecord, PairRecord};
 
 const COLUMNS: usize = 8;
@@ -11,13 +12,7 @@ pub(super) fn table(keys: &[KeyRecord]) -> String {
     let header =
         ["NAME", "SOURCE", "TYPE", "BITS", "FINGERPRINT", "CREATED", "LAST USED", "USED BY"].map(str::to_owned);
     let rows: Vec<[String; COLUMNS]> = std::iter::once(header).chain(keys.iter().map(row)).collect();
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
-    let widths: Vec<usize> = (0..COLUMNS).map(|column| width(column).unwrap_or(0)).collect();
-    let aligned = |row: &[String; COLUMNS]| {
-        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}")).collect();
-        format!("{}\n", cells.join("  ").trim_end())
-    };
-    rows.iter().map(aligned).collect()
+    output::table(&rows)
 }
 
 fn row(key: &KeyRecord) -> [String; COLUMNS] {

@@ -2,6 +2,7 @@
 
 mod contract;
 mod postgres;
+mod upgrade;
 
 use appferry::domain::KeyName;
 use appferry::ports::{Changed, KeyRecords as _, KeyUse, NewKey, SealedMaterial};
