@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::args::StatusArgs;
 use super::output::{plain, say};
-use crate::domain::status::{AppState, AppStatus, ErrorStatus, RepositoryStatus, Status};
+use crate::domain::status::{AppState, AppStatus, ErrorStatus, KeyStatus, RepositoryStatus, Status};
 
 /// With more apps than this only those are listed that are not in sync.
 const LISTED_WHOLE: usize = 50;
@@ -28,6 +28,17 @@ fn render(status: &Status, all: bool) -> String {
     text
 }
 
+/// Name, fingerprint, where it is if not in the store, and a rotation under way.
+fn shown_key(key: &KeyStatus) -> String {
+    let fingerprint = key.fingerprint.as_deref().unwrap_or("not found");
+    let source = match key.source.as_deref() {
+        None | Some("store") => String::new(),
+        Some(source) => format!("  ({source})"),
+    };
+    let rotation = key.previous.as_ref().map(|previous| format!("  rotated; {previous} stays valid"));
+    format!("{}  {fingerprint}{source}{}", key.name, rotation.unwrap_or_default())
+}
+
 fn render_repository(text: &mut String, repository: &RepositoryStatus) {
     let mut line = |label: &str, value: &str| {
         if !value.is_empty() {
@@ -40,7 +51,7 @@ fn render_repository(text: &mut String, repository: &RepositoryStatus) {
         &format!("{}{}", repository.branch, if repository.locked { " (locked: apps are read-only here)" } else { "" }),
     );
     if let Some(key) = &repository.key {
-        line("key", &format!("{}  {}", key.name, key.fingerprint.as_deref().unwrap_or("not in the store")));
+        line("key", &shown_key(key));
     }
     line("apps folder", &repository.apps_dir);
     line("state", &state(repository));
@@ -92,7 +103,7 @@ fn words_of(state: &impl serde::Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::status::{KeyStatus, RepositoryState};
+    use crate::domain::status::RepositoryState;
     use crate::domain::{Failure, FailureClass};
 
     fn app(name: &str, state: AppState, reason: Option<&str>) -> AppStatus {
@@ -108,6 +119,7 @@ mod tests {
                 name: "MyKey".into(),
                 fingerprint: Some("SHA256:abc".into()),
                 source: Some("store".into()),
+                previous: None,
             }),
             state: RepositoryState::Blocked,
             summary: "the server does not accept the key".into(),
@@ -155,6 +167,15 @@ apps        2, 1 in sync
   Git_Sync  held  x.json does not\u{fffd}[1m parse
 ";
         assert_eq!(render(&example(), false), expected);
+    }
+
+    #[test]
+    fn a_rotated_key_shows_that_the_one_before_stays_valid() {
+        let mut key = KeyStatus { name: "k".into(), fingerprint: Some("SHA256:new".into()), ..KeyStatus::default() };
+        key.source = Some("folder".into());
+        assert_eq!(shown_key(&key), "k  SHA256:new  (folder)");
+        (key.source, key.previous) = (Some("store".into()), Some("SHA256:old".into()));
+        assert_eq!(shown_key(&key), "k  SHA256:new  rotated; SHA256:old stays valid");
     }
 
     #[test]

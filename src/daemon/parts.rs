@@ -111,7 +111,7 @@ pub(super) async fn worker(
         apps_dir: sync.apps_dir.display().to_string(),
         prefix: sync.prefix.clone(),
         locked: sync.locked,
-        key: key_name(sync).map(|name| KeyStatus { name: name.to_string(), fingerprint: None, source: None }),
+        key: key_name(sync).map(|name| KeyStatus { name: name.to_string(), ..KeyStatus::default() }),
     };
     let pace = Pace { poll_interval: sync.poll_interval, debounce: sync.debounce };
     Ok(Worker::new(engine, (remote, audit), Box::new(FolderHints { watcher, hints }), face, pace))
@@ -213,6 +213,7 @@ pub(super) async fn describe_key(key: &mut KeyStatus, keys: &KeyService) {
     if let Ok(found) = keys.version(&name).await {
         key.fingerprint = Some(found.fingerprint);
         key.source = Some(found.source.to_owned());
+        key.previous = found.previous;
     }
 }
 

@@ -53,14 +53,17 @@ pub struct RepositoryStatus {
 }
 
 /// The key of a repository.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyStatus {
     /// Its name.
     pub name: String,
     /// `SHA256:…`; `None` while the name is not in the store.
     pub fingerprint: Option<String>,
-    /// Where the name was found: `store`.
+    /// Where the name was found: `store`, `folder`, `vault`.
     pub source: Option<String>,
+    /// While the key is being rotated: the fingerprint of the key before, which stays valid.
+    #[serde(default)]
+    pub previous: Option<String>,
 }
 
 /// What a repository is doing.

@@ -74,7 +74,7 @@ fn away(place: &str, doing: &str, said: &str) -> Failure {
     Failure::new(
         FailureClass::Connect,
         format!("{doing}: the key store's database {place} does not answer ({said})"),
-        "check that it runs and is reached from here; it is tried again by itself",
+        "check that it runs and can be reached from here; a running service tries again by itself",
     )
 }
 

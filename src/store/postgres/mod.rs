@@ -6,9 +6,9 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
-use sqlx::ConnectOptions as _;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions as _, Connection as _};
 
 use crate::domain::{Failure, FailureClass};
 
@@ -29,16 +29,21 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 pub(super) async fn open(url: &SecretString) -> Result<(PgPool, String), Failure> {
     let options = options(url)?;
     let place = format!("{}:{}/{}", options.get_host(), options.get_port(), options.get_database().unwrap_or("-"));
+    greet(&options).await.map_err(|e| failure(&place, "opening the key store", &e))?;
     let pool = PgPoolOptions::new()
         .max_connections(MAX_CONNECTIONS)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .idle_timeout(IDLE_TIMEOUT)
-        .connect_with(options)
-        .await
-        .map_err(|e| failure(&place, "opening the key store", &e))?;
+        .connect_lazy_with(options);
     // sqlx takes an advisory lock meanwhile: two instances may start at once.
     MIGRATIONS.run(&pool).await.map_err(|e| error::migration(&place, &e))?;
     Ok((pool, place))
+}
+
+/// One connection by itself: a pool goes on trying for all of its time although the server has said no.
+async fn greet(options: &PgConnectOptions) -> Result<(), sqlx::Error> {
+    let connected = tokio::time::timeout(ACQUIRE_TIMEOUT, options.connect()).await;
+    connected.map_err(|_| sqlx::Error::PoolTimedOut)??.close().await
 }
 
 /// What the library says about a bad URL may quote it: it is not passed on.
