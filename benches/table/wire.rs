@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use appferry::domain::{BranchName, Failure, KeyName, RepoUrl};
 use appferry::git::local::LocalRepo;
-use appferry::git::remote::{Access, Settings, TimeLimits, open};
+use appferry::git::remote::{Access, Settings, TimeLimits, Web, open};
 use appferry::ports::{KeyUse, Keyring, LocalRepository as _, RefOutcome, RefUpdate, Remote, RemoteTip, ResolvedKey};
 use appferry::ssh::{HostKeys, Sessions};
 
@@ -72,6 +72,8 @@ fn remote(url: &str, local: &Arc<LocalRepo>, sessions: &Arc<Sessions>) -> Arc<dy
         local: Arc::clone(local) as _,
         sessions: Arc::clone(sessions) as _,
         access: Access::Key(KeyName::new("bench").unwrap()),
+        writes: true,
+        web: Web::default(),
         limits: TimeLimits::default(),
     })
     .unwrap()
