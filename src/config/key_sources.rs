@@ -25,7 +25,9 @@ pub(super) fn read(settings: &Settings, files: &dyn Files, findings: &mut Findin
 
 fn folder(setting: &Setting, files: &dyn Files, findings: &mut Findings) -> Option<PathBuf> {
     let Some(path) = findings.path(setting) else {
-        return files.exists(Path::new(DEFAULT_FOLDER)).then(|| PathBuf::from(DEFAULT_FOLDER));
+        // With the dot, a folder that may not be searched is as good as none: it holds nothing for this user.
+        let can_be_searched = files.exists(&Path::new(DEFAULT_FOLDER).join("."));
+        return can_be_searched.then(|| PathBuf::from(DEFAULT_FOLDER));
     };
     if !files.exists(&path) {
         let problem = format!("there is no folder {}; mount it, or leave the variable out", path.display());

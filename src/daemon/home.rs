@@ -14,6 +14,8 @@ const LONGEST_NAME: usize = 64;
 pub(super) struct Home {
     folder: PathBuf,
     instance: String,
+    /// Tells instances of the same name apart, where several share a key store.
+    id: String,
     /// The kernel takes the lock back when the process ends, however it ends.
     _lock: File,
 }
@@ -38,7 +40,8 @@ impl Home {
             );
         }
         let instance = fixed_name(folder, wanted_name)?;
-        Ok(Self { folder: folder.to_owned(), instance, _lock: lock })
+        let id = fixed_id(folder)?;
+        Ok(Self { folder: folder.to_owned(), instance, id, _lock: lock })
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -48,6 +51,40 @@ impl Home {
     pub(super) fn instance(&self) -> &str {
         &self.instance
     }
+
+    /// What this instance's environment is called among the users of a key, and what it was called at the last start, if
+    /// that was something else.
+    pub(super) fn key_user(&self) -> (String, Option<String>) {
+        let now = format!("environment of {} ({})", self.instance, self.id);
+        let path = self.folder.join("key-user");
+        let before = std::fs::read_to_string(&path).ok().map(|text| text.trim().to_owned());
+        if before.as_ref() == Some(&now) {
+            return (now, None);
+        }
+        if let Err(error) = replace(&path, &now) {
+            tracing::warn!(%error, "cannot write {}; a key may go on counting as used under an old name", path.display());
+        }
+        (now, before.filter(|before| !before.is_empty()))
+    }
+}
+
+/// Made at the first start; a data folder keeps it.
+fn fixed_id(folder: &Path) -> anyhow::Result<String> {
+    let path = folder.join("instance-id");
+    let known = std::fs::read_to_string(&path).ok().map(|id| id.trim().to_owned());
+    if let Some(known) = known.filter(|id| id.len() == 8 && id.chars().all(|c| c.is_ascii_hexdigit())) {
+        return Ok(known);
+    }
+    let id = format!("{:08x}", rand::random::<u32>());
+    replace(&path, &id).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(id)
+}
+
+/// The whole line or the one before.
+fn replace(path: &Path, line: &str) -> std::io::Result<()> {
+    let writing = path.with_extension("new");
+    std::fs::write(&writing, format!("{line}\n"))?;
+    std::fs::rename(&writing, path)
 }
 
 /// A container's host name changes with each recreation: the name is fixed at the first start (rule 19). A name that is set wins.
@@ -60,10 +97,7 @@ fn fixed_name(folder: &Path, wanted: Option<&str>) -> anyhow::Result<String> {
         (None, None) => plain(&host_name()),
     };
     if known.as_ref() != Some(&name) {
-        let writing = path.with_extension("new");
-        std::fs::write(&writing, format!("{name}\n"))
-            .and_then(|()| std::fs::rename(&writing, &path))
-            .with_context(|| format!("cannot write {}", path.display()))?;
+        replace(&path, &name).with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(name)
 }

@@ -55,8 +55,9 @@ impl Daemon {
     /// taken, the apps folder is unusable. What a remote may do later is a state, not an error.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
         let home = Home::take(&config.data_dir, config.instance.as_deref())?;
-        let keys = parts::open_keys(&config, &home).await?;
-        parts::mark_used(&keys, &home, config.sync.as_ref()).await;
+        let (user, before) = home.key_user();
+        let keys = parts::open_keys(&config, &home, &user).await?;
+        parts::mark_used(&keys, (&user, before.as_deref()), config.sync.as_ref()).await;
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         tasks.spawn(parts::prune_daily(keys.audit_log(), stop.clone()));
         let listener = TcpListener::bind(config.listen)

@@ -34,18 +34,13 @@ const IDLE_CLOSE: Duration = Duration::from_hours(12);
 ///
 /// # Errors
 /// That the store or its master keys cannot be used.
-pub(super) async fn open_keys(config: &Config, home: &Home) -> anyhow::Result<KeyService> {
+pub(super) async fn open_keys(config: &Config, home: &Home, user: &str) -> anyhow::Result<KeyService> {
     let (keys, notices) = KeyService::open(&config.keys, &format!("instance {}", home.instance())).await?;
     for notice in notices {
         tracing::warn!("{notice}");
     }
-    let keys = keys.on_behalf_of(&environment_of(home));
+    let keys = keys.on_behalf_of(user);
     Ok(with_given_passphrase(keys, config.sync.as_ref()))
-}
-
-/// What this instance's environment is called among the users of a key; several instances may share a store.
-fn environment_of(home: &Home) -> String {
-    format!("environment of {}", home.instance())
 }
 
 /// The service, knowing the passphrase that the environment gives for the key that it names.
@@ -59,11 +54,14 @@ pub fn with_given_passphrase(keys: KeyService, sync: Option<&SyncConfig>) -> Key
     }
 }
 
-/// Notes which keys the environment names, so that they are not deleted by mistake.
-pub(super) async fn mark_used(keys: &KeyService, home: &Home, sync: Option<&SyncConfig>) {
+/// Notes which keys the environment names, so that they are not deleted by mistake. What it was called before it was
+/// renamed uses nothing any more.
+pub(super) async fn mark_used(keys: &KeyService, (now, before): (&str, Option<&str>), sync: Option<&SyncConfig>) {
     let names: Vec<KeyName> = sync.and_then(key_name).into_iter().cloned().collect();
-    if let Err(error) = keys.mark_used_by(&environment_of(home), &names).await {
-        tracing::warn!(%error, "could not note which keys the environment uses");
+    for (user, names) in before.map(|before| (before, &[][..])).into_iter().chain([(now, names.as_slice())]) {
+        if let Err(error) = keys.mark_used_by(user, names).await {
+            tracing::warn!(%error, "could not note which keys the environment uses");
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use super::import;
 use super::material::{self, KeyKind, Pem};
 use super::protection::Protection;
 use super::record::KeyRecord;
-use super::resolve::unlock;
+use super::resolve::{is_lock, unlock};
 use super::seal;
 use super::service::KeyService;
 use crate::domain::{Failure, KeyName};
@@ -77,7 +77,7 @@ impl KeyService {
     pub async fn delete(&self, name: &KeyName) -> Result<(), KeyError> {
         match self.records.delete(name).await? {
             Changed::Done => Ok(()),
-            other => Err(self.refused(name, other, "change what uses it first").await),
+            other => Err(self.refused(name, other, "change what uses it first; what is gone for good is taken off with `appferry keys release NAME --user …`").await),
         }
     }
 
@@ -103,7 +103,13 @@ impl KeyService {
             };
             seal::seal_as(sealed.id, &ring, pem.expose_secret(), &protection)
         });
-        match self.records.reseal(name, &was, resealed.await.map_err(Failure::internal)??).await? {
+        let resealed = resealed.await.map_err(Failure::internal)?;
+        if let Err(error) = &resealed
+            && is_lock(error)
+        {
+            self.note_lock(name, error).await; // each time: it may be somebody who guesses
+        }
+        match self.records.reseal(name, &was, resealed?).await? {
             Changed::Done => self.stored_record(name).await,
             other => Err(self.refused(name, other, "").await),
         }

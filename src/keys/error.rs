@@ -92,6 +92,16 @@ pub enum KeyError {
         /// What to do.
         remedy: &'static str,
     },
+    /// It does not use the key.
+    #[error("`{user}` does not use the key `{name}`; it is used by {}", if users.is_empty() { "nothing".to_owned() } else { users.join(", ") })]
+    NotAUser {
+        /// The name.
+        name: KeyName,
+        /// Who was named.
+        user: String,
+        /// What uses it.
+        users: Vec<String>,
+    },
     /// A rotation has not ended yet.
     #[error(
         "a rotation of the key `{name}` is under way; end it with `appferry keys rotate {name} --confirm`, which drops the key before, or take it back with `--undo`"

@@ -9,7 +9,7 @@ use super::error::{KeyError, MasterKeyError};
 use super::ring::MasterRing;
 use super::service::KeyService;
 use super::{embedded, seal, sources};
-use crate::config::KeyStoreConfig;
+use crate::config::{KeyStoreConfig, MasterKeySources};
 use crate::domain::Failure;
 use crate::key_sources;
 use crate::ports::{KeyRecords, MasterKeysInUse};
@@ -43,7 +43,7 @@ fn ring(config: &KeyStoreConfig, needed: &MasterKeysInUse) -> Result<(MasterRing
     let data_dir = config.data_dir.as_path();
     let (given, mut notices) = sources::load(&config.master_keys)?;
     if let Some(ring) = MasterRing::new(given) {
-        check(data_dir, &ring, needed, true)?;
+        check(config, &ring, needed, true)?;
         return Ok((ring, notices));
     }
     let (key, notice) = match embedded::load(data_dir)? {
@@ -56,7 +56,7 @@ fn ring(config: &KeyStoreConfig, needed: &MasterKeysInUse) -> Result<(MasterRing
     };
     notices.extend(notice);
     let ring = MasterRing::from(key);
-    check(data_dir, &ring, needed, false)?;
+    check(config, &ring, needed, false)?;
     Ok((ring, notices))
 }
 
@@ -69,22 +69,41 @@ fn required(needed: &MasterKeysInUse, given: bool) -> Vec<String> {
 }
 
 /// Whether the ring holds every master key that it must.
-fn check(data_dir: &Path, ring: &MasterRing, needed: &MasterKeysInUse, given: bool) -> Result<(), MasterKeyError> {
+fn check(
+    config: &KeyStoreConfig,
+    ring: &MasterRing,
+    needed: &MasterKeysInUse,
+    given: bool,
+) -> Result<(), MasterKeyError> {
     let missing: Vec<String> = required(needed, given).into_iter().filter(|id| ring.find(id).is_none()).collect();
     if missing.is_empty() {
         return Ok(());
     }
-    let path = data_dir.join(embedded::FILE_NAME);
+    let path = config.data_dir.join(embedded::FILE_NAME);
     let is_embedded =
-        || matches!(embedded::load(data_dir), Ok(Some((key, _))) if missing.iter().any(|id| id == key.id()));
+        || matches!(embedded::load(&config.data_dir), Ok(Some((key, _))) if missing.iter().any(|id| id == key.id()));
     let remedy = if given && is_embedded() {
-        format!("it is in {0}: add `:{0}` at the end of APPFERRY_MASTER_KEY_FILE", path.display())
+        beside_the_embedded(&config.master_keys, &path)
     } else if given {
         "add its file to APPFERRY_MASTER_KEY_FILE, after the others, separated by `:`".to_owned()
     } else {
         format!("put {} back from its backup, or name its file in APPFERRY_MASTER_KEY_FILE", path.display())
     };
     Err(MasterKeyError::Missing { needed: missing, have: ring.ids(), remedy })
+}
+
+/// How to give the embedded master key, too, so that the new one stays the first. Files come before everything else.
+fn beside_the_embedded(given: &MasterKeySources, path: &Path) -> String {
+    let path = path.display();
+    match (given.files.is_empty(), &given.credential) {
+        (false, _) => format!("it is in {path}: add `:{path}` at the end of APPFERRY_MASTER_KEY_FILE"),
+        (true, Some(credential)) => {
+            format!("it is in {path}: set APPFERRY_MASTER_KEY_FILE={}:{path}, the new one first", credential.display())
+        }
+        (true, None) => format!(
+            "it is in {path}: put the new one into a file, and set APPFERRY_MASTER_KEY_FILE=THAT_FILE:{path} in place of APPFERRY_MASTER_KEY"
+        ),
+    }
 }
 
 /// Opens the canary, after making one if there is none. One of another master key gives way while there are no keys:

@@ -1,6 +1,6 @@
 //! From a name to a key that can log in.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -19,8 +19,10 @@ const STORE: &str = "store";
 impl Keyring for KeyService {
     async fn resolve(&self, name: &KeyName) -> Result<ResolvedKey, Failure> {
         let found = self.find(name).await;
-        if let Err(error) = &found {
-            self.report_lock(name, error).await;
+        match &found {
+            Ok(_) if !self.held_back().contains_key(name) => drop(self.reported().remove(name)),
+            Ok(_) => {}
+            Err(error) => self.report_lock(name, error).await,
         }
         Ok(found?)
     }
@@ -60,10 +62,11 @@ impl Keyring for KeyService {
     }
 
     async fn record_answer(&self, name: &KeyName, version: &KeyVersion, service: GitService) {
-        if version.previous.is_none() || version.source != STORE {
+        // A check by hand is nobody's proof.
+        let Some(user) = self.user.as_deref().filter(|_| version.previous.is_some() && version.source == STORE) else {
             return;
-        }
-        match self.records.note_answer(name, version.generation, &self.user, service).await {
+        };
+        match self.records.note_answer(name, &version.fingerprint, user, service).await {
             Ok(true) => {
                 tracing::info!(key = %name, new = version.fingerprint, "the rotated key was seen to work; the one before was dropped");
             }
@@ -114,12 +117,15 @@ impl KeyService {
         Ok(key)
     }
 
-    /// That a key stays locked is a row in the audit log, once until this process ends.
+    /// That a key stays locked is a row in the audit log: once, until it was opened again.
     async fn report_lock(&self, name: &KeyName, error: &KeyError) {
-        let first = || self.locked.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
-        if !is_lock(error) || !first() {
-            return;
+        if is_lock(error) && self.reported().insert(name.clone()) {
+            self.note_lock(name, error).await;
         }
+    }
+
+    /// A row in the audit log that a key was not opened.
+    pub(super) async fn note_lock(&self, name: &KeyName, error: &KeyError) {
         let entry = AuditEntry {
             event: "ssh_key_unlock_failed",
             key_name: Some(name.to_string()),
@@ -130,6 +136,10 @@ impl KeyService {
         if let Err(failure) = self.records.append(entry).await {
             tracing::warn!(key = %name, %failure, "that a key is locked could not be noted");
         }
+    }
+
+    fn reported(&self) -> MutexGuard<'_, HashSet<KeyName>> {
+        self.locked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn held_back(&self) -> MutexGuard<'_, HashMap<KeyName, HeldBack>> {
@@ -160,7 +170,7 @@ impl KeyService {
 }
 
 /// Whether it is the passphrase that keeps the key closed.
-fn is_lock(error: &KeyError) -> bool {
+pub(super) fn is_lock(error: &KeyError) -> bool {
     match error {
         KeyError::Locked { .. } | KeyError::WrongPassphrase { .. } => true,
         KeyError::Elsewhere { error, .. } => error.is_about_the_passphrase(),
@@ -195,7 +205,7 @@ pub(super) fn unlock(
         (false, true) => KeyError::WrongPassphrase {
             name,
             what: "the remembered passphrase",
-            remedy: "put back a backup of the store, or import the key again",
+            remedy: "put back a backup of the store, or bring the key again with `appferry keys rotate NAME --file`",
         },
     })
 }

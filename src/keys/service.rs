@@ -31,7 +31,7 @@ pub struct KeyService {
     /// Passphrases that were given from outside.
     pub(super) given: Arc<HashMap<KeyName, SecretString>>,
     /// What this process is called among the users of a key.
-    pub(super) user: Arc<str>,
+    pub(super) user: Option<Arc<str>>,
     pub(super) elsewhere: Elsewhere,
     /// Keys whose lock has been reported in the audit log: once is enough.
     pub(super) locked: Arc<Mutex<HashSet<KeyName>>>,
@@ -54,7 +54,7 @@ impl KeyService {
             records,
             ring,
             given: Arc::default(),
-            user: "somebody".into(),
+            user: None,
             elsewhere: Elsewhere::default(),
             locked: Arc::default(),
             held_back: Arc::default(),
@@ -71,7 +71,7 @@ impl KeyService {
     /// The same, on behalf of `user`: `environment of prod`.
     #[must_use]
     pub fn on_behalf_of(mut self, user: &str) -> Self {
-        self.user = user.into();
+        self.user = Some(user.into());
         self
     }
 
@@ -181,6 +181,18 @@ impl KeyService {
         Ok(self.show(name).await?.pair.public_key)
     }
 
+    /// Takes `user` off the users of a key: an instance that is gone for good.
+    ///
+    /// # Errors
+    /// [`KeyError::NotAUser`], [`KeyError::Unknown`], [`KeyError::Store`].
+    pub async fn release(&self, name: &KeyName, user: &str) -> Result<(), KeyError> {
+        if self.records.release(name, user).await? {
+            return Ok(());
+        }
+        let users = self.stored_record(name).await?.used_by;
+        Err(KeyError::NotAUser { name: name.clone(), user: user.to_owned(), users })
+    }
+
     /// Makes `names` the keys that `user` (`environment of prod`, `tunnel db`) uses, and none else; a key that is in use
     /// cannot be deleted. A name without a key is no error: the key is in use from the moment it is made.
     ///
@@ -198,13 +210,17 @@ impl KeyService {
     /// That there is no key of this name in the store, with the names there are everywhere.
     pub(super) async fn absent(&self, asked: &KeyName) -> KeyError {
         let elsewhere = self.elsewhere.names().await;
-        if let Some((source, name)) = elsewhere.iter().find(|(_, name)| name == asked) {
-            return KeyError::ReadOnly { name: name.clone(), place: source.word() };
+        for (source, name) in elsewhere.iter().filter(|(_, name)| name == asked) {
+            // A Vault goes on listing what was deleted.
+            if matches!(source.find(name).await, Ok(Some(_))) {
+                return KeyError::ReadOnly { name: name.clone(), place: source.word() };
+            }
         }
+        let elsewhere = elsewhere.into_iter().filter(|(_, name)| name != asked);
         match self.records.rows(None).await {
             Ok(rows) => {
                 let stored = rows.into_iter().map(|row| row.name);
-                let names: BTreeSet<KeyName> = stored.chain(elsewhere.into_iter().map(|(_, name)| name)).collect();
+                let names: BTreeSet<KeyName> = stored.chain(elsewhere.map(|(_, name)| name)).collect();
                 UnknownKey { asked: asked.to_string(), names: names.iter().map(KeyName::to_string).collect() }.into()
             }
             Err(failure) => failure.into(),

@@ -76,7 +76,7 @@ pub trait KeyRecords: Send + Sync {
     /// Disk, connect or internal.
     async fn note_use(&self, name: &KeyName, used: &KeyUse) -> Result<(), Failure>;
 
-    /// Notes that `user`'s remote let the pair of `generation` through to `service`. Answers whether that ended the
+    /// Notes that `user`'s remote let the pair of `fingerprint` through to `service`. Answers whether that ended the
     /// rotation: both services have now answered for all that uses the key.
     ///
     /// # Errors
@@ -84,10 +84,17 @@ pub trait KeyRecords: Send + Sync {
     async fn note_answer(
         &self,
         name: &KeyName,
-        generation: u32,
+        fingerprint: &str,
         user: &str,
         service: GitService,
     ) -> Result<bool, Failure>;
+
+    /// Takes `user` off the users of a key; for one that is gone for good and cannot do so itself. Answers whether it was
+    /// one.
+    ///
+    /// # Errors
+    /// Disk, connect or internal.
+    async fn release(&self, name: &KeyName, user: &str) -> Result<bool, Failure>;
 
     /// Makes `names` the keys that `user` uses, and none else. A name without a key counts from when the key is made.
     ///

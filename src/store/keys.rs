@@ -66,11 +66,15 @@ impl KeyRecords for Store {
     async fn note_answer(
         &self,
         name: &KeyName,
-        generation: u32,
+        fingerprint: &str,
         user: &str,
         service: GitService,
     ) -> Result<bool, Failure> {
-        self.note_answer_of(name, generation, user, service).await
+        self.note_answer_of(name, fingerprint, user, service).await
+    }
+
+    async fn release(&self, name: &KeyName, user: &str) -> Result<bool, Failure> {
+        self.release_user(name, user).await
     }
 
     async fn claim(&self, user: &str, names: &[KeyName]) -> Result<(), Failure> {

@@ -11,6 +11,7 @@ mod db;
 mod hosts;
 mod keys;
 mod postgres;
+mod release;
 mod rotation;
 mod rows;
 mod sqlite;

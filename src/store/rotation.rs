@@ -10,7 +10,6 @@ use crate::ports::{AuditEntry, Changed, GitService, Keep, KeyUse, SealedMaterial
 #[derive(sqlx::FromRow)]
 struct RawPair {
     id: String,
-    generation: i64,
     fingerprint: String,
 }
 
@@ -46,13 +45,13 @@ impl Store {
     pub(super) async fn note_answer_of(
         &self,
         name: &KeyName,
-        generation: u32,
+        fingerprint: &str,
         user: &str,
         service: GitService,
     ) -> Result<bool, Failure> {
         let doing = "noting that a new key works";
         let mut tx = self.begin(doing).await?;
-        let ended = note_answer(&mut tx.conn(), &self.actor, name, generation, user, service).await;
+        let ended = note_answer(&mut tx.conn(), &self.actor, name, fingerprint, user, service).await;
         self.finish(doing, tx, ended).await
     }
 }
@@ -61,7 +60,7 @@ async fn pair(c: &mut Conn<'_>, key_id: &str, role: &str) -> Result<Option<RawPa
     row!(
         c,
         RawPair,
-        "SELECT id, generation, fingerprint FROM key_material WHERE key_id = $1 AND role = $2",
+        "SELECT id, fingerprint FROM key_material WHERE key_id = $1 AND role = $2",
         key_id,
         role,
     )
@@ -153,14 +152,15 @@ async fn note_answer(
     c: &mut Conn<'_>,
     actor: &str,
     name: &KeyName,
-    generation: u32,
+    fingerprint: &str,
     user: &str,
     service: GitService,
 ) -> Result<bool, sqlx::Error> {
     let Some(id) = rows::lock(c, name).await? else { return Ok(false) };
     let (current, previous) = (pair(c, &id, "current").await?, pair(c, &id, "previous").await?);
     let (Some(current), Some(previous)) = (current, previous) else { return Ok(false) };
-    if current.generation != i64::from(generation) {
+    // Not by the generation: a rotation that is taken back gives its number to the next one.
+    if current.fingerprint != fingerprint {
         return Ok(false);
     }
     execute!(

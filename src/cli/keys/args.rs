@@ -98,6 +98,14 @@ pub(super) enum KeysCommand {
         #[arg(long, conflicts_with_all = ["kind", "bits", "file", "PassphraseArgs", "no_passphrase"])]
         undo: bool,
     },
+    /// Take somebody off the users of a key: an instance that is gone for good, and will not say so itself.
+    Release {
+        /// The key's name.
+        name: KeyName,
+        /// Who, as `show` lists it: `environment of prod (…)`.
+        #[arg(long)]
+        user: String,
+    },
     /// Delete a key that nothing uses.
     Delete {
         /// Its name.

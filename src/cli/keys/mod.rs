@@ -146,6 +146,10 @@ async fn answer(service: &KeyService, command: KeysCommand) -> anyhow::Result<(S
             service.rename(&name, &new_name, force).await?;
             format!("{name} is called {new_name} now.\n")
         }
+        KeysCommand::Release { name, user } => {
+            service.release(&name, &user).await?;
+            format!("{user} does not count as using {name} any more.\n")
+        }
         KeysCommand::Delete { name } => {
             service.delete(&name).await?;
             format!("{name} was deleted. Take its public key out of the Git hosts, too.\n")
@@ -179,7 +183,11 @@ fn rewrapped(done: &Rewrapped) -> (String, ExitCode) {
     }
     let complete = done.left.is_empty() && done.damaged.is_empty();
     if complete {
-        text.push_str("Nothing needs another master key any more: the others can be taken out.\n");
+        let _infallible = writeln!(
+            text,
+            "Everything needs the master key {} now, and no other: keep that one; the others can be taken out.",
+            done.to
+        );
     }
     (text, if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

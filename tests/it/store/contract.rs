@@ -31,6 +31,7 @@ cases![
     a_rotation_can_be_taken_back,
     a_rotation_ends_when_both_services_have_answered_for_all_that_uses_the_key,
     answers_without_a_rotation_or_for_an_old_pair_change_nothing,
+    a_user_that_is_gone_is_released,
     the_first_login_with_a_pair_is_kept,
     a_pair_is_sealed_anew_only_over_what_it_was,
     data_keys_are_wrapped_anew_one_by_one,
@@ -175,7 +176,7 @@ async fn a_rotation_ends_when_both_services_have_answered_for_all_that_uses_the_
     store.claim("one", std::slice::from_ref(&key)).await.unwrap();
     store.claim("two", std::slice::from_ref(&key)).await.unwrap();
     store.rotate(&key, 1, material("new", "m1"), 2_000, "generated").await.unwrap();
-    let answer = async |user, service| store.note_answer(&key, 2, user, service).await.unwrap();
+    let answer = async |user, service| store.note_answer(&key, "SHA256:new", user, service).await.unwrap();
     for (user, service) in [("one", Read), ("one", Write), ("one", Read), ("two", Write), ("three", Read)] {
         assert!(!answer(user, service).await, "{user} {service:?}");
     }
@@ -190,13 +191,34 @@ async fn a_rotation_ends_when_both_services_have_answered_for_all_that_uses_the_
 
 async fn answers_without_a_rotation_or_for_an_old_pair_change_nothing(store: Store) {
     add(&store, "k").await;
-    let answer = async |generation, service| store.note_answer(&name("k"), generation, "one", service).await.unwrap();
-    assert!(!answer(1, GitService::Read).await && !answer(1, GitService::Write).await);
-    store.rotate(&name("k"), 1, material("new", "m1"), 2_000, "generated").await.unwrap();
-    assert!(!answer(1, GitService::Read).await && !answer(1, GitService::Write).await);
-    assert!(!store.note_answer(&name("absent"), 1, "one", GitService::Read).await.unwrap());
-    assert!(!answer(2, GitService::Read).await);
-    assert!(answer(2, GitService::Write).await, "whoever answers counts as using it");
+    let key = name("k");
+    let answer = async |pair: &str, service| store.note_answer(&key, pair, "one", service).await.unwrap();
+    let old = "SHA256:pair of k";
+    assert!(!answer(old, GitService::Read).await && !answer(old, GitService::Write).await);
+    store.rotate(&key, 1, material("first", "m1"), 2_000, "generated").await.unwrap();
+    assert!(!answer(old, GitService::Read).await && !answer(old, GitService::Write).await);
+    assert!(!store.note_answer(&name("absent"), old, "one", GitService::Read).await.unwrap());
+    assert!(!answer("SHA256:first", GitService::Read).await);
+    // Taken back: the next pair has the same generation, and owes nothing to the one before.
+    store.end_rotation(&key, Keep::Previous).await.unwrap();
+    store.rotate(&key, 1, material("second", "m1"), 2_000, "generated").await.unwrap();
+    assert!(!answer("SHA256:first", GitService::Write).await && !answer("SHA256:second", GitService::Read).await);
+    assert!(answer("SHA256:second", GitService::Write).await, "whoever answers counts as using it");
+}
+
+async fn a_user_that_is_gone_is_released(store: Store) {
+    add(&store, "k").await;
+    let key = name("k");
+    store.claim("gone", std::slice::from_ref(&key)).await.unwrap();
+    store.claim("here", std::slice::from_ref(&key)).await.unwrap();
+    assert!(!store.release(&key, "nobody").await.unwrap() && !store.release(&name("absent"), "gone").await.unwrap());
+    assert!(store.release(&key, "gone").await.unwrap());
+    assert_eq!(store.rows(Some(&key)).await.unwrap()[0].used_by, ["here"]);
+    assert_eq!(store.claimants(&key).await.unwrap(), ["here"]);
+    assert_eq!(rows(&store).await.pop().unwrap().detail.unwrap(), "released from gone");
+    store.rename(&key, &name("other"), true).await.unwrap();
+    store.rename(&name("other"), &key, false).await.unwrap();
+    assert_eq!(store.rows(Some(&key)).await.unwrap()[0].used_by, ["here"], "its claim does not come back");
 }
 
 async fn the_first_login_with_a_pair_is_kept(store: Store) {
