@@ -73,6 +73,8 @@ impl fmt::Display for RepoUrl {
             }
             // A path below the account's home on another port has no `ssh://` form, but this one (see connect.c of Git).
             Self::Ssh { user, host, port, path } => match (host.contains(':'), *port) {
+                // With a colon in the path, host and path together may look like an address.
+                (false, 22) if path.contains(':') => write!(f, "{user}@[{host}]:{path}"),
                 (false, 22) => write!(f, "{user}@{host}:{path}"),
                 (true, 22) => write!(f, "{user}@[{host}]:{path}"),
                 (false, port) => write!(f, "{user}@[{host}:{port}]:{path}"),

@@ -57,13 +57,7 @@ impl Store {
 }
 
 async fn pair(c: &mut Conn<'_>, key_id: &str, role: &str) -> Result<Option<RawPair>, sqlx::Error> {
-    row!(
-        c,
-        RawPair,
-        "SELECT id, fingerprint FROM key_material WHERE key_id = $1 AND role = $2",
-        key_id,
-        role,
-    )
+    row!(c, RawPair, "SELECT id, fingerprint FROM key_material WHERE key_id = $1 AND role = $2", key_id, role,)
 }
 
 async fn rotate(

@@ -199,6 +199,14 @@ fn what_is_refused_is_told_what_to_write_instead() {
     }
 }
 
+#[test]
+fn a_colon_in_the_path_does_not_make_an_address_of_the_host() {
+    for text in ["s@[202]:db8::1", "git@[fd00]:a:b.git", "git@host:a:b.git", "git@[h]::x"] {
+        let url = RepoUrl::parse(text).expect(text);
+        assert_eq!(RepoUrl::parse(&url.to_string()), Ok(url.clone()), "{text}: {url}");
+    }
+}
+
 proptest! {
     #[test]
     fn what_was_parsed_is_shown_in_a_form_that_parses_to_the_same(
