@@ -34,7 +34,8 @@ fn filter(level: LevelFilter) -> EnvFilter {
     if std::env::var_os(EnvFilter::DEFAULT_ENV).is_some_and(|value| !value.is_empty()) {
         return builder.from_env_lossy();
     }
+    // The level stands here, too: beside other directives the default one does not count.
     // At `info` notify complains about each watch of a folder that is gone, which is no news.
     // What a certificate lacks is in our own words already.
-    builder.parse_lossy("notify=warn,rustls_platform_verifier=off")
+    builder.parse_lossy(format!("{level},notify=warn,rustls_platform_verifier=off"))
 }

@@ -194,3 +194,15 @@ fn no_secret_is_in_the_log_the_status_or_a_readable_file() {
         assert!(!content.windows(11).any(|window| window == b"PRIVATE KEY"), "{path} holds a private key in the clear");
     }
 }
+
+#[test]
+fn without_a_filter_the_log_tells_of_the_start_and_that_sync_is_off() {
+    let mut instance = Instance::new("quiet");
+    instance.env.remove("RUST_LOG");
+    instance.start();
+    instance.stop();
+    let log = instance.whole_log();
+    assert!(log.contains("INFO started"), "{log}");
+    assert!(log.contains("Git Sync is off"), "{log}");
+    assert!(!log.contains("DEBUG"), "{log}");
+}
