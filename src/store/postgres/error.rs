@@ -27,6 +27,8 @@ pub(super) fn failure_of_code(place: &str, doing: &str, code: &str, said: &str) 
         _ if code.starts_with("28") || code == "3D000" => {
             refused("does not let us in", "check user, password and database name in APPFERRY_DATABASE_URL")
         }
+        // A limit of time, a deadlock, or another that was faster.
+        "55P03" | "57014" | "25P03" | "40P01" | "40001" => busy(place, doing, said),
         // Too many connections, shutting down, starting, lost.
         _ if code.starts_with("53") || code.starts_with("57P") || code.starts_with("08") => away(place, doing, said),
         _ => Failure::internal(format!("{doing}: the database {place}: {said} ({code})")),
@@ -70,6 +72,14 @@ pub(super) fn migration(place: &str, error: &MigrateError) -> Failure {
     }
 }
 
+fn busy(place: &str, doing: &str, said: &str) -> Failure {
+    Failure::new(
+        FailureClass::Connect,
+        format!("{doing}: the key store's database {place} is busy ({said})"),
+        "try again; if that goes on, see in pg_stat_activity which session holds a lock, and end it",
+    )
+}
+
 fn away(place: &str, doing: &str, said: &str) -> Failure {
     Failure::new(
         FailureClass::Connect,
@@ -92,6 +102,10 @@ mod tests {
             ("53100", FailureClass::Disk),
             ("53300", FailureClass::Connect),
             ("57P01", FailureClass::Connect),
+            ("55P03", FailureClass::Connect),
+            ("57014", FailureClass::Connect),
+            ("40P01", FailureClass::Connect),
+            ("40001", FailureClass::Connect),
             ("42P01", FailureClass::Internal),
         ] {
             let failure = failure_of_code("db:5432/keys", "storing the key", code, "words");
