@@ -47,8 +47,12 @@ pub(in crate::store) fn failure(place: &str, doing: &str, error: &sqlx::Error) -
             format!("{doing}: the database {place} holds something that no appferry has written"),
             "put back a backup of that database, or give appferry one of its own",
         ),
+        // A certificate that is not trusted comes as "invalid data".
+        sqlx::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
+            insecure(place, doing, &error.to_string())
+        }
         sqlx::Error::Io(error) => away(place, doing, &error.to_string()),
-        sqlx::Error::Tls(error) => away(place, doing, &error.to_string()),
+        sqlx::Error::Tls(error) => insecure(place, doing, &error.to_string()),
         sqlx::Error::PoolTimedOut => away(place, doing, "no connection within 10 s"),
         sqlx::Error::Protocol(said) => away(place, doing, said),
         other => Failure::internal(format!("{doing}: the database {place}: {other}")),
@@ -70,6 +74,14 @@ pub(super) fn migration(place: &str, error: &MigrateError) -> Failure {
         }
         other => Failure::internal(format!("bringing the database {place} up to date: {other}")),
     }
+}
+
+fn insecure(place: &str, doing: &str, said: &str) -> Failure {
+    Failure::new(
+        FailureClass::Refused,
+        format!("{doing}: no trusted, encrypted connection to the key store's database {place} ({said})"),
+        "give the server a certificate for this host name, and name its authority with ?sslrootcert=FILE in APPFERRY_DATABASE_URL, or allow less with sslmode there",
+    )
 }
 
 fn busy(place: &str, doing: &str, said: &str) -> Failure {

@@ -1,6 +1,7 @@
 //! A store that several machines share.
 
 mod error;
+mod tls;
 
 use std::str::FromStr as _;
 use std::time::Duration;
@@ -61,6 +62,6 @@ fn options(url: &SecretString) -> Result<PgConnectOptions, Failure> {
         )
     })?;
     // In transaction-pooling proxies, named statements outlive their connection.
-    let options = options.application_name("appferry").options(LIMITS);
+    let options = tls::secured(options, url.expose_secret()).application_name("appferry").options(LIMITS);
     Ok(options.statement_cache_capacity(0).disable_statement_logging())
 }

@@ -78,6 +78,15 @@ async fn who_is_not_let_in_is_told_what_to_check() {
 }
 
 #[tokio::test]
+async fn a_server_without_encryption_is_refused_where_it_is_asked_for() {
+    let Some(server) = Postgres::start() else { return };
+    let url = format!("{}?sslmode=verify-full", server.url("postgres").expose_secret());
+    let failure = Store::open_postgres(&url.into(), "x").await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Refused, "{failure}");
+    assert!(failure.remedy.contains("sslrootcert") && !failure.to_string().contains("w/rd"), "{failure}");
+}
+
+#[tokio::test]
 async fn two_instances_share_a_store_but_only_with_the_same_master_key() {
     let Some(server) = Postgres::start() else { return };
     let (one, two, secrets) = (TempDir::new().unwrap(), TempDir::new().unwrap(), TempDir::new().unwrap());
