@@ -90,6 +90,11 @@ impl Store {
     }
 }
 
+/// Whether `PostgreSQL` refuses a value that has to be the only one. In `SQLite` nobody comes in between.
+fn is_taken(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "23505")
+}
+
 /// Whether the database refuses a change because of what depends on it: a constraint, or one of our triggers.
 fn is_refusal(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code().map(std::borrow::Cow::into_owned));
