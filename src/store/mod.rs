@@ -90,9 +90,9 @@ impl Store {
     }
 }
 
-/// Whether `PostgreSQL` refuses a value that has to be the only one. In `SQLite` nobody comes in between.
+/// Whether the database refuses a value that has to be the only one.
 fn is_taken(error: &sqlx::Error) -> bool {
-    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "23505")
+    error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)
 }
 
 /// Whether the database refuses a change because of what depends on it: a constraint, or one of our triggers.
