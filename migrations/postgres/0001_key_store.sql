@@ -59,6 +59,17 @@ CREATE TABLE key_claims (
     PRIMARY KEY ("user", key_name)
 );
 
+-- A claim and a new name do not see each other before they are committed: one at a time. Before the row, as everybody else
+-- who takes this lock does (src/store/users.rs): in another order two could wait for each other.
+CREATE FUNCTION key_claims_wait() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('appferry claims'));
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER key_claims_wait BEFORE INSERT OR UPDATE OF name ON keys
+FOR EACH ROW EXECUTE FUNCTION key_claims_wait();
+
 CREATE FUNCTION key_claimed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO key_users (key_id, "user") SELECT NEW.id, "user" FROM key_claims WHERE key_name = NEW.name

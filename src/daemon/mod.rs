@@ -136,7 +136,9 @@ impl Daemon {
             sessions.shutdown().await;
         }
         let closed = tokio::time::timeout(CLOSE_LIMIT, self.tasks.wait()).await;
-        self.keys.close().await;
+        if tokio::time::timeout(CLOSE_LIMIT, self.keys.close()).await.is_err() {
+            tracing::warn!("the key store does not answer; left without closing it");
+        }
         closed.map_err(|_| anyhow::anyhow!("{} tasks did not end; left all the same", self.tasks.len()))
     }
 }

@@ -1,8 +1,9 @@
 //! From a target to a session: key, host keys, connection, login, and the row in the audit log.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::time::timeout_at;
+use tokio::time::{timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -15,6 +16,9 @@ use super::settings::Settings;
 use super::{failures, login};
 use crate::domain::Failure;
 use crate::ports::{KeyUse, Keyring, Pair, ResolvedKey, SshTarget, UsedKey};
+
+/// A login does not wait for the audit log for longer: a little more than the store's own limits.
+const RECORD_LIMIT: Duration = Duration::from_secs(12);
 
 /// Opens sessions.
 pub(super) struct Opener {
@@ -73,7 +77,10 @@ impl Opener {
             algorithms,
             outcome: failure.map_or("ok", |failure| failure.class.words()).to_owned(),
         };
-        self.keyring.record_use(&key.name, used).await;
+        if timeout(RECORD_LIMIT, self.keyring.record_use(&key.name, used)).await.is_err() {
+            let limit_s = RECORD_LIMIT.as_secs();
+            tracing::warn!(key = %key.name, host = target.host, limit_s, "the use of a key was not noted in time");
+        }
     }
 }
 

@@ -3,7 +3,8 @@
 use super::audit::append;
 use super::db::{Conn, execute, row};
 use super::keys::about_key;
-use super::{Store, is_refusal, rows};
+use super::users::hold_claims;
+use super::{Store, is_refusal, is_taken, rows};
 use crate::domain::{Failure, KeyName};
 use crate::ports::{Changed, SealedMaterial};
 
@@ -12,6 +13,9 @@ impl Store {
         let doing = "renaming the key";
         let mut tx = self.begin(doing).await?;
         let renamed = rename(&mut tx.conn(), &self.actor, from, to, force).await;
+        if renamed.as_ref().is_err_and(is_taken) {
+            return Ok(Changed::NameTaken); // by one that came in between
+        }
         if renamed.as_ref().is_err_and(is_refusal) {
             drop(tx);
             return self.why_refused(from, doing, renamed).await;
@@ -61,6 +65,7 @@ async fn rename(
     to: &KeyName,
     force: bool,
 ) -> Result<Changed, sqlx::Error> {
+    hold_claims(c).await?;
     let Some(id) = rows::lock(c, from).await? else { return Ok(Changed::Absent) };
     if row!(c, (String,), "SELECT id FROM keys WHERE name = $1 AND id <> $2", to.as_str(), id.as_str())?.is_some() {
         return Ok(Changed::NameTaken);
@@ -76,6 +81,7 @@ async fn rename(
 }
 
 async fn delete(c: &mut Conn<'_>, actor: &str, name: &KeyName) -> Result<Changed, sqlx::Error> {
+    hold_claims(c).await?;
     let Some(id) = rows::lock(c, name).await? else { return Ok(Changed::Absent) };
     let fingerprint =
         row!(c, (String,), "SELECT fingerprint FROM key_material WHERE key_id = $1 AND role = 'current'", id.as_str())?;

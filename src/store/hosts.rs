@@ -68,7 +68,7 @@ async fn trust(
 ) -> Result<Vec<TrustedHostKey>, sqlx::Error> {
     let replaced = if replace {
         let other = |known: &TrustedHostKey| known.kind == key.kind && known.fingerprint != key.fingerprint;
-        forget(c, actor, &key.host, other).await?
+        remove(c, &key.host, other).await?
     } else {
         Vec::new()
     };
@@ -85,6 +85,9 @@ async fn trust(
     )?;
     if added == 1 {
         execute!(c, "DELETE FROM host_key_changes WHERE host = $1", key.host.as_str())?;
+    }
+    tell_forgotten(c, actor, &replaced).await?;
+    if added == 1 {
         let detail = format!("{} by {}", key.kind, key.trusted_by);
         append(c, actor, &about_host("host_key_trusted", &key.host, &key.fingerprint, detail)).await?;
     }
@@ -97,12 +100,29 @@ async fn forget(
     host: &str,
     chosen: impl Fn(&TrustedHostKey) -> bool,
 ) -> Result<Vec<TrustedHostKey>, sqlx::Error> {
-    let forgotten: Vec<TrustedHostKey> = keys(c, Some(host)).await?.into_iter().filter(chosen).collect();
-    for key in &forgotten {
-        execute!(c, "DELETE FROM host_keys WHERE host = $1 AND fingerprint = $2", host, key.fingerprint.as_str(),)?;
-        append(c, actor, &about_host("host_key_forgotten", host, &key.fingerprint, key.kind.clone())).await?;
-    }
+    let forgotten = remove(c, host, chosen).await?;
+    tell_forgotten(c, actor, &forgotten).await?;
     Ok(forgotten)
+}
+
+async fn remove(
+    c: &mut Conn<'_>,
+    host: &str,
+    chosen: impl Fn(&TrustedHostKey) -> bool,
+) -> Result<Vec<TrustedHostKey>, sqlx::Error> {
+    let removed: Vec<TrustedHostKey> = keys(c, Some(host)).await?.into_iter().filter(chosen).collect();
+    for key in &removed {
+        execute!(c, "DELETE FROM host_keys WHERE host = $1 AND fingerprint = $2", host, key.fingerprint.as_str(),)?;
+    }
+    Ok(removed)
+}
+
+/// After all other changes: on `PostgreSQL` the log is locked from its first row to the commit.
+async fn tell_forgotten(c: &mut Conn<'_>, actor: &str, forgotten: &[TrustedHostKey]) -> Result<(), sqlx::Error> {
+    for key in forgotten {
+        append(c, actor, &about_host("host_key_forgotten", &key.host, &key.fingerprint, key.kind.clone())).await?;
+    }
+    Ok(())
 }
 
 async fn note_changed(

@@ -91,6 +91,11 @@ impl Store {
     }
 }
 
+/// Whether the database refuses a value that has to be the only one.
+fn is_taken(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)
+}
+
 /// Whether the database refuses a change because of what depends on it: a constraint, or one of our triggers.
 fn is_refusal(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code().map(std::borrow::Cow::into_owned));

@@ -40,7 +40,15 @@ impl Store {
     }
 }
 
+/// Claims and the names of keys change one at a time. `SQLite` has its write lock; on `PostgreSQL` this comes before any row
+/// is locked, as in the tables' own trigger for new keys.
+pub(super) async fn hold_claims(c: &mut Conn<'_>) -> Result<(), sqlx::Error> {
+    let Conn::Postgres(c) = c else { return Ok(()) };
+    sqlx::query("SELECT pg_advisory_xact_lock(hashtext('appferry claims'))").execute(&mut **c).await.map(drop)
+}
+
 async fn replace(c: &mut Conn<'_>, user: &str, names: &[KeyName]) -> Result<(), sqlx::Error> {
+    hold_claims(c).await?;
     execute!(c, r#"DELETE FROM key_users WHERE "user" = $1"#, user)?;
     execute!(c, r#"DELETE FROM key_claims WHERE "user" = $1"#, user)?;
     for name in names {

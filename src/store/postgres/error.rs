@@ -27,6 +27,8 @@ pub(super) fn failure_of_code(place: &str, doing: &str, code: &str, said: &str) 
         _ if code.starts_with("28") || code == "3D000" => {
             refused("does not let us in", "check user, password and database name in APPFERRY_DATABASE_URL")
         }
+        // A limit of time, a deadlock, or another that was faster.
+        "55P03" | "57014" | "25P03" | "40P01" | "40001" => busy(place, doing, said),
         // Too many connections, shutting down, starting, lost.
         _ if code.starts_with("53") || code.starts_with("57P") || code.starts_with("08") => away(place, doing, said),
         _ => Failure::internal(format!("{doing}: the database {place}: {said} ({code})")),
@@ -45,8 +47,12 @@ pub(in crate::store) fn failure(place: &str, doing: &str, error: &sqlx::Error) -
             format!("{doing}: the database {place} holds something that no appferry has written"),
             "put back a backup of that database, or give appferry one of its own",
         ),
+        // A certificate that is not trusted comes as "invalid data".
+        sqlx::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
+            insecure(place, doing, &error.to_string())
+        }
         sqlx::Error::Io(error) => away(place, doing, &error.to_string()),
-        sqlx::Error::Tls(error) => away(place, doing, &error.to_string()),
+        sqlx::Error::Tls(error) => insecure(place, doing, &error.to_string()),
         sqlx::Error::PoolTimedOut => away(place, doing, "no connection within 10 s"),
         sqlx::Error::Protocol(said) => away(place, doing, said),
         other => Failure::internal(format!("{doing}: the database {place}: {other}")),
@@ -68,6 +74,22 @@ pub(super) fn migration(place: &str, error: &MigrateError) -> Failure {
         }
         other => Failure::internal(format!("bringing the database {place} up to date: {other}")),
     }
+}
+
+fn insecure(place: &str, doing: &str, said: &str) -> Failure {
+    Failure::new(
+        FailureClass::Refused,
+        format!("{doing}: no trusted, encrypted connection to the key store's database {place} ({said})"),
+        "give the server a certificate for this host name, and name its authority with ?sslrootcert=FILE in APPFERRY_DATABASE_URL, or allow less with sslmode there",
+    )
+}
+
+fn busy(place: &str, doing: &str, said: &str) -> Failure {
+    Failure::new(
+        FailureClass::Connect,
+        format!("{doing}: the key store's database {place} is busy ({said})"),
+        "try again; if that goes on, see in pg_stat_activity which session holds a lock, and end it",
+    )
 }
 
 fn away(place: &str, doing: &str, said: &str) -> Failure {
@@ -92,6 +114,10 @@ mod tests {
             ("53100", FailureClass::Disk),
             ("53300", FailureClass::Connect),
             ("57P01", FailureClass::Connect),
+            ("55P03", FailureClass::Connect),
+            ("57014", FailureClass::Connect),
+            ("40P01", FailureClass::Connect),
+            ("40001", FailureClass::Connect),
             ("42P01", FailureClass::Internal),
         ] {
             let failure = failure_of_code("db:5432/keys", "storing the key", code, "words");

@@ -1,6 +1,7 @@
 //! A store that several machines share.
 
 mod error;
+mod tls;
 
 use std::str::FromStr as _;
 use std::time::Duration;
@@ -22,6 +23,11 @@ const MAX_CONNECTIONS: u32 = 4;
 
 /// Servers and the proxies before them end connections that are quiet for long.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(5);
+
+/// What the server ends by itself: a machine that stops in the middle of a transaction, or a session of a person, must not
+/// hold up the others. A lock is given up before the statement, so that the message says what was waited for.
+const LIMITS: [(&str, &str); 3] =
+    [("lock_timeout", "5s"), ("statement_timeout", "10s"), ("idle_in_transaction_session_timeout", "30s")];
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
@@ -56,5 +62,6 @@ fn options(url: &SecretString) -> Result<PgConnectOptions, Failure> {
         )
     })?;
     // In transaction-pooling proxies, named statements outlive their connection.
-    Ok(options.application_name("appferry").statement_cache_capacity(0).disable_statement_logging())
+    let options = tls::secured(options, url.expose_secret()).application_name("appferry").options(LIMITS);
+    Ok(options.statement_cache_capacity(0).disable_statement_logging())
 }

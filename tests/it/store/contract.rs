@@ -41,6 +41,8 @@ cases![
     the_audit_log_is_filtered_and_in_order,
     the_audit_log_says_who,
     of_two_that_add_a_name_at_once_one_wins,
+    a_claim_and_a_new_name_at_once_do_not_miss_each_other,
+    a_claim_and_the_end_of_a_key_at_once_agree,
 ];
 
 #[tokio::test]
@@ -381,6 +383,35 @@ async fn of_two_that_add_a_name_at_once_one_wins(store: Store) {
         };
         let (one, two) = tokio::join!(add(&store, &key), second);
         assert!((one == Changed::Done) != (two == Changed::Done), "{one:?} {two:?}");
+    }
+}
+
+async fn a_claim_and_a_new_name_at_once_do_not_miss_each_other(store: Store) {
+    for n in 0..30 {
+        let (first, second, user) = (format!("k{n}"), format!("r{n}"), format!("u{n}"));
+        let names = [name(&first)];
+        let (_, claimed) = tokio::join!(add(&store, &first), store.claim(&user, &names));
+        claimed.unwrap();
+        assert_eq!(store.rows(Some(&names[0])).await.unwrap()[0].used_by, [user.as_str()], "{first}");
+        let names = [name(&second)];
+        let old = name(&first);
+        let (renamed, claimed) = tokio::join!(store.rename(&old, &names[0], true), store.claim(&user, &names));
+        assert_eq!((renamed.unwrap(), claimed.is_ok()), (Changed::Done, true));
+        assert_eq!(store.rows(Some(&names[0])).await.unwrap()[0].used_by, [user.as_str()], "{second}");
+    }
+}
+
+async fn a_claim_and_the_end_of_a_key_at_once_agree(store: Store) {
+    for n in 0..30 {
+        let (key, user) = (name(&format!("k{n}")), format!("u{n}"));
+        add(&store, key.as_str()).await;
+        let names = [key.clone()];
+        let (deleted, claimed) = tokio::join!(store.delete(&key), store.claim(&user, &names));
+        claimed.unwrap();
+        match deleted.unwrap() {
+            Changed::Done => assert!(store.rows(Some(&key)).await.unwrap().is_empty()),
+            other => assert_eq!(other, Changed::InUse(vec![user])),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! What only a database elsewhere can do.
 
+use std::time::Duration;
+
 use appferry::config::KeyStoreConfig;
 use appferry::domain::FailureClass;
 use appferry::keys::{KeyKind, KeyService, Protection};
@@ -8,7 +10,7 @@ use appferry::store::Store;
 use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
 
-use super::{add, name};
+use super::{add, name, used};
 use crate::support::postgres::Postgres;
 
 #[tokio::test]
@@ -47,6 +49,21 @@ async fn a_server_that_is_away_is_named_without_the_password_and_found_again() {
 }
 
 #[tokio::test]
+async fn a_log_that_another_session_holds_is_not_waited_for_without_end() {
+    let Some(server) = Postgres::start() else { return };
+    let store = Store::open_postgres(&server.database("keys"), "jo@host").await.unwrap();
+    add(&store, "k").await;
+    let (key, used) = (name("k"), used("SHA256:pair of k", "ok"));
+    let held = server.hold("keys", "SELECT pg_advisory_xact_lock(hashtext('appferry audit'))");
+    let answer = tokio::time::timeout(Duration::from_secs(11), store.note_use(&key, &used)).await;
+    let failure = answer.expect("an answer within the limits").unwrap_err();
+    assert_eq!(failure.class, FailureClass::Connect, "{failure}");
+    assert!(failure.message.contains("is busy") && failure.remedy.contains("try again"), "{failure}");
+    drop(held);
+    store.note_use(&key, &used).await.unwrap();
+}
+
+#[tokio::test]
 async fn who_is_not_let_in_is_told_what_to_check() {
     let Some(server) = Postgres::start() else { return };
     let right = server.url("postgres");
@@ -58,6 +75,15 @@ async fn who_is_not_let_in_is_told_what_to_check() {
     }
     let failure = Store::open_postgres(&"postgres://[broken".to_owned().into(), "x").await.unwrap_err();
     assert_eq!(failure.class, FailureClass::Refused, "{failure}");
+}
+
+#[tokio::test]
+async fn a_server_without_encryption_is_refused_where_it_is_asked_for() {
+    let Some(server) = Postgres::start() else { return };
+    let url = format!("{}?sslmode=verify-full", server.url("postgres").expose_secret());
+    let failure = Store::open_postgres(&url.into(), "x").await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Refused, "{failure}");
+    assert!(failure.remedy.contains("sslrootcert") && !failure.to_string().contains("w/rd"), "{failure}");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! A real PostgreSQL server on loopback, with a folder of its own.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -23,6 +24,9 @@ pub struct Postgres {
     port: u16,
     child: Option<Child>,
 }
+
+/// A session in the middle of a transaction; it is ended when this is dropped.
+pub struct Held(Child);
 
 impl Postgres {
     /// `None` when PostgreSQL is not installed and this is not CI.
@@ -60,6 +64,28 @@ impl Postgres {
         let done = psql.output().expect("psql");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
         if done.status.success() { Ok(text(&done.stdout)) } else { Err(text(&done.stderr)) }
+    }
+
+    /// Begins a transaction with `statement`, and leaves it open.
+    pub fn hold(&self, database: &str, statement: &str) -> Held {
+        let mut psql = self.as_owner("psql");
+        psql.args([
+            "-h",
+            &self.socket(),
+            "-p",
+            &self.port.to_string(),
+            "-d",
+            database,
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-qAt",
+        ]);
+        let mut held = Held(psql.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("psql"));
+        let input = held.0.stdin.as_mut().expect("a pipe");
+        writeln!(input, "BEGIN; {statement}; SELECT 'held';").expect("write to psql");
+        let output = BufReader::new(held.0.stdout.as_mut().expect("a pipe"));
+        assert!(output.lines().any(|line| line.expect("read from psql") == "held"), "psql ended");
+        held
     }
 
     /// Ends the server at once, as a power cut would.
@@ -134,6 +160,13 @@ impl Postgres {
         };
         command.current_dir("/").env("PGUSER", owner());
         command
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take()); // psql ends with its input, and the transaction with psql
+        let _ = self.0.wait();
     }
 }
 
