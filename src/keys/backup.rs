@@ -3,7 +3,7 @@
 //! The file holds private keys as they are in the store: behind their passphrases where they have some. It does not hold
 //! the master key, and needs none: what is put back is sealed anew.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::iter;
 
 use age::secrecy::SecretString;
@@ -14,7 +14,7 @@ use super::error::KeyError;
 use super::seal;
 use super::service::KeyService;
 use crate::domain::{Failure, KeyName};
-use crate::ports::{AuditEntry, Changed, NewKey};
+use crate::ports::{AuditEntry, AuditFilter, Changed, NewKey, TrustedHostKey};
 
 /// Who can open a backup.
 pub enum Lock {
@@ -42,6 +42,41 @@ pub enum Restored {
     AlreadyThere,
     /// Another key has the name, and stays.
     NameTaken,
+}
+
+/// What became of one host key of a backup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostKey {
+    /// The host as `known_hosts` calls it.
+    pub host: String,
+    /// `ssh-ed25519`, …
+    pub kind: String,
+    /// `SHA256:…`.
+    pub fingerprint: String,
+    /// What became of it.
+    pub restored: RestoredHost,
+}
+
+/// Whether a host key of a backup is trusted again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestoredHost {
+    /// It is trusted now.
+    Added,
+    /// It was trusted already.
+    AlreadyThere,
+    /// Other keys are trusted for the host: it may have been replaced because it leaked.
+    OthersTrusted,
+    /// Somebody has taken back a trust in the host.
+    Forgotten,
+}
+
+/// What became of a backup's content.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// The keys.
+    pub keys: BTreeMap<KeyName, Restored>,
+    /// The trusted host keys.
+    pub hosts: Vec<HostKey>,
 }
 
 /// Why a backup cannot be made or read.
@@ -90,11 +125,12 @@ impl KeyService {
         Ok((encrypted, keys))
     }
 
-    /// Puts the keys of a backup back, each sealed anew; what is there already stays as it is.
+    /// Puts the keys of a backup back, each sealed anew; what is there already stays as it is. Host keys are trusted again
+    /// only for hosts of which the store knows nothing: not one that has a key, nor one that was ever forgotten.
     ///
     /// # Errors
     /// [`BackupError`]; nothing was changed if the backup does not open or is damaged.
-    pub async fn restore(&self, file: Vec<u8>, opener: Opener) -> Result<BTreeMap<KeyName, Restored>, BackupError> {
+    pub async fn restore(&self, file: Vec<u8>, opener: Opener) -> Result<Report, BackupError> {
         let content = tokio::task::spawn_blocking(move || decrypt(&file, &opener)).await.map_err(internal)??;
         let mut keys = Vec::new();
         for entry in content.keys {
@@ -105,13 +141,37 @@ impl KeyService {
             }
             keys.push((name, entry));
         }
-        let mut report = BTreeMap::new();
+        if !content.hosts.iter().all(HostEntry::is_sound) {
+            return Err(BackupError::Damaged("a host key in it is not the one that it says it is"));
+        }
+        let mut report = Report::default();
         for (name, entry) in keys {
             let restored = self.put_back(&name, entry).await?;
-            report.insert(name, restored);
+            report.keys.insert(name, restored);
         }
-        for host in content.hosts {
-            self.records.trust(&host.into(), false).await.map_err(KeyError::from)?;
+        report.hosts = self.trust_again(content.hosts).await?;
+        Ok(report)
+    }
+
+    async fn trust_again(&self, hosts: Vec<HostEntry>) -> Result<Vec<HostKey>, KeyError> {
+        let trusted = self.records.trusted(None).await?; // from before: several keys of one host come together
+        let (event, last) = (Some("host_key_forgotten".to_owned()), Some(u32::MAX));
+        let forgotten = self.records.audit(&AuditFilter { event, last, ..AuditFilter::default() }).await?;
+        let forgotten: HashSet<String> = forgotten.into_iter().filter_map(|row| row.purpose).collect();
+        let mut report = Vec::new();
+        for key in hosts.into_iter().map(TrustedHostKey::from) {
+            let mut known = trusted.iter().filter(|known| known.host == key.host).peekable();
+            let restored = if known.peek().is_some() {
+                let same = known.any(|known| known.fingerprint == key.fingerprint);
+                if same { RestoredHost::AlreadyThere } else { RestoredHost::OthersTrusted }
+            } else if forgotten.contains(&key.host) {
+                RestoredHost::Forgotten
+            } else {
+                self.records.trust(&key, false).await?;
+                RestoredHost::Added
+            };
+            let TrustedHostKey { host, kind, fingerprint, .. } = key;
+            report.push(HostKey { host, kind, fingerprint, restored });
         }
         Ok(report)
     }

@@ -31,7 +31,7 @@ fn a_backup_is_private_never_overwritten_and_put_back_on_another_instance() {
     let to = one.aside().join("keys.age");
     let to_text = to.display().to_string();
     let said = one.cli_text(&["keys", "backup", "--to", &to_text, "--recipient", &recipient]);
-    assert!(said.starts_with("1 keys are in "), "{said}");
+    assert!(said.starts_with("1 key is in "), "{said}");
     assert_eq!(mode(&to), 0o600);
     let content = fs::read(&to).unwrap();
     let again = one.cli(&["keys", "backup", "--to", &to_text, "--recipient", &recipient]);
@@ -40,7 +40,7 @@ fn a_backup_is_private_never_overwritten_and_put_back_on_another_instance() {
     assert_eq!(contents(&one.aside()).len(), 2, "no draft is left: {:?}", contents(&one.aside()).keys());
 
     let said = other.cli_text(&["keys", "restore", "--from", &to_text, "--identity-file", &identity]);
-    assert_eq!(said, "1 keys are in the backup.\nk: put back\n");
+    assert_eq!(said, "1 key is in the backup.\nk: put back\n");
     assert_eq!(other.cli_text(&["keys", "public", "k"]).trim(), line);
     let third = Instance::new("third");
     third.generate_key("k");
