@@ -13,9 +13,9 @@ use secrecy::SecretString;
 
 use super::args::BackupPassphraseArgs;
 use super::secrets;
-use crate::cli::output::plain;
+use crate::cli::output::{complain, plain, say};
 use crate::keys::KeyService;
-use crate::keys::backup::{HostKey, Lock, Opener, Report, Restored, RestoredHost};
+use crate::keys::backup::{HostKey, Lock, Made, Opener, Report, Restored, RestoredHost};
 
 /// The largest file that is read as a backup, in bytes.
 const LARGEST: u64 = 256 << 20;
@@ -50,11 +50,23 @@ impl Backup {
         Ok(Self { to, lock })
     }
 
-    /// Makes the backup.
+    /// Makes the backup; an error, after all that is said, if a key is not in it.
     pub(super) async fn write(self, service: &KeyService) -> anyhow::Result<String> {
-        let (file, keys) = service.backup(self.lock).await?;
+        let Made { file, keys, left_out } = service.backup(self.lock).await?;
         place(&self.to, &file).with_context(|| format!("the backup {} cannot be written", self.to.display()))?;
-        Ok(format!("{} in {}. Without what opens it, nobody can read it.\n", keys_are(keys), self.to.display()))
+        if let Err(error) = service.note_backup(keys, left_out.len()).await {
+            complain(&format!("the backup is made, but the audit log does not say so: {}", plain(&error.to_string())));
+        }
+        let to = self.to.display();
+        let mut text = format!("{} in {to}. Without what opens it, nobody can read it.\n", keys_are(keys));
+        for (name, error) in &left_out {
+            let _infallible = writeln!(text, "{name}: NOT in the backup: {}", plain(&error.to_string()));
+        }
+        if left_out.is_empty() {
+            return Ok(text);
+        }
+        say(&text)?;
+        bail!("{} not in the backup; what is said of each tells why", keys_are(left_out.len()));
     }
 }
 
@@ -81,7 +93,7 @@ impl Restore {
     /// Puts the keys back; exits with 1 if a name was taken by another key.
     pub(super) async fn put_back(self, service: &KeyService) -> anyhow::Result<(String, ExitCode)> {
         let report = service.restore(self.file, self.opener).await?;
-        let complete = report.keys.values().all(|restored| *restored != Restored::NameTaken);
+        let complete = !report.keys.values().any(|key| matches!(key, Restored::NameTaken | Restored::InFolder));
         Ok((shown(&report), if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE }))
     }
 }
@@ -93,6 +105,9 @@ fn shown(report: &Report) -> String {
             Restored::Added => "put back",
             Restored::AlreadyThere => "there already",
             Restored::NameTaken => "NOT put back: another key has that name; rename that one and run this again",
+            Restored::InFolder => {
+                "NOT put back: the secrets folder has a key of that name; rename that file and run this again"
+            }
         };
         let _infallible = writeln!(text, "{name}: {words}");
     }

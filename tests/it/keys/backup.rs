@@ -1,7 +1,7 @@
 //! All keys in one file, and back: the content of the backup.
 
 use age::x25519::Identity;
-use appferry::keys::backup::{BackupError, Lock, Opener, Restored, RestoredHost};
+use appferry::keys::backup::{BackupError, Lock, Made, Opener, Restored, RestoredHost};
 use appferry::keys::{NewProtection, Replacement};
 use appferry::ports::TrustedHostKey;
 
@@ -78,8 +78,9 @@ async fn same_keys(one: &KeyService, other: &KeyService) {
 async fn it_comes_back_whole_under_another_master_key() {
     let (data, elsewhere) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let (service, identity) = (full(data.path()).await, Identity::generate());
-    let (file, keys) = service.backup(recipients(&identity)).await.unwrap();
-    assert_eq!(keys, 4);
+    let Made { file, keys, left_out } = service.backup(recipients(&identity)).await.unwrap();
+    assert!(keys == 4 && left_out.is_empty(), "{left_out:?}");
+    service.note_backup(keys, 0).await.unwrap();
     let rows = audit_rows(&service).await;
     assert!(rows.last().unwrap().starts_with("ssh_keys_backed_up 4 keys"), "{rows:?}");
 
@@ -97,7 +98,7 @@ async fn it_comes_back_whole_under_another_master_key() {
 async fn a_passphrase_opens_it_and_another_does_not() {
     let (data, elsewhere) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let (service, other) = (full(data.path()).await, open(elsewhere.path()).await);
-    let (file, _) = service.backup(Lock::Passphrase(secret("backup passphrase"))).await.unwrap();
+    let file = service.backup(Lock::Passphrase(secret("backup passphrase"))).await.unwrap().file;
     let identity = Identity::generate();
     for (opener, expected) in [
         (Opener::Passphrase(secret("wrong")), "not the right one"),
@@ -115,7 +116,7 @@ async fn what_does_not_open_or_is_damaged_is_named_and_changes_nothing() {
     let (data, elsewhere) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let (service, other) = (full(data.path()).await, open(elsewhere.path()).await);
     let identity = Identity::generate();
-    let (file, _) = service.backup(recipients(&identity)).await.unwrap();
+    let file = service.backup(recipients(&identity)).await.unwrap().file;
     let mut altered = file.clone();
     *altered.last_mut().unwrap() ^= 1;
     let cut = file[..file.len() - 20].to_vec();
@@ -175,7 +176,7 @@ async fn host_keys_are_trusted_again_only_for_hosts_of_which_nothing_is_known() 
     for key in [host_key(), ecdsa_host_key()] {
         trust.trust(&key, false).await.unwrap();
     }
-    let (file, _) = service.backup(recipients(&identity)).await.unwrap();
+    let file = service.backup(recipients(&identity)).await.unwrap().file;
     let outcomes = async |service: &KeyService| {
         let report = service.restore(file.clone(), identity_file(&identity)).await.unwrap();
         report.hosts.iter().map(|host| (host.kind.clone(), host.restored)).collect::<BTreeMap<_, _>>()
@@ -201,7 +202,7 @@ async fn host_keys_are_trusted_again_only_for_hosts_of_which_nothing_is_known() 
 async fn a_recipient_must_be_one() {
     let data = TempDir::new().unwrap();
     let service = open(data.path()).await;
-    let error = service.backup(Lock::Recipients(vec!["ssh-ed25519 AAAA".into()])).await.unwrap_err();
+    let error = service.backup(Lock::Recipients(vec!["ssh-ed25519 AAAA".into()])).await.err().unwrap();
     assert!(matches!(&error, BackupError::Recipient(_)) && error.to_string().contains("age1"), "{error}");
     assert!(matches!(service.backup(Lock::Recipients(Vec::new())).await, Err(BackupError::Nobody)));
 }
@@ -211,7 +212,7 @@ async fn a_name_that_another_key_has_stays_with_it() {
     let (data, elsewhere) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let (service, other) = (full(data.path()).await, open(elsewhere.path()).await);
     let identity = Identity::generate();
-    let (file, _) = service.backup(recipients(&identity)).await.unwrap();
+    let file = service.backup(recipients(&identity)).await.unwrap().file;
     let stranger = made(&other, "kept").await;
     let report = other.restore(file, identity_file(&identity)).await.unwrap();
     assert_eq!((report.keys[&name("kept")], report.keys[&name("plain")]), (Restored::NameTaken, Restored::Added));
@@ -223,9 +224,9 @@ async fn a_rotation_that_was_put_back_by_half_is_made_whole_by_the_next_run() {
     let (data, elsewhere) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let (service, identity) = (open(data.path()).await, Identity::generate());
     made(&service, "k").await;
-    let (half, _) = service.backup(recipients(&identity)).await.unwrap();
+    let half = service.backup(recipients(&identity)).await.unwrap().file;
     rotate(&service, "k").await;
-    let (whole, _) = service.backup(recipients(&identity)).await.unwrap();
+    let whole = service.backup(recipients(&identity)).await.unwrap().file;
     let other = open(elsewhere.path()).await;
     other.restore(half.clone(), identity_file(&identity)).await.unwrap();
     let report = other.restore(whole, identity_file(&identity)).await.unwrap();
