@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use ssh_key::{HashAlg, PublicKey};
 use zeroize::Zeroizing;
 
 use super::backup::{BackupError, Lock, Opener};
@@ -128,6 +129,14 @@ impl PairEntry {
     /// The fingerprint; `None` if the private key is none.
     pub(super) fn fingerprint(&self) -> Option<String> {
         material::public_parts(&self.private_key.0).map(|public| public.fingerprint)
+    }
+}
+
+impl HostEntry {
+    /// Whether type and fingerprint are those of the key.
+    pub(super) fn is_sound(&self) -> bool {
+        let Ok(key) = PublicKey::from_openssh(&format!("{} {}", self.kind, self.key)) else { return false };
+        key.algorithm().as_str() == self.kind && key.fingerprint(HashAlg::Sha256).to_string() == self.fingerprint
     }
 }
 

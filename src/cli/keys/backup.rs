@@ -13,8 +13,9 @@ use secrecy::SecretString;
 
 use super::args::BackupPassphraseArgs;
 use super::secrets;
+use crate::cli::output::{complain, plain, say};
 use crate::keys::KeyService;
-use crate::keys::backup::{Lock, Opener, Restored};
+use crate::keys::backup::{HostKey, Lock, Made, Opener, Report, Restored, RestoredHost};
 
 /// The largest file that is read as a backup, in bytes.
 const LARGEST: u64 = 256 << 20;
@@ -49,11 +50,23 @@ impl Backup {
         Ok(Self { to, lock })
     }
 
-    /// Makes the backup.
+    /// Makes the backup; an error, after all that is said, if a key is not in it.
     pub(super) async fn write(self, service: &KeyService) -> anyhow::Result<String> {
-        let (file, keys) = service.backup(self.lock).await?;
+        let Made { file, keys, left_out } = service.backup(self.lock).await?;
         place(&self.to, &file).with_context(|| format!("the backup {} cannot be written", self.to.display()))?;
-        Ok(format!("{keys} keys are in {}. Without what opens it, nobody can read it.\n", self.to.display()))
+        if let Err(error) = service.note_backup(keys, left_out.len()).await {
+            complain(&format!("the backup is made, but the audit log does not say so: {}", plain(&error.to_string())));
+        }
+        let to = self.to.display();
+        let mut text = format!("{} in {to}. Without what opens it, nobody can read it.\n", keys_are(keys));
+        for (name, error) in &left_out {
+            let _infallible = writeln!(text, "{name}: NOT in the backup: {}", plain(&error.to_string()));
+        }
+        if left_out.is_empty() {
+            return Ok(text);
+        }
+        say(&text)?;
+        bail!("{} not in the backup; what is said of each tells why", keys_are(left_out.len()));
     }
 }
 
@@ -80,18 +93,42 @@ impl Restore {
     /// Puts the keys back; exits with 1 if a name was taken by another key.
     pub(super) async fn put_back(self, service: &KeyService) -> anyhow::Result<(String, ExitCode)> {
         let report = service.restore(self.file, self.opener).await?;
-        let mut text = format!("{} keys are in the backup.\n", report.len());
-        for (name, restored) in &report {
-            let words = match restored {
-                Restored::Added => "put back",
-                Restored::AlreadyThere => "there already",
-                Restored::NameTaken => "NOT put back: another key has that name; rename that one and run this again",
-            };
-            let _infallible = writeln!(text, "{name}: {words}");
-        }
-        let complete = report.values().all(|restored| *restored != Restored::NameTaken);
-        Ok((text, if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE }))
+        let complete = !report.keys.values().any(|key| matches!(key, Restored::NameTaken | Restored::InFolder));
+        Ok((shown(&report), if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE }))
     }
+}
+
+fn shown(report: &Report) -> String {
+    let mut text = format!("{} in the backup.\n", keys_are(report.keys.len()));
+    for (name, restored) in &report.keys {
+        let words = match restored {
+            Restored::Added => "put back",
+            Restored::AlreadyThere => "there already",
+            Restored::NameTaken => "NOT put back: another key has that name; rename that one and run this again",
+            Restored::InFolder => {
+                "NOT put back: the secrets folder has a key of that name; rename that file and run this again"
+            }
+        };
+        let _infallible = writeln!(text, "{name}: {words}");
+    }
+    for HostKey { host, kind, fingerprint, restored } in &report.hosts {
+        let words = match restored {
+            RestoredHost::Added => "trusted again",
+            RestoredHost::AlreadyThere => "trusted already",
+            RestoredHost::OthersTrusted => {
+                "NOT trusted again: other keys are trusted for that host; see `appferry hosts list`"
+            }
+            RestoredHost::Forgotten => {
+                "NOT trusted again: a key of that host was forgotten here; if it is right, use `appferry hosts trust`"
+            }
+        };
+        let _infallible = writeln!(text, "host {} {} {fingerprint}: {words}", plain(host), plain(kind));
+    }
+    text
+}
+
+fn keys_are(count: usize) -> String {
+    if count == 1 { "1 key is".to_owned() } else { format!("{count} keys are") }
 }
 
 fn passphrase_of(args: &BackupPassphraseArgs) -> anyhow::Result<Option<SecretString>> {

@@ -10,10 +10,10 @@ use tokio::net::unix::pipe;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::AuditArgs;
-use crate::cli::output::{self, plain};
-use crate::domain::KeyName;
+use crate::cli::output::{self, complain, plain};
+use crate::domain::{Failure, FailureClass, KeyName};
 use crate::keys::{KeyService, shown_time};
-use crate::ports::{AuditFilter, AuditRow};
+use crate::ports::{AuditFilter, AuditLog, AuditRow};
 
 /// How soon a new row is shown.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -43,18 +43,40 @@ pub(super) async fn show(service: &KeyService, args: &AuditArgs) -> anyhow::Resu
     let gone = nobody_reads();
     tokio::pin!(gone);
     let mut shown = say(&rows, args.json)?;
+    let mut away = false;
     while shown {
-        tokio::select! {
-            () = tokio::time::sleep(LOOK_EVERY) => {}
+        // A database that is away is waited for, for seconds: a signal ends that, too.
+        let looked = tokio::select! {
+            looked = look(log.as_ref(), &filter) => looked,
             _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
             () = &mut gone => break,
-        }
-        let rows = log.audit(&filter).await?;
+        };
+        let rows = match looked {
+            Err(failure) if may_pass(&failure) => {
+                if !away {
+                    complain(&format!("{}; following goes on", plain(&failure.to_string())));
+                }
+                away = true;
+                continue;
+            }
+            looked => looked?,
+        };
+        away = false;
         filter.after = rows.last().map(|row| row.id).or(filter.after);
         shown = say(&rows, args.json)?;
     }
     Ok(String::new())
+}
+
+async fn look(log: &dyn AuditLog, filter: &AuditFilter) -> Result<Vec<AuditRow>, Failure> {
+    tokio::time::sleep(LOOK_EVERY).await;
+    log.audit(filter).await
+}
+
+/// Whether the next look may find the log again.
+fn may_pass(failure: &Failure) -> bool {
+    matches!(failure.class, FailureClass::Disk | FailureClass::Connect)
 }
 
 /// Ends when the reader of standard output has closed it; never where that cannot be known, as with a file.

@@ -1,7 +1,7 @@
 //! All keys in one file, and back: the content of the backup.
 
 use age::x25519::Identity;
-use appferry::keys::backup::{BackupError, Lock, Opener, Restored};
+use appferry::keys::backup::{BackupError, Lock, Made, Opener, Restored, RestoredHost};
 use appferry::keys::{NewProtection, Replacement};
 use appferry::ports::TrustedHostKey;
 
@@ -22,10 +22,20 @@ fn host_key() -> TrustedHostKey {
     TrustedHostKey {
         host: "git.example.org".into(),
         kind: "ssh-ed25519".into(),
-        key: "AAAA".into(),
-        fingerprint: "SHA256:host".into(),
+        key: "AAAAC3NzaC1lZDI1NTE5AAAAIIH4fL3QRwroNSWGOgmihuD6iIJqa8YaBjBVuyHUAj9F".into(),
+        fingerprint: "SHA256:WGiAgVaibA6BxElzDSHcLE1enyW4WydfpjRRIIAEtsk".into(),
         trusted_ms: 1_000,
         trusted_by: "jo".into(),
+    }
+}
+
+/// Another key of the same host.
+fn ecdsa_host_key() -> TrustedHostKey {
+    TrustedHostKey {
+        kind: "ecdsa-sha2-nistp256".into(),
+        key: "AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBBB0s3DJt+LpiuWTtvVeUlWTdVCU9kmcy0ekQ/izP0U4v5dM4AVo1Do3YJLlNQE8ORRwMf0IgxsDHv3oV/uCqWk=".into(),
+        fingerprint: "SHA256:lsUNiA+jyhoA8rRW0PE4xsSnfo8nmsc30NWB5XZvIMY".into(),
+        ..host_key()
     }
 }
 
@@ -68,17 +78,18 @@ async fn same_keys(one: &KeyService, other: &KeyService) {
 async fn it_comes_back_whole_under_another_master_key() {
     let (data, elsewhere) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let (service, identity) = (full(data.path()).await, Identity::generate());
-    let (file, keys) = service.backup(recipients(&identity)).await.unwrap();
-    assert_eq!(keys, 4);
+    let Made { file, keys, left_out } = service.backup(recipients(&identity)).await.unwrap();
+    assert!(keys == 4 && left_out.is_empty(), "{left_out:?}");
+    service.note_backup(keys, 0).await.unwrap();
     let rows = audit_rows(&service).await;
     assert!(rows.last().unwrap().starts_with("ssh_keys_backed_up 4 keys"), "{rows:?}");
 
     let other = open(elsewhere.path()).await;
     let report = other.restore(file.clone(), identity_file(&identity)).await.unwrap();
-    assert!(report.len() == 4 && report.values().all(|restored| *restored == Restored::Added), "{report:?}");
+    assert!(report.keys.len() == 4 && report.keys.values().all(|restored| *restored == Restored::Added), "{report:?}");
     same_keys(&service, &other).await;
     let again = other.restore(file, identity_file(&identity)).await.unwrap();
-    assert!(again.values().all(|restored| *restored == Restored::AlreadyThere), "{again:?}");
+    assert!(again.keys.values().all(|restored| *restored == Restored::AlreadyThere), "{again:?}");
     same_keys(&service, &other).await;
     assert!(audit_rows(&other).await.iter().any(|row| row.starts_with("ssh_key_added restored: ed25519")));
 }
@@ -87,7 +98,7 @@ async fn it_comes_back_whole_under_another_master_key() {
 async fn a_passphrase_opens_it_and_another_does_not() {
     let (data, elsewhere) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let (service, other) = (full(data.path()).await, open(elsewhere.path()).await);
-    let (file, _) = service.backup(Lock::Passphrase(secret("backup passphrase"))).await.unwrap();
+    let file = service.backup(Lock::Passphrase(secret("backup passphrase"))).await.unwrap().file;
     let identity = Identity::generate();
     for (opener, expected) in [
         (Opener::Passphrase(secret("wrong")), "not the right one"),
@@ -105,10 +116,11 @@ async fn what_does_not_open_or_is_damaged_is_named_and_changes_nothing() {
     let (data, elsewhere) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let (service, other) = (full(data.path()).await, open(elsewhere.path()).await);
     let identity = Identity::generate();
-    let (file, _) = service.backup(recipients(&identity)).await.unwrap();
+    let file = service.backup(recipients(&identity)).await.unwrap().file;
     let mut altered = file.clone();
     *altered.last_mut().unwrap() ^= 1;
     let cut = file[..file.len() - 20].to_vec();
+    let ecdsa = TrustedHostKey { fingerprint: ecdsa_host_key().fingerprint, ..host_key() };
     let (right, stranger) = (|| identity_file(&identity), Identity::generate());
     for (file, opener, expected) in [
         (file.clone(), identity_file(&stranger), "not the right one"),
@@ -120,6 +132,8 @@ async fn what_does_not_open_or_is_damaged_is_named_and_changes_nothing() {
         (Vec::new(), right(), "not a file encrypted with age"),
         (encrypted(&identity, b"{}"), right(), "something else"),
         (encrypted(&identity, &forged(&service).await), right(), "a key in it is no key"),
+        (encrypted(&identity, &forged_host("ssh-ed25519", &ecdsa)), right(), "a host key in it"),
+        (encrypted(&identity, &forged_host("ssh-rsa", &host_key())), right(), "a host key in it"),
     ] {
         let error = other.restore(file, opener).await.unwrap_err();
         assert!(error.to_string().contains(expected), "{expected}: {error}");
@@ -145,11 +159,50 @@ async fn forged(service: &KeyService) -> Vec<u8> {
     format!(r#"{{"format":"appferry keys, version 1","keys":[{keys}],"hosts":[]}}"#).into_bytes()
 }
 
+/// A host key under another type or fingerprint than its own.
+fn forged_host(kind: &str, key: &TrustedHostKey) -> Vec<u8> {
+    let TrustedHostKey { host, key, fingerprint, .. } = key;
+    let host = format!(
+        r#"{{"host":"{host}","kind":"{kind}","key":"{key}","fingerprint":"{fingerprint}","trusted_ms":1,"trusted_by":"jo"}}"#
+    );
+    format!(r#"{{"format":"appferry keys, version 1","keys":[],"hosts":[{host}]}}"#).into_bytes()
+}
+
+#[tokio::test]
+async fn host_keys_are_trusted_again_only_for_hosts_of_which_nothing_is_known() {
+    let data = TempDir::new().unwrap();
+    let (service, identity) = (open(data.path()).await, Identity::generate());
+    let trust = service.host_trust();
+    for key in [host_key(), ecdsa_host_key()] {
+        trust.trust(&key, false).await.unwrap();
+    }
+    let file = service.backup(recipients(&identity)).await.unwrap().file;
+    let outcomes = async |service: &KeyService| {
+        let report = service.restore(file.clone(), identity_file(&identity)).await.unwrap();
+        report.hosts.iter().map(|host| (host.kind.clone(), host.restored)).collect::<BTreeMap<_, _>>()
+    };
+    let both = |ecdsa, ed25519| {
+        BTreeMap::from([("ecdsa-sha2-nistp256".to_owned(), ecdsa), ("ssh-ed25519".to_owned(), ed25519)])
+    };
+    let elsewhere = TempDir::new().unwrap();
+    let other = open(elsewhere.path()).await;
+    assert_eq!(outcomes(&other).await, both(RestoredHost::Added, RestoredHost::Added));
+    assert_eq!(outcomes(&other).await, both(RestoredHost::AlreadyThere, RestoredHost::AlreadyThere));
+    assert_eq!(other.host_trust().trusted(None).await.unwrap(), [ecdsa_host_key(), host_key()]);
+
+    trust.forget("git.example.org", Some(&host_key().fingerprint)).await.unwrap();
+    assert_eq!(outcomes(&service).await, both(RestoredHost::AlreadyThere, RestoredHost::OthersTrusted));
+    assert_eq!(trust.trusted(None).await.unwrap(), [ecdsa_host_key()]);
+    trust.forget("git.example.org", None).await.unwrap();
+    assert_eq!(outcomes(&service).await, both(RestoredHost::Forgotten, RestoredHost::Forgotten));
+    assert!(trust.trusted(None).await.unwrap().is_empty());
+}
+
 #[tokio::test]
 async fn a_recipient_must_be_one() {
     let data = TempDir::new().unwrap();
     let service = open(data.path()).await;
-    let error = service.backup(Lock::Recipients(vec!["ssh-ed25519 AAAA".into()])).await.unwrap_err();
+    let error = service.backup(Lock::Recipients(vec!["ssh-ed25519 AAAA".into()])).await.err().unwrap();
     assert!(matches!(&error, BackupError::Recipient(_)) && error.to_string().contains("age1"), "{error}");
     assert!(matches!(service.backup(Lock::Recipients(Vec::new())).await, Err(BackupError::Nobody)));
 }
@@ -159,10 +212,10 @@ async fn a_name_that_another_key_has_stays_with_it() {
     let (data, elsewhere) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let (service, other) = (full(data.path()).await, open(elsewhere.path()).await);
     let identity = Identity::generate();
-    let (file, _) = service.backup(recipients(&identity)).await.unwrap();
+    let file = service.backup(recipients(&identity)).await.unwrap().file;
     let stranger = made(&other, "kept").await;
     let report = other.restore(file, identity_file(&identity)).await.unwrap();
-    assert_eq!((report[&name("kept")], report[&name("plain")]), (Restored::NameTaken, Restored::Added));
+    assert_eq!((report.keys[&name("kept")], report.keys[&name("plain")]), (Restored::NameTaken, Restored::Added));
     assert_eq!(other.show(&name("kept")).await.unwrap(), stranger);
 }
 
@@ -171,16 +224,16 @@ async fn a_rotation_that_was_put_back_by_half_is_made_whole_by_the_next_run() {
     let (data, elsewhere) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let (service, identity) = (open(data.path()).await, Identity::generate());
     made(&service, "k").await;
-    let (half, _) = service.backup(recipients(&identity)).await.unwrap();
+    let half = service.backup(recipients(&identity)).await.unwrap().file;
     rotate(&service, "k").await;
-    let (whole, _) = service.backup(recipients(&identity)).await.unwrap();
+    let whole = service.backup(recipients(&identity)).await.unwrap().file;
     let other = open(elsewhere.path()).await;
     other.restore(half.clone(), identity_file(&identity)).await.unwrap();
     let report = other.restore(whole, identity_file(&identity)).await.unwrap();
-    assert_eq!(report[&name("k")], Restored::Added);
+    assert_eq!(report.keys[&name("k")], Restored::Added);
     let (one, two) = (service.version(&name("k")).await.unwrap(), other.version(&name("k")).await.unwrap());
     assert_eq!(one, two);
     // The pair before is there, too: nothing is missing.
     let report = other.restore(half, identity_file(&identity)).await.unwrap();
-    assert_eq!(report[&name("k")], Restored::AlreadyThere);
+    assert_eq!(report.keys[&name("k")], Restored::AlreadyThere);
 }

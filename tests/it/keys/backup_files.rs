@@ -31,7 +31,7 @@ fn a_backup_is_private_never_overwritten_and_put_back_on_another_instance() {
     let to = one.aside().join("keys.age");
     let to_text = to.display().to_string();
     let said = one.cli_text(&["keys", "backup", "--to", &to_text, "--recipient", &recipient]);
-    assert!(said.starts_with("1 keys are in "), "{said}");
+    assert!(said.starts_with("1 key is in "), "{said}");
     assert_eq!(mode(&to), 0o600);
     let content = fs::read(&to).unwrap();
     let again = one.cli(&["keys", "backup", "--to", &to_text, "--recipient", &recipient]);
@@ -40,7 +40,7 @@ fn a_backup_is_private_never_overwritten_and_put_back_on_another_instance() {
     assert_eq!(contents(&one.aside()).len(), 2, "no draft is left: {:?}", contents(&one.aside()).keys());
 
     let said = other.cli_text(&["keys", "restore", "--from", &to_text, "--identity-file", &identity]);
-    assert_eq!(said, "1 keys are in the backup.\nk: put back\n");
+    assert_eq!(said, "1 key is in the backup.\nk: put back\n");
     assert_eq!(other.cli_text(&["keys", "public", "k"]).trim(), line);
     let third = Instance::new("third");
     third.generate_key("k");
@@ -64,6 +64,57 @@ fn the_passphrase_of_a_backup_comes_from_standard_input_or_a_file() {
     other.cli_text(&["keys", "restore", "--from", &to, "--passphrase-file", &file]);
     let absent = other.cli(&["keys", "restore", "--from", "/nowhere", "--passphrase-file", &file]);
     assert!(absent.status.code() == Some(1) && error_of(&absent).contains("/nowhere cannot be read"));
+}
+
+#[tokio::test]
+async fn a_damaged_record_or_a_log_that_takes_nothing_does_not_keep_the_rest_out_of_a_backup() {
+    let one = Instance::new("one");
+    for key in ["bad", "good"] {
+        one.generate_key(key);
+    }
+    let (recipient, identity) = identity(&one);
+    let pool = raw(&one.data).await;
+    let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no'); END";
+    execute(&pool, refuse).await.unwrap();
+    let bad = "UPDATE key_material SET sealed_private = zeroblob(100) WHERE key_id = (SELECT id FROM keys WHERE name = 'bad')";
+    execute(&pool, bad).await.unwrap();
+    let to = one.aside().join("keys.age").display().to_string();
+    let made = one.cli(&["keys", "backup", "--to", &to, "--recipient", &recipient]);
+    let (said, warned) = (String::from_utf8_lossy(&made.stdout).into_owned(), error_of(&made));
+    assert_eq!(made.status.code(), Some(1), "{said}{warned}");
+    assert!(said.starts_with("1 key is in ") && said.contains("\nbad: NOT in the backup: the record of"), "{said}");
+    assert!(warned.contains("the audit log does not say so"), "{warned}");
+    let other = Instance::new("other");
+    let said = other.cli_text(&["keys", "restore", "--from", &to, "--identity-file", &identity]);
+    assert_eq!(said, "1 key is in the backup.\ngood: put back\n");
+
+    execute(&pool, "UPDATE key_material SET sealed_private = zeroblob(100)").await.unwrap();
+    let nothing = one.aside().join("nothing.age");
+    let none = one.cli(&["keys", "backup", "--to", &nothing.display().to_string(), "--recipient", &recipient]);
+    assert!(none.status.code() == Some(1) && error_of(&none).contains("cannot be opened"), "{}", error_of(&none));
+    assert!(!nothing.exists());
+}
+
+#[test]
+fn a_name_that_the_secrets_folder_has_is_not_put_back_behind_it() {
+    let (one, mut other) = (Instance::new("one"), Instance::new("other"));
+    for key in ["free", "k"] {
+        one.generate_key(key);
+    }
+    let (recipient, identity) = identity(&one);
+    let to = one.aside().join("keys.age").display().to_string();
+    one.cli_text(&["keys", "backup", "--to", &to, "--recipient", &recipient]);
+    let folder = other.aside();
+    let (pem, _) = made_by_openssh("ed25519", "");
+    fs::write(folder.join("k"), pem).unwrap();
+    fs::set_permissions(folder.join("k"), fs::Permissions::from_mode(0o600)).unwrap();
+    other.set("APPFERRY_KEYS_DIR", folder.display().to_string());
+    let restored = other.cli(&["keys", "restore", "--from", &to, "--identity-file", &identity]);
+    let said = String::from_utf8_lossy(&restored.stdout).into_owned();
+    assert_eq!(restored.status.code(), Some(1), "{said}{}", error_of(&restored));
+    assert!(said.contains("free: put back\nk: NOT put back: the secrets folder has a key of that name"), "{said}");
+    other.env.remove("APPFERRY_KEYS_DIR");
+    assert!(!other.cli_text(&["keys", "list"]).contains("k "), "it is in the store");
 }
 
 #[test]

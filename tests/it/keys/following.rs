@@ -1,6 +1,6 @@
 //! `appferry keys audit --follow`.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, ExitStatus};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -76,6 +76,34 @@ fn none_of_the_old_rows_are_shown_when_none_are_asked_for() {
     });
     let row: serde_json::Value = serde_json::from_str(&first).unwrap();
     assert!(row["key"].as_str().unwrap().starts_with("new"), "{row}");
+}
+
+#[tokio::test]
+async fn a_log_that_cannot_be_read_for_a_while_is_said_once_and_followed_again() {
+    let one = Instance::new("one");
+    one.generate_key("k");
+    let mut follower = Follower::start(&one, &[]);
+    assert!(follower.line().contains("ssh_key_added"));
+    let pool = super::raw(&one.data).await;
+    let unreadable = "INSERT INTO audit (at_ms, event, outcome, actor) VALUES (1, 'x', 'ok', CAST(x'ff' AS TEXT))";
+    super::execute(&pool, unreadable).await.unwrap();
+    let mut errors = BufReader::new(follower.child.stderr.take().unwrap());
+    let mut said = String::new();
+    errors.read_line(&mut said).unwrap();
+    assert!(said.contains("is damaged") && said.contains("following goes on"), "{said}");
+    let triggers: Vec<String> =
+        sqlx::query_scalar("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetch_all(&pool).await.unwrap();
+    for trigger in triggers {
+        sqlx::query(sqlx::AssertSqlSafe(format!("DROP TRIGGER {trigger}"))).execute(&pool).await.unwrap();
+    }
+    super::execute(&pool, "DELETE FROM audit WHERE event = 'x'").await.unwrap();
+    one.generate_key("next");
+    assert!(follower.line().contains("next"));
+    kill_process(Pid::from_child(&follower.child), Signal::TERM).unwrap();
+    assert_eq!(follower.end().code(), Some(0));
+    said.clear();
+    errors.read_to_string(&mut said).unwrap();
+    assert_eq!(said, "");
 }
 
 #[test]
