@@ -123,6 +123,10 @@ impl Pool {
                 self.gates.hold(&new, self.settings.permanent_retry);
                 Err(failures::neither_pair(refused, version))
             }
+            Err(failure) if failure.class == FailureClass::Key => {
+                self.gates.hold(&new, self.settings.permanent_retry);
+                Err(failures::previous_unusable(refused, version))
+            }
             Err(_) => other,
         }
     }
