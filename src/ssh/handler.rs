@@ -57,6 +57,9 @@ impl LinkHandler {
 }
 
 /// A server must not open channels to a client that asked for no forwarding; russh accepts them unless told otherwise.
+/// What OpenSSH says (as a protocol error) with the refusal of the last key that `MaxAuthTries` allows.
+const TOO_MANY_REFUSED: &str = "Too many authentication failures";
+
 macro_rules! refuse_channels {
     ($($name:ident($($argument:ty),*);)*) => { $(
         async fn $name(
@@ -105,7 +108,8 @@ impl Handler for LinkHandler {
         if let DisconnectReason::ReceivedDisconnect(info) = &reason {
             self.note(|learnt| {
                 learnt.last_words = tame(&info.message).or(learnt.last_words.take());
-                learnt.out_of_methods = matches!(info.reason_code, Disconnect::NoMoreAuthMethodsAvailable);
+                learnt.out_of_methods = matches!(info.reason_code, Disconnect::NoMoreAuthMethodsAvailable)
+                    || info.message.contains(TOO_MANY_REFUSED);
             });
         }
         Ok(())

@@ -61,6 +61,15 @@ async fn when_both_pairs_are_refused_both_are_named_with_what_to_do() {
 }
 
 #[tokio::test]
+async fn a_server_that_ends_the_connection_after_one_refused_key_is_asked_with_the_pair_before() {
+    let setup = Setup { extra_config: vec!["MaxAuthTries 1".to_owned()], ..Setup::default() };
+    let Some(scene) = Scene::of(setup, KeyPair::ed25519("deploy"), at_once()) else { return };
+    let new = scene.keyring.rotate(&scene.key.name);
+    assert_eq!(scene.run("echo in").await.0, "in\n");
+    assert_eq!(scene.keyring.logins(), [login(&new, "authentication"), login(&scene.key, "ok")]);
+}
+
+#[tokio::test]
 async fn only_a_refusal_of_the_key_makes_the_one_before_be_tried() {
     let Some(mut scene) = scene() else { return };
     scene.keyring.rotate(&scene.key.name);
