@@ -34,6 +34,8 @@ pub(super) struct Link {
     backoff: Backoff,
     failure: Option<ErrorStatus>,
     retry_at: Option<Instant>,
+    /// What became of the last talk is not known: the remote is asked where it is before it goes on.
+    pub(super) in_doubt: bool,
     words: Words,
     last_success: Option<jiff::Timestamp>,
 }
@@ -47,7 +49,7 @@ impl Default for Link {
 impl Link {
     pub(super) fn new(remote_holds_back: bool, words: Words) -> Self {
         let backoff = Backoff::new(FIRST, LONGEST);
-        Self { remote_holds_back, backoff, failure: None, retry_at: None, words, last_success: None }
+        Self { remote_holds_back, backoff, failure: None, retry_at: None, in_doubt: false, words, last_success: None }
     }
 
     /// Whether the last talk went well, or none was tried yet.
@@ -57,7 +59,7 @@ impl Link {
 
     /// Whether the next talk need not wait.
     pub(super) fn may_try(&self) -> bool {
-        self.retry_at.is_none_or(|at| at <= Instant::now())
+        !self.in_doubt && self.retry_at.is_none_or(|at| at <= Instant::now())
     }
 
     /// How long the next talk is to wait still, if it is.

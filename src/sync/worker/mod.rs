@@ -67,8 +67,6 @@ pub struct Worker {
     link: Link,
     /// The same for pushing.
     push_link: Link,
-    /// What became of the last push is not known: the remote is asked where it is before anything is pushed again.
-    unsure: bool,
     /// What is wrong on our side of the line.
     trouble: Option<Failure>,
     /// What of it was logged last: a full disk is not news every two seconds.
@@ -106,7 +104,6 @@ impl Worker {
             schedule,
             link: Link::new(holds_back, READING),
             push_link: Link::new(holds_back, PUSHING),
-            unsure: false,
             trouble: None,
             trouble_logged: None,
             stumbled: false,
@@ -152,7 +149,7 @@ impl Worker {
             self.push_link.try_at_once();
             self.remote.try_at_once();
         }
-        if wake.poll || (self.unsure || !self.link.is_up()) && answer.is_some() {
+        if wake.poll || (self.push_link.in_doubt || !self.link.is_up()) && answer.is_some() {
             self.poll().await?;
         }
         // After the poll: what was fetched need not be written again when the disk holds the same.
@@ -175,7 +172,7 @@ impl Worker {
         if let Some(wait) = self.push_link.waits() {
             self.schedule.poll_within(wait);
         }
-        if report.unpushed == 0 && self.link.is_up() && !self.unsure {
+        if report.unpushed == 0 && self.link.is_up() && !self.push_link.in_doubt {
             self.push_link.nothing_left();
         }
         self.publish(report);
@@ -188,7 +185,7 @@ impl Worker {
     /// Plans and works until nothing moves.
     async fn settle(&mut self, stop: &CancellationToken) -> Result<(), Failure> {
         for _ in 0..MOST_ROUNDS {
-            let may_push = self.link.is_up() && !self.unsure && self.push_link.may_try();
+            let may_push = self.link.is_up() && self.push_link.may_try();
             let can_push = may_push && !stop.is_cancelled();
             match self.on_engine(move |engine| engine.advance(can_push, Now::read())).await? {
                 Ok(Progress::Push) => {
@@ -244,7 +241,7 @@ impl Worker {
 
     async fn take_tip(&mut self, tip: RemoteTip) -> Result<(), Failure> {
         let taken = self.on_engine(move |engine| engine.take_tip(&tip, Now::read())).await?;
-        self.unsure &= taken.is_err();
+        self.push_link.in_doubt &= taken.is_err();
         self.note_trouble(taken.map(|_| ()));
         Ok(())
     }
@@ -271,7 +268,7 @@ impl Worker {
                 self.after_push(effect).await
             }
             Err(error) => {
-                self.unsure = matches!(error, PushError::Unknown(_));
+                self.push_link.in_doubt = matches!(error, PushError::Unknown(_));
                 let (PushError::NotSent(failure) | PushError::Unknown(failure)) = error;
                 self.push_failed(failure);
                 Ok(())
