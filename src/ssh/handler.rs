@@ -32,6 +32,8 @@ impl From<russh::Error> for LinkError {
 pub(super) struct Learnt {
     /// The fingerprint of the host key that was proved.
     pub(super) host_key: Option<String>,
+    /// What was proved.
+    pub(super) shown: Option<Arc<PublicKeyOrCertificate>>,
     /// It was proved by a host certificate.
     certified: bool,
     /// What was negotiated: `kex … host-key … cipher … mac …`.
@@ -81,6 +83,7 @@ impl Handler for LinkHandler {
     async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, LinkError> {
         self.note(|learnt| {
             learnt.host_key = Some(fingerprint(&shown.public_key()));
+            learnt.shown = Some(Arc::new(owned(shown)));
             learnt.certified = shown.certificate().is_some();
         });
         let admitted = self.pins.keeper.admit(&self.pins, shown).await;
@@ -124,6 +127,10 @@ impl Handler for LinkHandler {
         server_channel_open_direct_streamlocal(&str);
         server_channel_open_x11(&str, u32);
     }
+}
+
+fn owned(shown: &PublicKeyOrCertificate) -> PublicKeyOrCertificate {
+    shown.certificate().cloned().map_or_else(|| shown.public_key().into(), Into::into)
 }
 
 /// What was negotiated, in one line.
