@@ -149,7 +149,7 @@ fn a_push_that_fails_while_reading_works_is_tried_again_less_and_less_often() {
     let (wrapper, tries) = (world.sshd.folder().join("no-push.sh"), world.sshd.folder().join("tries"));
     write(
         &wrapper,
-        &format!(
+        format!(
             "#!/bin/sh\ncase \"$SSH_ORIGINAL_COMMAND\" in\n\
              *git-receive-pack*) echo try >>{}; echo 'git-receive-pack: not found' >&2; exit 127 ;;\n\
              *) exec sh -c \"$SSH_ORIGINAL_COMMAND\" ;;\nesac\n",
