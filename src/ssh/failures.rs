@@ -87,11 +87,19 @@ pub(super) fn neither_pair(new: Failure, version: &KeyVersion) -> Failure {
     Failure { message: format!("{}; nor the key pair before ({previous})", new.message), ..new }
 }
 
+/// The new pair was refused, and the one before cannot be had; `new` is the failure of the new one.
+pub(super) fn previous_unusable(new: Failure, version: &KeyVersion) -> Failure {
+    let previous = version.previous.as_deref().unwrap_or_default();
+    let message = format!("{}; and the key pair before ({previous}) cannot be opened to stand in for it", new.message);
+    Failure { message, ..new }
+}
+
 /// That the key pair before logs in, since the new one is refused.
 pub(super) fn stands_in(target: &SshTarget, version: &KeyVersion) -> String {
     let (key, new, old) = (&target.key, &version.fingerprint, version.previous.as_deref().unwrap_or_default());
     format!(
-        "{} does not accept the new public key of {key} ({new}) yet, so the key pair before ({old}) is used; add the public          key that `appferry keys public {key}` prints {}",
+        "{} does not accept the new public key of {key} ({new}) yet, so the key pair before ({old}) is used; add the public key \
+         that `appferry keys public {key}` prints {}",
         whereto(target),
         where_to_add(target)
     )
@@ -167,6 +175,12 @@ pub(super) fn session_lost(target: &SshTarget) -> Failure {
 
 pub(super) fn shutting_down() -> Failure {
     Failure::new(FailureClass::ConnectionLost, "the service is shutting down", "")
+}
+
+/// The failure of what nobody tries again by itself.
+pub(super) fn of_one_try(failure: Failure) -> Failure {
+    let remedy = failure.remedy.replace("it is tried again by itself", "then try again");
+    Failure { remedy, ..failure }
 }
 
 /// Adds what is known about the host from outside to a failure that it caused.

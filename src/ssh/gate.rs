@@ -63,7 +63,7 @@ impl Gates {
     pub(super) fn enter(&self, who: &Who, version: &KeyVersion) -> Result<Permit, Failure> {
         let mut gates = self.locked();
         let Some(gate) = gates.get_mut(who) else { return Ok(Permit(None)) };
-        if gate.ground.version != *version {
+        if !is_same_key(&gate.ground.version, version) {
             gates.remove(who);
             return Ok(Permit(None));
         }
@@ -90,8 +90,13 @@ impl Gates {
             stand_in_told: false,
         });
         let passing = gate.backoff.after_failure(rand::random());
-        let wait = if failure.class.is_permanent() { self.permanent } else { passing };
-        gate.stand_in_told &= gate.ground.version == ground.version;
+        let wait = match failure.class {
+            // Looking for a key costs the host nothing, and it may be there at any moment (rule 21).
+            FailureClass::Key => self.permanent.min(self.ask_again),
+            class if class.is_permanent() => self.permanent,
+            _ => passing,
+        };
+        gate.stand_in_told &= is_same_key(&gate.ground.version, &ground.version);
         (gate.failure, gate.ground, gate.failed_at, gate.retry_at) = (failure.clone(), ground, now, now + wait);
     }
 
@@ -142,8 +147,12 @@ impl Gates {
 }
 
 impl Gate {
-    /// The failure, for somebody who may not try now.
+    /// The failure, for somebody who may not try now. One that lasts is told in the same words each time: what has not
+    /// changed is no news, and the next attempt would not help before a person has done something.
     fn told(&self, now: Instant) -> Failure {
+        if self.failure.class.is_permanent() {
+            return self.failure.clone();
+        }
         let wait = self.retry_at.saturating_duration_since(now);
         let when = if wait.is_zero() {
             "another attempt is under way".to_owned()
@@ -154,6 +163,13 @@ impl Gate {
         failure.remedy = if failure.remedy.is_empty() { when } else { format!("{}; {when}", failure.remedy) };
         failure
     }
+}
+
+/// Whether both stand for the same key pair of now. The pair before is left out: whether there is one can be said
+/// differently by a look at the key and by its opening, when the old pair cannot be opened.
+fn is_same_key(one: &KeyVersion, other: &KeyVersion) -> bool {
+    let of = |version: &KeyVersion| (version.generation, version.source);
+    of(one) == of(other) && one.fingerprint == other.fingerprint
 }
 
 #[cfg(test)]
@@ -192,6 +208,26 @@ mod tests {
         assert!(told.remedy.starts_with("look at it; the next attempt is due in "), "{told}");
         gates.opened(&who());
         assert!(gates.enter(&who(), &ground.version).is_ok());
+    }
+
+    #[test]
+    fn what_lasts_is_told_in_the_same_words_and_a_missing_key_is_looked_for_after_a_moment() {
+        let gates = Gates::new(&Settings { ask_again: Duration::ZERO, ..Settings::default() });
+        let ground = ground(1, 1);
+        let refused = failure(FailureClass::HostKey);
+        gates.failed(&who(), &refused, ground.clone());
+        assert_eq!(gates.enter(&who(), &ground.version).err(), Some(refused));
+        gates.failed(&who(), &failure(FailureClass::Key), ground.clone());
+        assert!(gates.enter(&who(), &ground.version).is_ok());
+    }
+
+    #[test]
+    fn a_pair_before_that_is_known_but_cannot_be_opened_opens_no_gate() {
+        let gates = gates(HOUR);
+        let ground = ground(2, 1);
+        gates.failed(&who(), &failure(FailureClass::Authentication), ground.clone());
+        let looked = KeyVersion { previous: Some("SHA256:old".into()), ..ground.version };
+        assert!(gates.enter(&who(), &looked).is_err());
     }
 
     #[test]

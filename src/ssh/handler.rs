@@ -32,6 +32,8 @@ impl From<russh::Error> for LinkError {
 pub(super) struct Learnt {
     /// The fingerprint of the host key that was proved.
     pub(super) host_key: Option<String>,
+    /// What was proved.
+    pub(super) shown: Option<Arc<PublicKeyOrCertificate>>,
     /// It was proved by a host certificate.
     certified: bool,
     /// What was negotiated: `kex … host-key … cipher … mac …`.
@@ -57,6 +59,9 @@ impl LinkHandler {
 }
 
 /// A server must not open channels to a client that asked for no forwarding; russh accepts them unless told otherwise.
+/// What OpenSSH says (as a protocol error) with the refusal of the last key that `MaxAuthTries` allows.
+const TOO_MANY_REFUSED: &str = "Too many authentication failures";
+
 macro_rules! refuse_channels {
     ($($name:ident($($argument:ty),*);)*) => { $(
         async fn $name(
@@ -78,6 +83,7 @@ impl Handler for LinkHandler {
     async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, LinkError> {
         self.note(|learnt| {
             learnt.host_key = Some(fingerprint(&shown.public_key()));
+            learnt.shown = Some(Arc::new(owned(shown)));
             learnt.certified = shown.certificate().is_some();
         });
         let admitted = self.pins.keeper.admit(&self.pins, shown).await;
@@ -105,7 +111,8 @@ impl Handler for LinkHandler {
         if let DisconnectReason::ReceivedDisconnect(info) = &reason {
             self.note(|learnt| {
                 learnt.last_words = tame(&info.message).or(learnt.last_words.take());
-                learnt.out_of_methods = matches!(info.reason_code, Disconnect::NoMoreAuthMethodsAvailable);
+                learnt.out_of_methods = matches!(info.reason_code, Disconnect::NoMoreAuthMethodsAvailable)
+                    || info.message.contains(TOO_MANY_REFUSED);
             });
         }
         Ok(())
@@ -120,6 +127,10 @@ impl Handler for LinkHandler {
         server_channel_open_direct_streamlocal(&str);
         server_channel_open_x11(&str, u32);
     }
+}
+
+fn owned(shown: &PublicKeyOrCertificate) -> PublicKeyOrCertificate {
+    shown.certificate().cloned().map_or_else(|| shown.public_key().into(), Into::into)
 }
 
 /// What was negotiated, in one line.

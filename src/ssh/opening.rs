@@ -1,8 +1,9 @@
 //! From a target to a session: key, host keys, connection, login, and the row in the audit log.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use russh::keys::PublicKeyOrCertificate;
 use tokio::time::{timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -13,6 +14,7 @@ use super::host_keys::HostKeys;
 use super::link::{link, locked};
 use super::session::Session;
 use super::settings::Settings;
+use super::verdict::Why;
 use super::{failures, login};
 use crate::domain::Failure;
 use crate::ports::{KeyUse, Keyring, Pair, ResolvedKey, SshTarget, UsedKey};
@@ -61,6 +63,17 @@ impl Opener {
     /// Stands for the host keys that are trusted for this target now; `None` when that cannot be said.
     pub(super) async fn host_keys_stamp(&self, target: &SshTarget) -> Option<u64> {
         self.host_keys.pins(&target.host, target.port).await.ok().map(|pins| pins.stamp())
+    }
+
+    /// Whether what the host has shown is not trusted any more. Where that cannot be read, what was trusted stays so, unless
+    /// it is known to be revoked.
+    pub(super) async fn is_distrusted(&self, target: &SshTarget, shown: &PublicKeyOrCertificate) -> bool {
+        let Ok(pins) = self.host_keys.pins(&target.host, target.port).await else { return false };
+        match pins.judge(shown, SystemTime::now()) {
+            Ok(()) => false,
+            Err(refused) if refused.why == Why::Revoked => true,
+            Err(refused) => refused.why != Why::Unreadable && pins.file_problem.is_none(),
+        }
     }
 
     async fn record(

@@ -89,13 +89,14 @@ async fn with_patience(
     kind: &Algorithm,
     settings: &Settings,
 ) -> Result<Option<PublicKey>, Failure> {
-    match ask(target, kind, settings).await {
+    let answer = match ask(target, kind, settings).await {
         Err(failure) if failure.class == FailureClass::ConnectionLost => {
             tokio::time::sleep(PAUSE).await;
             ask(target, kind, settings).await
         }
         answer => answer,
-    }
+    };
+    answer.map_err(failures::of_one_try)
 }
 
 async fn ask(target: &SshTarget, kind: &Algorithm, settings: &Settings) -> Result<Option<PublicKey>, Failure> {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use russh::keys::PublicKeyOrCertificate;
 use russh::{ChannelOpenFailure, Disconnect, Error};
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, timeout};
@@ -37,6 +38,8 @@ pub(super) struct Session {
     in_use: watch::Sender<usize>,
     limit: Mutex<ChannelLimit>,
     last_used: Mutex<Instant>,
+    /// When it was looked at last whether the host's key is trusted.
+    host_checked: Mutex<Instant>,
     tracker: TaskTracker,
 }
 
@@ -51,6 +54,7 @@ impl Session {
             in_use: watch::Sender::default(),
             limit: Mutex::new(limit),
             last_used: Mutex::new(Instant::now()),
+            host_checked: Mutex::new(Instant::now()),
             tracker,
         }
     }
@@ -86,6 +90,16 @@ impl Session {
             Pair::Current => false,
             Pair::Previous => known == now,
         }
+    }
+
+    /// What the host has proved to be, when it is time to look again whether that is trusted.
+    pub(super) fn host_to_check(&self, every: Duration) -> Option<Arc<PublicKeyOrCertificate>> {
+        let mut checked = locked(&self.host_checked);
+        if checked.elapsed() < every {
+            return None;
+        }
+        *checked = Instant::now();
+        locked(&self.link.learnt).shown.clone()
     }
 
     /// Notes that a command was started on it. Answers whether it was the first.

@@ -24,8 +24,8 @@ pub struct Settings {
     pub retry_first: Duration,
     /// The longest such wait.
     pub retry_limit: Duration,
-    /// After a failure that stays until somebody changes something (host key, authentication, key), the wait unless that
-    /// change is seen here. Somebody may have changed the server.
+    /// After a failure that stays until somebody changes something (host key, authentication), the wait unless that
+    /// change is seen here. Somebody may have changed the server. A key that is missing here is looked for after `ask_again`.
     pub permanent_retry: Duration,
     /// While the key pair before logs in because the new one is refused, the new one is tried again this often. Each
     /// of these tries is a failed login in the server's log, which tools such as fail2ban count.
@@ -51,7 +51,7 @@ impl Default for Settings {
             key_check_interval: Duration::from_secs(1),
             retry_first: Duration::from_millis(500),
             retry_limit: Duration::from_mins(1),
-            permanent_retry: Duration::from_mins(1),
+            permanent_retry: Duration::from_secs(15),
             previous_pair_retry: Duration::from_mins(5),
             ask_again: Duration::from_secs(1),
             channel_limit_retry: Duration::from_secs(1),

@@ -123,13 +123,19 @@ impl Pool {
                 self.gates.hold(&new, self.settings.permanent_retry);
                 Err(failures::neither_pair(refused, version))
             }
+            Err(failure) if failure.class == FailureClass::Key => {
+                self.gates.hold(&new, self.settings.permanent_retry);
+                Err(failures::previous_unusable(refused, version))
+            }
             Err(_) => other,
         }
     }
 
     /// The session of the slot, and whether it was warm. Opens one, or joins the attempt that is under way.
     async fn session_of(self: &Arc<Self>, slot: &Slot, version: &KeyVersion) -> Result<(Arc<Session>, bool), Failure> {
-        if let Some(session) = self.slots.warm(slot) {
+        if let Some(session) = self.slots.warm(slot)
+            && !self.is_host_distrusted(&slot.target, &session).await
+        {
             return Ok((session, true));
         }
         let who = slot.who();
@@ -142,6 +148,16 @@ impl Pool {
             Some(outcome) => outcome.map(|session| (session, false)),
             None => Err(failures::shutting_down()),
         }
+    }
+
+    /// Whether the session's host key is not trusted any more; then the session is given up. Looked at as often as the key.
+    async fn is_host_distrusted(&self, target: &SshTarget, session: &Session) -> bool {
+        let Some(shown) = session.host_to_check(self.settings.key_check_interval) else { return false };
+        let distrusted = self.opener.is_distrusted(target, &shown).await;
+        if distrusted && session.retire() {
+            tracing::warn!(host = %target.host, "its host key is not trusted any more: a session is given up");
+        }
+        distrusted
     }
 
     /// The attempt to open the slot's session: the one under way, or a new one in a task of its own, so that a caller who

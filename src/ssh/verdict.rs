@@ -27,8 +27,10 @@ pub(super) enum Why {
     New,
     /// Its key is not known, but it is not certain that nobody has said anything of it.
     Unknown,
-    /// Another key or certificate is trusted for this host.
+    /// Another key is trusted for this host.
     Changed,
+    /// Its certificate is no good, and its key alone is not trusted.
+    BadCertificate,
     /// The key, or the authority that signed it, was given up.
     Revoked,
     /// Who is trusted could not be read.
@@ -109,7 +111,7 @@ impl Pins {
              fingerprint with what its owner publishes and trust the key itself: {}",
             self.trust_command(shown, false)
         );
-        Refused { why: Why::Changed, failure: Failure::new(FailureClass::HostKey, message, remedy) }
+        Refused { why: Why::BadCertificate, failure: Failure::new(FailureClass::HostKey, message, remedy) }
     }
 
     fn unknown(&self, shown: &PublicKey) -> Refused {

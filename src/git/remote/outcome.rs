@@ -19,7 +19,7 @@ pub(crate) fn before_sending(advertised: &Advertisement, updates: &[RefUpdate]) 
 pub(crate) enum Verdict {
     /// The outcome is clear.
     Clear(RefOutcome),
-    /// The server could not move the ref, and does not say why: moved if the ref is elsewhere now, else refused in these words.
+    /// The server could not move the ref, and does not say why: refused in these words if the ref is still where it was.
     LookAgain(String),
     /// The server lacks objects that were not sent because it seemed to have them.
     Incomplete(String),
@@ -34,7 +34,8 @@ impl Verdict {
             Self::LookAgain(words) => match now.map(|now| now.find(&update.name)) {
                 Some(there) if there == Some(update.new) => RefOutcome::Accepted,
                 Some(there) if there != update.expected => RefOutcome::Moved,
-                _ => RefOutcome::Refused(words),
+                Some(_) => RefOutcome::Refused(words),
+                None => RefOutcome::Moved, // where it is now, the fetch will tell
             },
         }
     }
@@ -96,6 +97,12 @@ mod tests {
         let report =
             Report { unpack_error: None, refs: vec![(update.name.clone(), Some(reason.into()))], said: said.into() };
         verdict(&report, &update)
+    }
+
+    #[test]
+    fn a_race_that_a_second_look_cannot_clear_up_is_left_to_the_fetch() {
+        let update = RefUpdate { name: "refs/heads/a".into(), expected: None, new: ObjectId::ZERO };
+        assert_eq!(Verdict::LookAgain("fetch first".into()).settled(&update, None), RefOutcome::Moved);
     }
 
     #[test]

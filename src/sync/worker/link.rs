@@ -15,6 +15,17 @@ const PERMANENT: Duration = Duration::from_secs(15);
 /// host key that a person may trust at any moment, where the remote holds back by itself.
 const LOOK_FOR_KEY: Duration = Duration::from_secs(1);
 
+/// What the log says of a line.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Words {
+    failed: &'static str,
+    again: &'static str,
+}
+
+pub(super) const READING: Words =
+    Words { failed: "the remote cannot be used", again: "the remote can be reached again" };
+pub(super) const PUSHING: Words = Words { failed: "nothing can be pushed", again: "pushing works again" };
+
 /// The line to the remote, for one kind of talk: reading, or pushing. A key may be allowed the one and not the other.
 #[derive(Debug)]
 pub(super) struct Link {
@@ -23,19 +34,22 @@ pub(super) struct Link {
     backoff: Backoff,
     failure: Option<ErrorStatus>,
     retry_at: Option<Instant>,
+    /// What became of the last talk is not known: the remote is asked where it is before it goes on.
+    pub(super) in_doubt: bool,
+    words: Words,
     last_success: Option<jiff::Timestamp>,
 }
 
 impl Default for Link {
     fn default() -> Self {
-        Self::new(false)
+        Self::new(false, READING)
     }
 }
 
 impl Link {
-    pub(super) fn new(remote_holds_back: bool) -> Self {
+    pub(super) fn new(remote_holds_back: bool, words: Words) -> Self {
         let backoff = Backoff::new(FIRST, LONGEST);
-        Self { remote_holds_back, backoff, failure: None, retry_at: None, last_success: None }
+        Self { remote_holds_back, backoff, failure: None, retry_at: None, in_doubt: false, words, last_success: None }
     }
 
     /// Whether the last talk went well, or none was tried yet.
@@ -45,7 +59,18 @@ impl Link {
 
     /// Whether the next talk need not wait.
     pub(super) fn may_try(&self) -> bool {
-        self.retry_at.is_none_or(|at| at <= Instant::now())
+        !self.in_doubt && self.retry_at.is_none_or(|at| at <= Instant::now())
+    }
+
+    /// How long the next talk is to wait still, if it is.
+    pub(super) fn waits(&self) -> Option<Duration> {
+        let wait = self.retry_at?.saturating_duration_since(Instant::now());
+        (!wait.is_zero()).then_some(wait)
+    }
+
+    /// There is nothing to talk of any more: what went wrong is past. The next talk still keeps its distance.
+    pub(super) fn nothing_left(&mut self) {
+        self.failure = None;
     }
 
     /// Somebody asks for it now.
@@ -63,7 +88,7 @@ impl Link {
 
     pub(super) fn succeeded(&mut self) {
         if let Some(failure) = self.failure.take() {
-            tracing::info!(class = failure.failure.class.words(), "the remote can be reached again");
+            tracing::info!(class = failure.failure.class.words(), "{}", self.words.again);
         }
         self.backoff.reset();
         self.retry_at = None;
@@ -81,7 +106,7 @@ impl Link {
         }
         let known = self.failure.as_ref().filter(|known| known.failure.class == failure.class);
         if known.is_none() {
-            tracing::warn!(class = failure.class.words(), %failure, retry_in_ms = wait.as_millis(), "the remote cannot be used");
+            tracing::warn!(class = failure.class.words(), %failure, retry_in_ms = wait.as_millis(), "{}", self.words.failed);
         }
         let now = jiff::Timestamp::now();
         let since = known.map_or_else(|| now.to_string(), |known| known.since.clone());

@@ -18,7 +18,7 @@ use crate::ports::{AuditLog, ChangeHints, PushError, Remote, RemoteTip};
 pub use command::{Command, Handle};
 
 use super::engine::{Engine, Now, Progress, PushEffect};
-use link::Link;
+use link::{Link, PUSHING, READING};
 use schedule::{Schedule, Wake};
 
 /// Rounds of one pass: far more than work needs, so that a defect cannot spin for ever.
@@ -102,8 +102,8 @@ impl Worker {
             status,
             face,
             schedule,
-            link: Link::new(holds_back),
-            push_link: Link::new(holds_back),
+            link: Link::new(holds_back, READING),
+            push_link: Link::new(holds_back, PUSHING),
             trouble: None,
             trouble_logged: None,
             stumbled: false,
@@ -149,7 +149,7 @@ impl Worker {
             self.push_link.try_at_once();
             self.remote.try_at_once();
         }
-        if wake.poll || !self.link.is_up() && answer.is_some() {
+        if wake.poll || (self.push_link.in_doubt || !self.link.is_up()) && answer.is_some() {
             self.poll().await?;
         }
         // After the poll: what was fetched need not be written again when the disk holds the same.
@@ -169,6 +169,12 @@ impl Worker {
             self.schedule.expect_echo();
         }
         self.started |= wake.poll;
+        if let Some(wait) = self.push_link.waits() {
+            self.schedule.poll_within(wait);
+        }
+        if report.unpushed == 0 && self.link.is_up() && !self.push_link.in_doubt {
+            self.push_link.nothing_left();
+        }
         self.publish(report);
         if let Some(answer) = answer {
             answer.send();
@@ -179,7 +185,8 @@ impl Worker {
     /// Plans and works until nothing moves.
     async fn settle(&mut self, stop: &CancellationToken) -> Result<(), Failure> {
         for _ in 0..MOST_ROUNDS {
-            let can_push = self.link.is_up() && self.push_link.may_try() && !stop.is_cancelled();
+            let may_push = self.link.is_up() && self.push_link.may_try();
+            let can_push = may_push && !stop.is_cancelled();
             match self.on_engine(move |engine| engine.advance(can_push, Now::read())).await? {
                 Ok(Progress::Push) => {
                     self.stumbled = false;
@@ -234,6 +241,7 @@ impl Worker {
 
     async fn take_tip(&mut self, tip: RemoteTip) -> Result<(), Failure> {
         let taken = self.on_engine(move |engine| engine.take_tip(&tip, Now::read())).await?;
+        self.push_link.in_doubt &= taken.is_err();
         self.note_trouble(taken.map(|_| ()));
         Ok(())
     }
@@ -248,7 +256,7 @@ impl Worker {
         let outgoing = match outgoing {
             Ok(outgoing) => outgoing,
             Err(failure) => {
-                self.lost(failure);
+                self.push_failed(failure);
                 return Ok(());
             }
         };
@@ -259,14 +267,10 @@ impl Worker {
                     self.on_engine(move |engine| engine.take_outcomes(&outgoing, &outcomes, Now::read())).await?;
                 self.after_push(effect).await
             }
-            // Reading goes on: this key may only be allowed that.
-            Err(PushError::NotSent(failure)) if failure.class == FailureClass::Refused => {
-                let wait = self.push_link.failed(failure);
-                self.schedule.poll_within(wait);
-                Ok(())
-            }
-            Err(PushError::NotSent(failure) | PushError::Unknown(failure)) => {
-                self.lost(failure);
+            Err(error) => {
+                self.push_link.in_doubt = matches!(error, PushError::Unknown(_));
+                let (PushError::NotSent(failure) | PushError::Unknown(failure)) = error;
+                self.push_failed(failure);
                 Ok(())
             }
         }
@@ -279,7 +283,7 @@ impl Worker {
                 self.races_lost += 1;
                 if self.races_lost > MOST_RACES {
                     self.races_lost = 0;
-                    self.lost(endless_race());
+                    self.push_failed(endless_race());
                     return Ok(());
                 }
                 if self.races_lost > PATIENCE {
@@ -310,6 +314,15 @@ impl Worker {
         self.schedule.poll_after(next_try);
     }
 
+    /// Nothing can be pushed for now. Reading goes on, unless the way there is what failed: only pushing tells when pushing
+    /// works again, so what is read well meanwhile must not shorten its wait.
+    fn push_failed(&mut self, failure: Failure) {
+        if concerns_the_way(failure.class) {
+            self.lost(failure.clone());
+        }
+        self.push_link.failed(failure);
+    }
+
     fn note_trouble(&mut self, result: Result<(), Failure>) {
         if let Err(failure) = result {
             self.stumbled = true;
@@ -332,7 +345,7 @@ impl Worker {
         self.status.send_if_modified(|old| {
             view::keep_since(&mut status, old);
             let changed = *old != status;
-            if changed && (old.state, &old.summary) != (status.state, &status.summary) {
+            if changed && view::is_news(old, &status) {
                 tracing::info!(state = ?status.state, summary = status.summary, "state");
             }
             *old = status;
@@ -356,6 +369,12 @@ impl Worker {
         self.engine = Some(engine);
         Ok(result)
     }
+}
+
+/// Whether a failure to push is one to read, too.
+const fn concerns_the_way(class: FailureClass) -> bool {
+    use FailureClass::{Authentication, Connect, ConnectionLost, HostKey, Key, NameLookup, TimeOut};
+    matches!(class, NameLookup | Connect | TimeOut | HostKey | Authentication | ConnectionLost | Key)
 }
 
 fn endless_race() -> Failure {

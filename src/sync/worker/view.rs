@@ -97,6 +97,15 @@ pub(super) fn keep_since(status: &mut RepositoryStatus, before: &RepositoryStatu
     }
 }
 
+/// Whether the log is to tell of it. What to do about an error may be said in other words each time: that is no news.
+pub(super) fn is_news(old: &RepositoryStatus, new: &RepositoryStatus) -> bool {
+    let error = |status: &RepositoryStatus| {
+        status.last_error.as_ref().map(|error| (error.failure.class, error.failure.message.clone()))
+    };
+    let same_error = new.last_error.is_some() && error(old) == error(new);
+    old.state != new.state || !same_error && old.summary != new.summary
+}
+
 fn state(report: &Report, standing: Option<&ErrorStatus>, started: bool) -> RepositoryState {
     match standing.map(|error| error.failure.class) {
         Some(FailureClass::Disk) => RepositoryState::DiskTrouble,

@@ -115,6 +115,17 @@ async fn a_host_key_that_is_not_trusted_is_not_asked_for_again_until_what_is_tru
 }
 
 #[tokio::test]
+async fn a_warm_session_is_given_up_when_its_host_key_is_not_trusted_any_more() {
+    let settings = Settings { key_check_interval: Duration::ZERO, ..patient() };
+    let Some(mut scene) = Scene::of(Setup::default(), KeyPair::ed25519("deploy"), settings) else { return };
+    scene.run("true").await;
+    scene.sshd.change_host_key();
+    scene.sshd.known_hosts_file(); // the session stands on the other one
+    let _ = scene.start(Control, "true").await; // which key the server shows now depends on its version
+    scene.sshd.logged("Disconnected from user").await;
+}
+
+#[tokio::test]
 async fn a_server_that_hangs_after_the_key_was_accepted_is_not_logged_in_to_at_each_call() {
     let (login_timeout, channel_open_timeout) = (Duration::from_secs(1), Duration::from_secs(1));
     let settings = Settings { login_timeout, channel_open_timeout, ..patient() };

@@ -1,7 +1,8 @@
 //! A key that is being rotated: the new pair is tried first, and nobody is locked out.
 
 use super::*;
-use appferry::ports::{Pair, UsedKey};
+use appferry::domain::KeyName;
+use appferry::ports::{KeyUse, KeyVersion, Keyring, Pair, ResolvedKey, UsedKey};
 
 fn at_once() -> Settings {
     Settings { key_check_interval: Duration::ZERO, ask_again: Duration::ZERO, ..settings() }
@@ -58,6 +59,48 @@ async fn when_both_pairs_are_refused_both_are_named_with_what_to_do() {
         assert!(failure.remedy.contains("add the public key of deploy"), "{failure}");
     }
     assert_eq!(scene.keyring.logins(), [login(&new, "authentication"), login(&scene.key, "authentication")]);
+}
+
+#[tokio::test]
+async fn a_server_that_ends_the_connection_after_one_refused_key_is_asked_with_the_pair_before() {
+    let setup = Setup { extra_config: vec!["MaxAuthTries 1".to_owned()], ..Setup::default() };
+    let Some(scene) = Scene::of(setup, KeyPair::ed25519("deploy"), at_once()) else { return };
+    let new = scene.keyring.rotate(&scene.key.name);
+    assert_eq!(scene.run("echo in").await.0, "in\n");
+    assert_eq!(scene.keyring.logins(), [login(&new, "authentication"), login(&scene.key, "ok")]);
+}
+
+/// Knows of a pair before that it cannot open.
+struct HalfLocked(Arc<TestKeyring>);
+
+#[async_trait::async_trait]
+impl Keyring for HalfLocked {
+    async fn resolve(&self, name: &KeyName) -> Result<ResolvedKey, Failure> {
+        Ok(ResolvedKey { previous: None, ..self.0.resolve(name).await? })
+    }
+    async fn version(&self, name: &KeyName) -> Result<KeyVersion, Failure> {
+        self.0.version(name).await
+    }
+    async fn record_use(&self, name: &KeyName, used: KeyUse) {
+        self.0.record_use(name, used).await;
+    }
+}
+
+#[tokio::test]
+async fn a_refused_key_whose_pair_before_cannot_be_opened_is_held_back_and_both_are_named() {
+    let Some(scene) = scene() else { return };
+    let new = scene.keyring.rotate(&scene.key.name);
+    let host_keys = HostKeys::new(Some(scene.sshd.known_hosts_file()));
+    let sessions = Sessions::new(Arc::new(HalfLocked(Arc::clone(&scene.keyring))), host_keys, at_once());
+    for _ in 0..3 {
+        let failure = sessions.exec(&scene.target, Control, "true", &[]).await.err().unwrap();
+        assert_eq!(failure.class, FailureClass::Authentication);
+        assert!(
+            failure.message.contains(&new.fingerprint) && failure.message.contains("cannot be opened"),
+            "{failure}"
+        );
+    }
+    assert_eq!(scene.keyring.logins(), [login(&new, "authentication")]);
 }
 
 #[tokio::test]

@@ -142,6 +142,38 @@ fn a_read_only_key_pulls_and_is_told_that_it_may_not_push() {
     assert_eq!(value(&dev.apps.join(SCREEN), "color"), Some("green".into()), "our save is still here");
 }
 
+#[test]
+fn a_push_that_fails_while_reading_works_is_tried_again_less_and_less_often() {
+    let Some(world) = World::new() else { return };
+    let mut dev = world.stranger("dev");
+    let (wrapper, tries) = (world.sshd.folder().join("no-push.sh"), world.sshd.folder().join("tries"));
+    write(
+        &wrapper,
+        format!(
+            "#!/bin/sh\ncase \"$SSH_ORIGINAL_COMMAND\" in\n\
+             *git-receive-pack*) echo try >>{}; echo 'git-receive-pack: not found' >&2; exit 127 ;;\n\
+             *) exec sh -c \"$SSH_ORIGINAL_COMMAND\" ;;\nesac\n",
+            tries.display()
+        ),
+    );
+    fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).expect("make it executable");
+    let options = format!("restrict,command=\"{}\"", wrapper.display());
+    world.sshd.authorize_with_options(&dev.generate_key(KEY), &options);
+    world.repo.somebody_commits("Start", |tree| {
+        write_app(&tree.join("App"), "PO App");
+    });
+    dev.start();
+    dev.wait_until_in_sync();
+    set(&dev.apps.join(SCREEN), "color", "green");
+    dev.wait_until("a failure", |repository| repository.last_error.is_some());
+    let count = || fs::read_to_string(&tries).unwrap_or_default().lines().count();
+    let before = count();
+    std::thread::sleep(std::time::Duration::from_secs(8)); // time in which it would be tried ten times and more
+    let more = count() - before;
+    assert!((1..=5).contains(&more), "{more} more tries");
+    assert!(dev.repository().last_error.is_some(), "the failure stands meanwhile");
+}
+
 /// The SHA-256 fingerprint of a public key line or a `known_hosts` line, by OpenSSH.
 fn fingerprint(folder: &Path, line: &str) -> String {
     let file = folder.join("to-show");

@@ -89,7 +89,10 @@ impl Server {
     /// being rotated.
     pub(super) async fn explain(&self, talk: Talk, error: WireError) -> Failed {
         let (key, asking, answered) = (talk.key.clone(), talk.asking, talk.answered);
-        let failed = talk.explain(error).await;
+        let mut failed = talk.explain(error).await;
+        if !answered && self.target.host.eq_ignore_ascii_case("bitbucket.org") {
+            failed.failure.remedy = with_hint(&failed.failure.remedy);
+        }
         if let Some(used) = &key
             && !answered
             && is_refusal(&failed.failure)
@@ -134,6 +137,15 @@ impl Server {
         self.rotation.try_at_once();
         self.sessions.try_at_once(&self.target);
     }
+}
+
+/// What failed after the login at a host that may not serve Git any more; what fails before it says so by itself.
+fn with_hint(remedy: &str) -> String {
+    let stop = if remedy.is_empty() { "" } else { "; " };
+    format!(
+        "{remedy}{stop}Bitbucket Cloud moves Git over SSH from bitbucket.org to ssh.bitbucket.org (announced for \
+         2026-11-12): try git@ssh.bitbucket.org:… in the URL, and trust its host key by its fingerprint"
+    )
 }
 
 fn read_only() -> Failure {
