@@ -41,6 +41,13 @@ pub trait HostTrust: Send + Sync {
     /// Disk, connect or internal.
     async fn trust(&self, key: &TrustedHostKey, replace: bool) -> Result<Vec<TrustedHostKey>, Failure>;
 
+    /// Trusts `key` if the host has none yet, in one step with looking: of several that do so at once, in this process or
+    /// another, one wins. Answers the keys that the host has now.
+    ///
+    /// # Errors
+    /// Disk, connect or internal.
+    async fn trust_first(&self, key: &TrustedHostKey) -> Result<Vec<TrustedHostKey>, Failure>;
+
     /// Forgets the keys of a host (all, or the one of this fingerprint), with an audit row `host_key_forgotten` each.
     /// Answers what was forgotten.
     ///

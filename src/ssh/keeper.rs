@@ -78,22 +78,20 @@ impl Keeper {
 
     /// Stores the key, unless the host has another one meanwhile: then answers that.
     async fn try_keep_first(&self, pins: &Pins, shown: &PublicKey) -> Result<Vec<TrustedHostKey>, Failure> {
-        let store = self.store()?;
-        let known = store.trusted(Some(&pins.spec)).await?;
-        let shown_print = fingerprint(shown);
-        if known.iter().any(|key| key.fingerprint == shown_print) {
-            return Ok(Vec::new());
+        let by = format!("first use by {}", self.first_use_by.as_deref().unwrap_or_default());
+        let first = to_store(&pins.spec, shown, by);
+        let known = self.store()?.trust_first(&first).await?;
+        if !known.iter().any(|key| key.fingerprint == first.fingerprint) {
+            return Ok(known);
         }
-        if known.is_empty() {
-            let by = format!("first use by {}", self.first_use_by.as_deref().unwrap_or_default());
-            store.trust(&to_store(&pins.spec, shown, by), false).await?;
+        if known.contains(&first) {
             tracing::warn!(
                 host = pins.spec,
-                fingerprint = shown_print,
+                fingerprint = first.fingerprint,
                 "an unknown host's key was trusted on first use (APPFERRY_HOST_KEYS=accept-new); compare its fingerprint"
             );
         }
-        Ok(known)
+        Ok(Vec::new())
     }
 
     async fn note_changed(&self, pins: &Pins, shown: &PublicKey) {

@@ -33,6 +33,13 @@ impl HostTrust for Store {
         self.finish(doing, tx, replaced).await
     }
 
+    async fn trust_first(&self, key: &TrustedHostKey) -> Result<Vec<TrustedHostKey>, Failure> {
+        let doing = "trusting a first host key";
+        let mut tx = self.begin(doing).await?;
+        let known = trust_first(&mut tx.conn(), &self.actor, key).await;
+        self.finish(doing, tx, known).await
+    }
+
     async fn forget(&self, host: &str, fingerprint: Option<&str>) -> Result<Vec<TrustedHostKey>, Failure> {
         let doing = "forgetting a host key";
         let mut tx = self.begin(doing).await?;
@@ -92,6 +99,17 @@ async fn trust(
         append(c, actor, &about_host("host_key_trusted", &key.host, &key.fingerprint, detail)).await?;
     }
     Ok(replaced)
+}
+
+async fn trust_first(c: &mut Conn<'_>, actor: &str, key: &TrustedHostKey) -> Result<Vec<TrustedHostKey>, sqlx::Error> {
+    // `SQLite` has its write lock already; here two could otherwise both see that there is none.
+    if let Conn::Postgres(c) = c {
+        sqlx::query("SELECT pg_advisory_xact_lock(hashtext('appferry host keys'))").execute(&mut **c).await?;
+    }
+    if keys(c, Some(&key.host)).await?.is_empty() {
+        trust(c, actor, key, false).await?;
+    }
+    keys(c, Some(&key.host)).await
 }
 
 async fn forget(

@@ -127,6 +127,15 @@ impl HostTrust for Memory {
         Ok(Vec::new())
     }
 
+    async fn trust_first(&self, key: &TrustedHostKey) -> Result<Vec<TrustedHostKey>, Failure> {
+        let known = self.trusted(Some(&key.host)).await?;
+        if !known.is_empty() {
+            return Ok(known);
+        }
+        self.trust(key, false).await?;
+        Ok(vec![key.clone()])
+    }
+
     async fn forget(&self, _: &str, _: Option<&str>) -> Result<Vec<TrustedHostKey>, Failure> {
         Ok(std::mem::take(&mut *self.keys.lock().unwrap()))
     }

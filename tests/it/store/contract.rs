@@ -37,6 +37,7 @@ cases![
     data_keys_are_wrapped_anew_one_by_one,
     a_canary_gives_way_only_when_nothing_needs_its_master_key,
     host_keys_are_trusted_replaced_and_forgotten,
+    of_two_first_host_keys_at_once_one_is_trusted,
     a_changed_host_key_is_noted_once,
     the_audit_log_is_filtered_and_in_order,
     the_audit_log_says_who,
@@ -327,6 +328,18 @@ async fn host_keys_are_trusted_replaced_and_forgotten(store: Store) {
     let expected =
         [trusted, trusted, trusted, "host_key_forgotten", trusted, "host_key_forgotten", "host_key_forgotten"];
     assert_eq!(events(&store).await, expected);
+}
+
+async fn of_two_first_host_keys_at_once_one_is_trusted(store: Store) {
+    let other = store.clone();
+    for n in 0..20 {
+        let host = format!("h{n}");
+        let (one, two) = (host_key(&host, "ssh-ed25519", "SHA256:1"), host_key(&host, "ssh-ed25519", "SHA256:2"));
+        let (seen, also) = tokio::join!(store.trust_first(&one), other.trust_first(&two));
+        let (seen, also) = (seen.unwrap(), also.unwrap());
+        assert!(seen == also && seen.len() == 1, "{seen:?} {also:?}");
+        assert_eq!(store.trusted(Some(&host)).await.unwrap(), seen);
+    }
 }
 
 async fn a_changed_host_key_is_noted_once(store: Store) {
