@@ -10,6 +10,9 @@ use rustix::fs::{FlockOperation, flock};
 /// Longest name of an instance, in characters.
 const LONGEST_NAME: usize = 64;
 
+/// Holds what this instance was called among the users of a key.
+const KEY_USER: &str = "key-user";
+
 /// The data folder, locked for this process as long as this lives.
 pub(super) struct Home {
     folder: PathBuf,
@@ -56,15 +59,16 @@ impl Home {
     /// that was something else.
     pub(super) fn key_user(&self) -> (String, Option<String>) {
         let now = format!("environment of {} ({})", self.instance, self.id);
-        let path = self.folder.join("key-user");
-        let before = std::fs::read_to_string(&path).ok().map(|text| text.trim().to_owned());
-        if before.as_ref() == Some(&now) {
-            return (now, None);
+        let before = std::fs::read_to_string(self.folder.join(KEY_USER)).ok().map(|text| text.trim().to_owned());
+        let before = before.filter(|before| !before.is_empty() && *before != now);
+        (now, before)
+    }
+
+    /// Keeps that name for the next start, once the store no longer knows the one before.
+    pub(super) fn keep_key_user(&self, user: &str) {
+        if let Err(error) = replace(&self.folder.join(KEY_USER), user) {
+            tracing::warn!(%error, "the file {KEY_USER} cannot be written; after a change of name, the old one stays a user of the key");
         }
-        if let Err(error) = replace(&path, &now) {
-            tracing::warn!(%error, "cannot write {}; a key may go on counting as used under an old name", path.display());
-        }
-        (now, before.filter(|before| !before.is_empty()))
     }
 }
 

@@ -57,7 +57,9 @@ impl Daemon {
         let home = Home::take(&config.data_dir, config.instance.as_deref())?;
         let (user, before) = home.key_user();
         let keys = parts::open_keys(&config, &home, &user).await?;
-        parts::mark_used(&keys, (&user, before.as_deref()), config.sync.as_ref()).await;
+        if parts::mark_used(&keys, (&user, before.as_deref()), config.sync.as_ref()).await {
+            home.keep_key_user(&user);
+        }
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         tasks.spawn(parts::prune_daily(keys.audit_log(), stop.clone()));
         let listener = TcpListener::bind(config.listen)

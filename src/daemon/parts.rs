@@ -55,14 +55,20 @@ pub fn with_given_passphrase(keys: KeyService, sync: Option<&SyncConfig>) -> Key
 }
 
 /// Notes which keys the environment names, so that they are not deleted by mistake. What it was called before it was
-/// renamed uses nothing any more.
-pub(super) async fn mark_used(keys: &KeyService, (now, before): (&str, Option<&str>), sync: Option<&SyncConfig>) {
+/// renamed uses nothing any more. Answers whether all of it is noted.
+pub(super) async fn mark_used(
+    keys: &KeyService,
+    (now, before): (&str, Option<&str>),
+    sync: Option<&SyncConfig>,
+) -> bool {
     let names: Vec<KeyName> = sync.and_then(key_name).into_iter().cloned().collect();
     for (user, names) in before.map(|before| (before, &[][..])).into_iter().chain([(now, names.as_slice())]) {
         if let Err(error) = keys.mark_used_by(user, names).await {
             tracing::warn!(%error, "could not note which keys the environment uses");
+            return false;
         }
     }
+    true
 }
 
 fn key_name(sync: &SyncConfig) -> Option<&KeyName> {

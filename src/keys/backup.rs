@@ -224,7 +224,9 @@ impl KeyService {
                 }
             }
         }
-        let hosts = self.records.trusted(None).await?.into_iter().map(HostEntry::from).collect();
+        // A damaged one is of no use, and one of them would make `restore` refuse the whole file.
+        let hosts = self.records.trusted(None).await?.into_iter().map(HostEntry::from);
+        let hosts = hosts.filter(HostEntry::is_sound).collect();
         Ok((Content { format: FORMAT.to_owned(), keys, hosts }, left_out))
     }
 

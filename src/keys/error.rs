@@ -131,7 +131,7 @@ pub enum KeyError {
         name: KeyName,
     },
     /// The key is not in the store, where it could be changed.
-    #[error("the key `{name}` is in the {place}, which appferry only reads; change it there")]
+    #[error("the key `{name}` is in the {}, which appferry only reads; change it there", if *place == "folder" { "secrets folder" } else { *place })]
     ReadOnly {
         /// The name.
         name: KeyName,

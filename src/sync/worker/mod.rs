@@ -25,6 +25,8 @@ use schedule::{Schedule, Wake};
 const MOST_ROUNDS: usize = 2_000;
 /// After losing this many races in a row, a pause lets the others finish.
 const PATIENCE: u32 = 2;
+/// Longer than the log of a store that answers takes; syncing does not wait for another one.
+const TELL_LIMIT: Duration = Duration::from_secs(2);
 /// Nobody loses this many: the remote says one thing and does another.
 const MOST_RACES: u32 = 30;
 
@@ -297,12 +299,16 @@ impl Worker {
         Ok(())
     }
 
-    /// Writes down what reached the other side. The log may fail: what was synced stays synced.
+    /// Writes down what reached the other side. The log may fail, and is not waited for: what was synced stays synced.
     async fn tell(&mut self) -> Result<(), Failure> {
         let done = self.on_engine(Engine::take_done).await?;
         for row in done.rows(&format!("{} {}", self.face.url, self.face.branch)) {
-            if let Err(failure) = self.audit.append(row).await {
-                tracing::warn!(%failure, "what was synced could not be noted in the audit log");
+            match tokio::time::timeout(TELL_LIMIT, self.audit.append(row)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(failure)) => tracing::warn!(%failure, "what was synced could not be noted in the audit log"),
+                Err(_) => {
+                    tracing::warn!("what was synced is not noted in the audit log: the key store does not answer")
+                }
             }
         }
         Ok(())

@@ -237,3 +237,20 @@ async fn a_rotation_that_was_put_back_by_half_is_made_whole_by_the_next_run() {
     let report = other.restore(half, identity_file(&identity)).await.unwrap();
     assert_eq!(report.keys[&name("k")], Restored::AlreadyThere);
 }
+
+#[tokio::test]
+async fn a_damaged_host_key_stays_out_and_does_not_spoil_the_rest() {
+    let (data, other) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let service = open(data.path()).await;
+    made(&service, "key").await;
+    let damaged = TrustedHostKey { host: "damaged".into(), key: "AAAA".into(), ..host_key() };
+    for host in [host_key(), damaged] {
+        service.host_trust().trust(&host, false).await.unwrap();
+    }
+    let identity = Identity::generate();
+    let file = service.backup(recipients(&identity)).await.unwrap().file;
+    let second = open(other.path()).await;
+    second.restore(file, identity_file(&identity)).await.unwrap();
+    assert_eq!(second.list().await.unwrap().len(), 1);
+    assert_eq!(second.host_trust().trusted(None).await.unwrap(), [host_key()]);
+}

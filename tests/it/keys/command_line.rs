@@ -179,6 +179,6 @@ fn the_folder_of_secrets_is_part_of_what_is_shown() {
     let list = one.cli_text(&["keys", "list"]);
     assert!(list.contains("\nmounted  folder  ed25519") && list.contains("\nstored   store   ed25519"), "{list}");
     one_key_line(&one.cli_text(&["keys", "public", "mounted"]), "mounted");
-    fails(&one.cli(&["keys", "delete", "mounted"]), 1, "which appferry only reads");
+    fails(&one.cli(&["keys", "delete", "mounted"]), 1, "is in the secrets folder, which appferry only reads");
     fails(&one.cli(&["keys", "generate", "mounted"]), 1, "there is a key named `mounted` already");
 }

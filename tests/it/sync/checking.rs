@@ -206,3 +206,25 @@ fn without_a_filter_the_log_tells_of_the_start_and_that_sync_is_off() {
     assert!(log.contains("Git Sync is off"), "{log}");
     assert!(!log.contains("DEBUG"), "{log}");
 }
+
+#[test]
+fn an_instance_that_is_renamed_uses_its_key_under_its_new_name_alone() {
+    let Some(world) = World::new() else { return };
+    let mut dev = world.instance("dev");
+    let mut users = Vec::new();
+    for name in ["dev", "renamed"] {
+        dev.set("APPFERRY_INSTANCE", name).start();
+        dev.stop();
+        let shown = dev.cli_text(&["keys", "show", KEY, "--json"]);
+        let key: serde_json::Value = serde_json::from_str(&shown).expect("JSON");
+        let used_by = key["used_by"].as_array().expect("a list").clone();
+        assert_eq!(used_by.len(), 1, "{used_by:?}");
+        users.push(used_by[0].as_str().expect("text").to_owned());
+    }
+    assert!(
+        users[0].starts_with("environment of dev (") && users[1].starts_with("environment of renamed ("),
+        "{users:?}"
+    );
+    let id = |user: &str| user.rsplit(' ').next().map(str::to_owned);
+    assert_eq!(id(&users[0]), id(&users[1]), "the data folder is the same");
+}
