@@ -307,7 +307,7 @@ impl Worker {
                 Ok(Ok(())) => {}
                 Ok(Err(failure)) => tracing::warn!(%failure, "what was synced could not be noted in the audit log"),
                 Err(_) => {
-                    tracing::warn!("what was synced is not noted in the audit log: the key store does not answer")
+                    tracing::warn!("what was synced is not noted in the audit log: the key store does not answer");
                 }
             }
         }
