@@ -62,24 +62,24 @@ pub(super) async fn the_first_push_makes_the_branch_and_the_next_moves_it(door: 
     let pair = &door.pair;
     let remote = door.remote("main");
     let first = pair.commit(None, &[("App/A/x.json", b"{}"), ("README.md", b"hello")]);
-    assert_eq!(remote.push(&[update(None, first)]).await, Ok(accepted()));
+    assert_eq!(door.push(&remote, &[update(None, first)]).await, Ok(accepted()));
     assert_sound(pair, first);
     let second = pair.commit(Some(first), &[("App/A/x.json", b"{\"a\":1}")]);
-    assert_eq!(remote.push(&[update(Some(first), second)]).await, Ok(accepted()));
+    assert_eq!(door.push(&remote, &[update(Some(first), second)]).await, Ok(accepted()));
     assert_sound(pair, second);
     assert_eq!(pair.flushes(), 2);
     // The same again, as after a lost report.
-    assert_eq!(remote.push(&[update(Some(first), second)]).await, Ok(accepted()));
+    assert_eq!(door.push(&remote, &[update(Some(first), second)]).await, Ok(accepted()));
 }
 
 pub(super) async fn a_prepared_push_is_accepted(door: Door) {
     let pair = &door.pair;
     let remote = door.remote("main");
     let first = pair.commit(None, &[("a", b"1")]);
-    assert_eq!(remote.push(&[update(None, first)]).await, Ok(accepted()));
+    assert_eq!(door.push(&remote, &[update(None, first)]).await, Ok(accepted()));
     remote.prepare_push().await;
     let second = pair.commit(Some(first), &[("a", b"2")]);
-    assert_eq!(remote.push(&[update(Some(first), second)]).await, Ok(accepted()));
+    assert_eq!(door.push(&remote, &[update(Some(first), second)]).await, Ok(accepted()));
     assert_sound(pair, second);
 }
 
@@ -87,11 +87,11 @@ pub(super) async fn a_lost_race_is_moved_and_changes_nothing(door: Door) {
     let pair = &door.pair;
     let remote = door.remote("main");
     let first = pair.commit(None, &[("a", b"1")]);
-    assert_eq!(remote.push(&[update(None, first)]).await, Ok(accepted()));
+    assert_eq!(door.push(&remote, &[update(None, first)]).await, Ok(accepted()));
     let theirs = pair.server_commit(Some(first), &[("b", b"2")], "refs/heads/main");
     let ours = pair.commit(Some(first), &[("a", b"2")]);
-    assert_eq!(remote.push(&[update(Some(first), ours)]).await, Ok(vec![RefOutcome::Moved]));
-    assert_eq!(remote.push(&[update(None, ours)]).await, Ok(vec![RefOutcome::Moved]));
+    assert_eq!(door.push(&remote, &[update(Some(first), ours)]).await, Ok(vec![RefOutcome::Moved]));
+    assert_eq!(door.push(&remote, &[update(None, ours)]).await, Ok(vec![RefOutcome::Moved]));
     assert_sound(pair, theirs);
 }
 
@@ -99,11 +99,11 @@ pub(super) async fn each_ref_of_a_push_has_its_own_outcome(door: Door) {
     let pair = &door.pair;
     let remote = door.remote("main");
     let first = pair.commit(None, &[("a", b"1")]);
-    assert_eq!(remote.push(&[update(None, first)]).await, Ok(accepted()));
+    assert_eq!(door.push(&remote, &[update(None, first)]).await, Ok(accepted()));
     pair.server_commit(Some(first), &[("b", b"2")], "refs/heads/main");
     let ours = pair.commit(Some(first), &[("a", b"2")]);
     let kept = RefUpdate { name: "refs/heads/conflict/i/A/1".into(), expected: None, new: ours };
-    let outcomes = remote.push(&[update(Some(first), ours), kept]).await;
+    let outcomes = door.push(&remote, &[update(Some(first), ours), kept]).await;
     assert_eq!(outcomes, Ok(vec![RefOutcome::Moved, RefOutcome::Accepted]));
     git(&pair.server, &["fsck", "--strict"]);
 }
@@ -112,10 +112,10 @@ pub(super) async fn the_words_of_a_hook_come_through(door: Door) {
     let pair = &door.pair;
     let remote = door.remote("main");
     let first = pair.commit(None, &[("a", b"1")]);
-    assert_eq!(remote.push(&[update(None, first)]).await, Ok(accepted()));
+    assert_eq!(door.push(&remote, &[update(None, first)]).await, Ok(accepted()));
     pair.hook("pre-receive", "printf '\\033[31mno pushes on friday\\033[0m\\n' >&2; exit 1");
     let second = pair.commit(Some(first), &[("a", b"2")]);
-    let outcome = remote.push(&[update(Some(first), second)]).await.expect("a report");
+    let outcome = door.push(&remote, &[update(Some(first), second)]).await.expect("a report");
     let [RefOutcome::Refused(words)] = outcome.as_slice() else { panic!("{outcome:?}") };
     assert_eq!(words, "pre-receive hook declined: no pushes on friday");
     assert_sound(pair, first);
@@ -125,7 +125,7 @@ pub(super) async fn a_large_blob_goes_there_and_back(door: Door) {
     let pair = &door.pair;
     let remote = door.remote("main");
     let first = pair.commit(None, &[("big", &noise(door.large_bytes())), ("zeros", &vec![0; 3 << 20])]);
-    assert_eq!(remote.push(&[update(None, first)]).await, Ok(accepted()));
+    assert_eq!(door.push(&remote, &[update(None, first)]).await, Ok(accepted()));
     assert_sound(pair, first);
     let other = door.into_other();
     assert_eq!(other.remote("main").fetch().await, Ok(RemoteTip::At(first)));
@@ -140,7 +140,7 @@ pub(super) async fn five_thousand_objects_go_there_and_back(door: Door) {
         .collect();
     let files: Vec<(&str, &[u8])> = files.iter().map(|(name, content)| (name.as_str(), content.as_slice())).collect();
     let first = pair.commit(None, &files);
-    assert_eq!(remote.push(&[update(None, first)]).await, Ok(accepted()));
+    assert_eq!(door.push(&remote, &[update(None, first)]).await, Ok(accepted()));
     assert_sound(pair, first);
     let other = door.into_other();
     assert_eq!(other.remote("main").fetch().await, Ok(RemoteTip::At(first)));

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use appferry::ports::{Remote, SshSessions};
+use appferry::domain::FailureClass;
+use appferry::ports::{PushError, RefOutcome, RefUpdate, Remote, SshSessions};
 use appferry::ssh::{Sessions, Settings};
 
 use super::double::{Pair, Shell};
@@ -20,7 +21,7 @@ pub(super) struct Door {
 
 enum Way {
     StandIn { version_2: bool },
-    Real { host: Box<dyn Host>, sessions: Arc<dyn SshSessions>, key: KeyPair },
+    Real { kind: Kind, host: Box<dyn Host>, sessions: Arc<dyn SshSessions>, key: KeyPair },
 }
 
 impl Door {
@@ -35,7 +36,7 @@ impl Door {
         let pair = Pair::with_server(host.repository(REPOSITORY).path());
         host.authorize(&key.public_line);
         let sessions = Sessions::new(TestKeyring::with([&key]), host.trust(), Settings::default());
-        Some(Self { pair, way: Way::Real { host, sessions: Arc::new(sessions), key } })
+        Some(Self { pair, way: Way::Real { kind, host, sessions: Arc::new(sessions), key } })
     }
 
     /// The branch of the server's repository, as somebody sees it who has not asked before.
@@ -44,7 +45,7 @@ impl Door {
             Way::StandIn { version_2 } => {
                 self.pair.ssh(Arc::new(Shell { version_2: *version_2, ..Shell::default() }), branch)
             }
-            Way::Real { host, sessions, key } => {
+            Way::Real { host, sessions, key, .. } => {
                 self.pair.through_to(Arc::clone(sessions), host.url(REPOSITORY), branch, &key.name)
             }
         }
@@ -60,6 +61,24 @@ impl Door {
         Self { pair: self.pair.with_other_local(), way: self.way }
     }
 
+    /// Pushes as the worker does. dropbear 2022.83 ends a whole connection, by an assertion of its own, when a command begins
+    /// while another one ends; what it has not got by then is sent again.
+    pub(super) async fn push(
+        &self,
+        remote: &Arc<dyn Remote>,
+        updates: &[RefUpdate],
+    ) -> Result<Vec<RefOutcome>, PushError> {
+        let mut again = if matches!(self.way, Way::Real { kind: Kind::Dropbear, .. }) { 5 } else { 0 };
+        loop {
+            match remote.push(updates).await {
+                Err(PushError::NotSent(failure)) if failure.class == FailureClass::ConnectionLost && again > 0 => {
+                    again -= 1;
+                }
+                pushed => return pushed,
+            }
+        }
+    }
+
     /// As many bytes as are large for this server.
     pub(super) fn large_bytes(&self) -> usize {
         match self.way {
@@ -71,7 +90,7 @@ impl Door {
     /// The real server, its sessions and the key.
     pub(super) fn reality(&self) -> (&dyn Host, &dyn SshSessions, &KeyPair) {
         match &self.way {
-            Way::Real { host, sessions, key } => (host.as_ref(), sessions.as_ref(), key),
+            Way::Real { host, sessions, key, .. } => (host.as_ref(), sessions.as_ref(), key),
             Way::StandIn { .. } => panic!("this case is for real servers"),
         }
     }
