@@ -26,8 +26,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use appferry::domain::{Failure, FailureClass, KeyName};
+use appferry::keys::import;
 use appferry::ports::{GitService, KeyUse, KeyVersion, Keyring, ResolvedKey, SshTarget};
 use rustix::process::{Pid, Signal, kill_process};
+use ssh_key::LineEnding;
 use tempfile::TempDir;
 
 use super::process::{Log, descendants, free_port, kill_tree, pid_of};
@@ -374,7 +376,7 @@ impl KeyPair {
         let fingerprint = String::from_utf8_lossy(&shown).split(' ').nth(1).unwrap_or_default().to_owned();
         Self {
             name: KeyName::new(name).expect("a key name"),
-            private_pem: fs::read_to_string(&path).expect("the private key"),
+            private_pem: as_a_keyring_gives_it(&path),
             public_line,
             fingerprint,
             generation: 1,
@@ -505,6 +507,13 @@ fn has_penalties(program: &Path) -> bool {
     let version = text.strip_prefix("OpenSSH_").unwrap_or_default();
     let mut numbers = version.split(|c: char| !c.is_ascii_digit()).map(|n| n.parse::<u32>().unwrap_or(0));
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (9, 8)
+}
+
+/// What sessions are given is what the import wrote: ssh-keygen drops the leading zeros of an ECDSA key, which one key in 256
+/// has and the decoder under russh does not read.
+fn as_a_keyring_gives_it(path: &Path) -> String {
+    let imported = import::read(&fs::read(path).expect("the private key"), None).expect("a key that is read");
+    imported.private.to_openssh(LineEnding::LF).expect("a key that is written").to_string()
 }
 
 fn keygen(kind: &str, bits: &[&str], path: &Path) {
