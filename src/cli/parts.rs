@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 
 use super::check::CheckParts;
 use crate::config::{BaseConfig, Config, SyncConfig, account_name};
-use crate::daemon::{host_keys, open_remote, open_sessions, with_given_passphrase};
+use crate::daemon::{host_keys, open_remote, open_sessions, with_given_passphrases};
 use crate::domain::{Failure, FailureClass, KeyName};
 use crate::git::local::LocalRepo;
 use crate::keys::KeyService;
@@ -42,7 +42,8 @@ impl RealParts {
 impl CheckParts for RealParts {
     async fn keyring(&self) -> Result<Arc<dyn Keyring>, Failure> {
         let (keys, _notices) = KeyService::open(&self.base.keys, &account_name()).await?;
-        let keys = with_given_passphrase(keys, self.config.as_ref().and_then(|config| config.sync.as_ref()));
+        let repositories = self.config.as_ref().map(Config::all_repositories).unwrap_or_default();
+        let keys = with_given_passphrases(keys, &repositories);
         self.opened.lock().await.keys = Some(keys.clone());
         Ok(Arc::new(keys))
     }
@@ -56,7 +57,7 @@ impl CheckParts for RealParts {
             None => HostKeys::new(config.known_hosts.clone()),
         };
         let keyring = keyring.unwrap_or_else(|| Arc::new(NoKeys));
-        let sessions = Arc::new(open_sessions(sync, keyring, host_keys));
+        let sessions = Arc::new(open_sessions(sync.poll_interval, keyring, host_keys));
         opened.sessions = Some(Arc::clone(&sessions));
         drop(opened);
         let path = self.scratch.clone();

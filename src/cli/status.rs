@@ -141,7 +141,13 @@ mod tests {
             ],
             ..RepositoryStatus::default()
         };
-        Status { version: "0.1.0".into(), instance: "dev".into(), sync_enabled: true, repositories: vec![repository] }
+        Status {
+            version: "0.1.0".into(),
+            instance: "dev".into(),
+            sync_enabled: true,
+            repositories: vec![repository],
+            ..Status::default()
+        }
     }
 
     #[test]

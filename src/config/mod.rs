@@ -11,6 +11,7 @@ use crate::domain::{BranchName, KeyName, RepoUrl};
 mod account;
 mod environment;
 mod error;
+mod file;
 mod key_sources;
 mod near;
 mod reader;
@@ -21,6 +22,7 @@ mod web;
 pub use account::account_name;
 pub use environment::{DiskFiles, Environment};
 pub use error::{ConfigError, ConfigErrors};
+pub use file::{ConfigFile, FileContent, RepositoryConfig};
 pub use reader::Files;
 pub use variables::{VARIABLES, Variable, own_variables_table};
 
@@ -41,8 +43,12 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Where the keys are, and what opens them.
     pub keys: KeyStoreConfig,
-    /// Git Sync, when it is on.
+    /// Git Sync of the environment, when it is on.
     pub sync: Option<SyncConfig>,
+    /// `APPFERRY_CONFIG`: more repositories, read again when the file changes.
+    pub file: Option<ConfigFile>,
+    /// What the file holds now.
+    pub repositories: Vec<RepositoryConfig>,
     /// Worth saying at the start, but no reason to stop.
     pub warnings: Vec<String>,
 }
@@ -63,6 +69,13 @@ pub struct BaseConfig {
 }
 
 impl Config {
+    /// All repositories, that of the environment first.
+    #[must_use]
+    pub fn all_repositories(&self) -> Vec<RepositoryConfig> {
+        let global = self.sync.clone().map(RepositoryConfig::of_the_environment);
+        global.into_iter().chain(self.repositories.iter().cloned()).collect()
+    }
+
     /// Reads the environment of this process.
     ///
     /// # Errors

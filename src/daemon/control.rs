@@ -4,25 +4,24 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::status::{GLOBAL, RepositoryState, Status};
-use crate::domain::{AppName, Failure, FailureClass};
+use super::fleet::Fleet;
+use crate::domain::status::{RepositoryState, Status};
+use crate::domain::{AppName, Failure};
 use crate::http::{ActionReport, AppOutcome, Backup, Selection, Service, SyncControl, Take};
 use crate::sync::engine::conflict;
 use crate::sync::worker::Handle;
 
 /// Answers the API from the status, and knows the workers.
 pub(super) struct Whole {
-    status: watch::Receiver<Status>,
-    worker: Option<Handle>,
+    fleet: Arc<Fleet>,
     stop: CancellationToken,
 }
 
 impl Whole {
-    pub(super) fn new(status: watch::Receiver<Status>, worker: Option<Handle>, stop: CancellationToken) -> Self {
-        Self { status, worker, stop }
+    pub(super) fn new(fleet: Arc<Fleet>, stop: CancellationToken) -> Self {
+        Self { fleet, stop }
     }
 }
 
@@ -53,33 +52,22 @@ fn selected(selection: Selection) -> Option<BTreeSet<AppName>> {
 
 impl Service for Whole {
     fn status(&self) -> Status {
-        self.status.borrow().clone()
+        self.fleet.status()
     }
 
     fn readiness(&self) -> Result<(), String> {
         if self.stop.is_cancelled() {
             return Err("it is ending".to_owned());
         }
-        let status = self.status.borrow();
-        match status.repositories.iter().find(|repository| repository.state == RepositoryState::Starting) {
+        let repositories = self.fleet.repositories();
+        match repositories.iter().find(|repository| repository.state == RepositoryState::Starting) {
             Some(repository) => Err(format!("{}: {}", repository.url, repository.summary)),
             None => Ok(()),
         }
     }
 
     fn repository(&self, name: Option<&str>) -> Result<Arc<dyn SyncControl>, Failure> {
-        let Some(worker) = &self.worker else {
-            return Err(Failure::new(
-                FailureClass::Refused,
-                "Git Sync is off",
-                "set GIT_SYNC_IS_GLOBAL=true and start appferry again",
-            ));
-        };
-        if let Some(name) = name.filter(|name| *name != GLOBAL) {
-            let message = format!("there is no repository {name:?}");
-            return Err(Failure::new(FailureClass::Refused, message, "`appferry status` shows which there are"));
-        }
-        Ok(Arc::new(Control { worker: worker.clone() }))
+        Ok(Arc::new(Control { worker: self.fleet.handle(name)? }))
     }
 }
 

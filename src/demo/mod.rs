@@ -165,6 +165,8 @@ fn config(folders: &Folders, name: &str, port: u16, key: &KeyName) -> anyhow::Re
             kept_days: 90,
             web: WebConfig::default(),
         }),
+        file: None,
+        repositories: Vec::new(),
         warnings: Vec::new(),
     })
 }

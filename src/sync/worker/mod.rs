@@ -3,6 +3,7 @@
 mod command;
 mod link;
 mod schedule;
+mod turns;
 mod view;
 
 use std::sync::Arc;
@@ -16,6 +17,8 @@ use crate::domain::{Failure, FailureClass};
 use crate::ports::{AuditLog, ChangeHints, PushError, Remote, RemoteTip};
 
 pub use command::{Command, Handle};
+pub use turns::Turns;
+pub use view::{first as starting, unopened};
 
 use super::engine::{Engine, Now, Progress, PushEffect};
 use link::{Link, PUSHING, READING};
@@ -65,6 +68,7 @@ pub struct Worker {
     audit: Arc<dyn AuditLog>,
     hints: Box<dyn ChangeHints>,
     commands: mpsc::Receiver<Command>,
+    turns: Turns,
     status: watch::Sender<RepositoryStatus>,
     face: Face,
     schedule: Schedule,
@@ -103,6 +107,7 @@ impl Worker {
             audit,
             hints,
             commands,
+            turns: Turns::default(),
             status,
             face,
             schedule,
@@ -116,6 +121,12 @@ impl Worker {
             started: false,
         };
         (worker, Handle::new(sender, receiver))
+    }
+
+    /// The same, sharing the machine with others.
+    #[must_use]
+    pub fn in_turns(self, turns: Turns) -> Self {
+        Self { turns, ..self }
     }
 
     /// Runs until `stop` fires. A push already begun is finished, never cut in half.
@@ -366,14 +377,13 @@ impl Worker {
         &mut self,
         work: impl FnOnce(&mut Engine) -> T + Send + 'static,
     ) -> Result<T, Failure> {
-        let gone = || Failure::internal("the sync engine stopped after a defect; restart appferry");
+        let gone = || Failure::internal("the sync engine stopped after a defect");
         let mut engine = self.engine.take().ok_or_else(gone)?;
-        let (engine, result) = tokio::task::spawn_blocking(move || {
+        let working = self.turns.run(move || {
             let result = work(&mut engine);
             (engine, result)
-        })
-        .await
-        .map_err(|_| gone())?;
+        });
+        let (engine, result) = working.await.map_err(|_| gone())?;
         self.engine = Some(engine);
         Ok(result)
     }
