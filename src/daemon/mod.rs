@@ -21,6 +21,7 @@ use crate::domain::status::Status;
 use crate::http;
 use crate::keys::KeyService;
 use crate::ssh::Sessions;
+use crate::watch::Watching;
 
 use control::Whole;
 use fleet::{Fleet, FleetKeys};
@@ -63,7 +64,7 @@ impl Daemon {
             .await
             .with_context(|| format!("cannot listen on {}; choose another APPFERRY_LISTEN", config.listen))?;
         let address = listener.local_addr()?;
-        let fleet = assemble(&config, home, &keys, &tasks, &stop);
+        let fleet = assemble(&config, home, &keys, &tasks, &stop)?;
         let sessions = fleet.sessions();
         set_out(&fleet, &config, &tasks, &stop).await?;
         let control = Arc::new(Whole::new(Arc::clone(&fleet), stop.clone()));
@@ -158,7 +159,7 @@ fn assemble(
     keys: &KeyService,
     tasks: &TaskTracker,
     stop: &CancellationToken,
-) -> Arc<Fleet> {
+) -> anyhow::Result<Arc<Fleet>> {
     let host_keys = host_keys(config, keys, &format!("instance {}", home.instance()));
     let longest_poll = config.all_repositories().iter().map(|repository| repository.sync.poll_interval).max();
     let fleet_keys = Arc::new(FleetKeys::new(keys.clone()));
@@ -170,12 +171,13 @@ fn assemble(
         sessions,
         audit: keys.audit_log(),
         turns: fleet::turns(),
+        watching: Watching::new().context("cannot start a thread to watch the apps folders; raise the limit of processes")?,
         tasks: tasks.clone(),
         stop: stop.clone(),
         bell: tokio::sync::Notify::new(),
         alone: config.file.is_none(),
     };
-    Fleet::new(common, config.file.as_ref())
+    Ok(Fleet::new(common, config.file.as_ref()))
 }
 
 /// Starts the repositories, and follows the file that names them.

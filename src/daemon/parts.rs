@@ -21,7 +21,7 @@ use crate::ports::{AuditLog, ChangeHints, Hint, Keyring, LocalRepository, Remote
 use crate::ssh::{HostKeys, Sessions};
 use crate::sync::engine::{Engine, Settings};
 use crate::sync::worker::{Face, Handle, Pace, Turns, Worker};
-use crate::watch::{Hints, WatchMode, Watcher};
+use crate::watch::{Hints, WatchMode, Watcher, Watching};
 use crate::workspace::{self, AppsFolder};
 
 const PRUNE_EVERY: Duration = Duration::from_hours(24);
@@ -94,7 +94,7 @@ pub(super) async fn worker(
     home: &Home,
     sessions: Arc<dyn SshSessions>,
     audit: Arc<dyn AuditLog>,
-    turns: &Turns,
+    (turns, watching): (&Turns, &Watching),
 ) -> Result<(Worker, Handle), Failure> {
     let sync = &repository.sync;
     let folder = repository_folder(sync, home);
@@ -105,7 +105,7 @@ pub(super) async fn worker(
     let (engine, local) = opened.map_err(|_| Failure::internal("opening the repository broke off"))??;
     let remote = open_remote(sync, folder.join("repo.git"), local, sessions)?;
     let (watcher, hints) =
-        Watcher::start(sync.apps_dir.clone()).map_err(|error| Failure::disk("cannot watch the apps folder", &error))?;
+        watching.watch(sync.apps_dir.clone()).map_err(|error| Failure::disk("cannot watch the apps folder", &error))?;
     let pace = Pace { poll_interval: sync.poll_interval, debounce: sync.debounce };
     let hints = Box::new(FolderHints { watcher, hints });
     let (worker, handle) = Worker::new(engine, (remote, audit), hints, face(repository), pace);

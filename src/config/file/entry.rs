@@ -19,6 +19,7 @@ use crate::domain::{AppName, RepoUrl};
 pub(super) struct Given {
     key: &'static str,
     line: usize,
+    /// None: what was given is wrong, and said to be.
     texts: Vec<String>,
     is_default: bool,
 }
@@ -28,14 +29,12 @@ pub(super) fn givens(file: &ConfigFile, place: &[&str], table: Vec<Entry>, findi
     let is_default = place == ["defaults"];
     let mut givens = Vec::new();
     for Entry { key, line, node } in table {
-        let given = keys::known(&key, is_default).and_then(|known| {
-            let texts = texts(known, node)?;
-            Ok(Given { key: known, line, texts, is_default })
-        });
-        match given {
-            Ok(given) => givens.push(given),
-            Err(problem) => findings.error(file.at(line, &[place, &[&key]].concat()), problem),
+        let known = keys::known(&key, is_default);
+        let texts = known.clone().and_then(|known| texts(known, node));
+        if let Err(problem) = &texts {
+            findings.error(file.at(line, &[place, &[&key]].concat()), problem);
         }
+        givens.extend(known.ok().map(|key| Given { key, line, texts: texts.unwrap_or_default(), is_default }));
     }
     givens
 }
@@ -124,7 +123,8 @@ impl Place<'_> {
 
     /// What the variables' own readers make of the entry.
     fn sync(&self, files: &dyn Files, findings: &mut Findings) -> Option<super::SyncConfig> {
-        let given = self.givens.iter().filter_map(|given| Some((keys::variable(given.key)?, given.texts.join(","))));
+        let right = self.givens.iter().filter(|given| !given.texts.is_empty());
+        let given = right.filter_map(|given| Some((keys::variable(given.key)?, given.texts.join(","))));
         let given: Vec<(String, String)> = given.map(|(name, text)| (name.to_owned(), text)).collect();
         let inherited = self.file.inherited.iter().filter(|(name, _)| given.iter().all(|(known, _)| known != name));
         let pairs: Vec<(String, String)> = inherited.cloned().chain(given.iter().cloned()).collect();
@@ -134,18 +134,19 @@ impl Place<'_> {
         let read = sync::read(&settings, tuning, files, &mut here);
         for ConfigError { variable, problem } in here.errors {
             let named = keys_in(&variable);
+            let problem = in_keys(problem);
             // What is wrong with the environment is said of the environment.
             let is_of_environment = self.file.inherited.iter().any(|(name, _)| *name == variable)
                 && given.iter().all(|(name, _)| *name != variable);
             match named.as_slice() {
                 _ if is_of_environment => {}
+                [first, ..] if self.find(first).is_some_and(|given| given.texts.is_empty()) => {}
                 [] => findings.error(self.file.at(self.line, &[&self.called]), problem),
                 [first, ..] => findings.error(self.of(first), problem),
             }
         }
         for warning in here.warnings {
-            let warning = keys::LIKE_VARIABLES.iter().fold(warning, |text, (key, name)| text.replace(name, key));
-            findings.warnings.push(format!("{}: {warning}", self.file.at(self.line, &[&self.called])));
+            findings.warnings.push(format!("{}: {}", self.file.at(self.line, &[&self.called]), in_keys(warning)));
         }
         read
     }
@@ -155,6 +156,12 @@ impl Place<'_> {
 fn keys_in(variable: &str) -> Vec<&'static str> {
     let words = variable.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     words.filter_map(keys::of_variable).collect()
+}
+
+/// A message of the variables' readers, about keys.
+fn in_keys(text: String) -> String {
+    let text = text.replace("GIT_SYNC_PERSONAL_ACCESS_TOKEN(_FILE)", "`token_file`");
+    keys::LIKE_VARIABLES.iter().fold(text, |text, (key, name)| text.replace(name, key))
 }
 
 fn name(place: &Place<'_>, findings: &mut Findings) -> Option<String> {

@@ -121,6 +121,7 @@ impl ConfigFile {
             _ => {
                 let mut said = std::collections::HashSet::new();
                 findings.errors.retain(|error| said.insert(error.to_string()));
+                findings.errors.sort_by_key(|error| line_of(&error.variable));
                 Err(ConfigErrors(findings.errors))
             }
         }
@@ -214,6 +215,12 @@ impl ConfigFile {
             }
         }
     }
+}
+
+/// The line in a place; those without one come first.
+fn line_of(place: &str) -> usize {
+    let after = place.split(", line ").nth(1).unwrap_or_default();
+    after.split(',').next().and_then(|number| number.parse().ok()).unwrap_or_default()
 }
 
 #[cfg(test)]

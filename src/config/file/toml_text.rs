@@ -19,7 +19,9 @@ pub(super) fn parse(text: &str) -> Result<Node, Vec<SyntaxError>> {
         line: error.span().map_or(1, |span| lines.line_of(span.start)),
         problem: format!("it is not TOML: {}", error.message()),
     };
-    Err(errors.iter().map(error).collect())
+    let mut errors: Vec<SyntaxError> = errors.iter().map(error).collect();
+    errors.sort_by_key(|error| error.line);
+    Err(errors)
 }
 
 /// Where each line begins.

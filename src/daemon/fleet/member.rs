@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::Common;
 use super::keys::OwnSessions;
@@ -38,7 +39,7 @@ pub(super) struct Member {
 pub(super) async fn open(common: &Common, config: &RepositoryConfig) -> Result<Opened, Failure> {
     let user = common.home.key_user(&config.name);
     let sessions = Arc::new(OwnSessions::new(Arc::clone(&common.sessions), Arc::clone(&common.keys), user));
-    parts::worker(config, &common.home, sessions, Arc::clone(&common.audit), &common.turns).await
+    parts::worker(config, &common.home, sessions, Arc::clone(&common.audit), (&common.turns, &common.watching)).await
 }
 
 impl Member {
@@ -152,7 +153,9 @@ impl Life {
         let status = handle.status();
         self.handle.send_replace(Some(handle));
         // In a task of its own: what breaks in it breaks nothing else.
-        let mut working = self.common.tasks.spawn(worker.run(self.stop.clone()));
+        let name = (!self.common.alone).then_some(self.config.name.as_str());
+        let span = name.map_or_else(tracing::Span::none, |name| tracing::info_span!("repository", name));
+        let mut working = self.common.tasks.spawn(worker.run(self.stop.clone()).instrument(span));
         let ended = tokio::select! {
             ended = &mut working => ended,
             () = self.follow(status) => working.await,

@@ -23,6 +23,7 @@ use crate::domain::{Failure, FailureClass};
 use crate::ports::AuditLog;
 use crate::ssh::Sessions;
 use crate::sync::worker::{Handle, Turns};
+use crate::watch::Watching;
 
 pub(super) use keys::FleetKeys;
 pub(super) use reload::follow;
@@ -51,6 +52,7 @@ pub(super) struct Common {
     pub(super) sessions: Arc<Sessions>,
     pub(super) audit: Arc<dyn AuditLog>,
     pub(super) turns: Turns,
+    pub(super) watching: Watching,
     pub(super) tasks: TaskTracker,
     pub(super) stop: CancellationToken,
     /// Rings when the status of any repository changed.

@@ -28,7 +28,8 @@ impl Turns {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, tokio::task::JoinError> {
         let turn = self.begin().await;
-        let mut working = tokio::task::spawn_blocking(work);
+        let span = tracing::Span::current(); // so that the log tells whose work it is
+        let mut working = tokio::task::spawn_blocking(move || span.in_scope(work));
         if turn.is_none() {
             return working.await;
         }
