@@ -171,7 +171,8 @@ fn assemble(
         sessions,
         audit: keys.audit_log(),
         turns: fleet::turns(),
-        watching: Watching::new().context("cannot start a thread to watch the apps folders; raise the limit of processes")?,
+        watching: Watching::new()
+            .context("cannot start a thread to watch the apps folders; raise the limit of processes")?,
         tasks: tasks.clone(),
         stop: stop.clone(),
         bell: tokio::sync::Notify::new(),

@@ -97,11 +97,7 @@ async fn of_all(
     futures::stream::iter(looks).buffered(AT_ONCE).concat().await
 }
 
-async fn of_one(
-    sync: &SyncConfig,
-    keyring: Option<&Arc<dyn Keyring>>,
-    parts: Option<&dyn CheckParts>,
-) -> Vec<Step> {
+async fn of_one(sync: &SyncConfig, keyring: Option<&Arc<dyn Keyring>>, parts: Option<&dyn CheckParts>) -> Vec<Step> {
     let mut report = Report::default();
     match parts {
         Some(parts) => way_to_the_branch(&mut report, sync, keyring.cloned(), parts).await,

@@ -130,7 +130,7 @@ apps_dir = "/srv/b"
     ] {
         assert!(said.iter().any(|problem| problem.starts_with(part)), "{part}\n{said:#?}");
     }
-    assert_eq!(said.iter().filter(|problem| problem.contains("poll_interval")).count(), 1, "{said:#?}");
+    assert_eq!(said.iter().filter(|problem| problem.contains("soon")).count(), 1, "{said:#?}");
     assert!(!said.iter().any(|problem| problem.contains("s3cret")), "{said:#?}");
 }
 
