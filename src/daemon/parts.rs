@@ -1,5 +1,6 @@
 //! The adapters, built from the configuration.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,13 +14,14 @@ use crate::config::{Config, Credential, HostKeyPolicy, Provider, RepositoryConfi
 use crate::domain::merge::VolatileKeys;
 use crate::domain::plan::Mode;
 use crate::domain::status::KeyStatus;
-use crate::domain::{Failure, KeyName};
+use crate::domain::{AppName, Failure, KeyName};
 use crate::git::local::LocalRepo;
 use crate::git::remote::{self, Access, Proxy, TimeLimits, Token, Web};
 use crate::keys::KeyService;
-use crate::ports::{AuditLog, ChangeHints, Hint, Keyring, LocalRepository, Remote, SshSessions};
+use crate::ports::{AuditLog, ChangeHints, Hint, Keyring, LocalRepository, Remote, SshSessions, Workspace};
 use crate::ssh::{HostKeys, Sessions};
 use crate::sync::engine::{Engine, Settings};
+use crate::sync::single::{OneApp, single_prefix};
 use crate::sync::worker::{Face, Handle, Pace, Turns, Worker};
 use crate::watch::{Hints, WatchMode, Watcher, Watching};
 use crate::workspace::{self, AppsFolder};
@@ -97,25 +99,32 @@ pub(super) async fn worker(
     (turns, watching): (&Turns, &Watching),
 ) -> Result<(Worker, Handle), Failure> {
     let sync = &repository.sync;
-    let folder = repository_folder(sync, home);
-    let settings = engine_settings(sync, home);
+    let folder = repository_folder(repository, home);
+    let mut settings = engine_settings(sync, home);
+    if let Some(app) = &repository.single {
+        settings.prefix = single_prefix(&settings.prefix, app);
+    }
     let disk = disk_settings(sync, &folder);
-    let path = folder.join("repo.git");
-    let opened = turns.run(move || open_engine(&path, disk, settings)).await;
+    let (path, single) = (folder.join("repo.git"), repository.single.clone());
+    let opened = turns.run(move || open_engine(&path, disk, settings, single)).await;
     let (engine, local) = opened.map_err(|_| Failure::internal("opening the repository broke off"))??;
     let remote = open_remote(sync, folder.join("repo.git"), local, sessions)?;
     let (watcher, hints) =
         watching.watch(sync.apps_dir.clone()).map_err(|error| Failure::disk("cannot watch the apps folder", &error))?;
     let pace = Pace { poll_interval: sync.poll_interval, debounce: sync.debounce };
-    let hints = Box::new(FolderHints { watcher, hints });
+    let hints = Box::new(FolderHints { watcher, hints, only: repository.single.clone() });
     let (worker, handle) = Worker::new(engine, (remote, audit), hints, face(repository), pace);
     Ok((worker.in_turns(turns.clone()), handle))
 }
 
 /// State is kept by URL, branch, prefix and folder: with another of any of them, the bases mean nothing (rule 1).
-pub(super) fn repository_folder(sync: &SyncConfig, home: &Home) -> PathBuf {
+pub(super) fn repository_folder(repository: &RepositoryConfig, home: &Home) -> PathBuf {
+    let sync = &repository.sync;
     let apps_dir = std::path::absolute(&sync.apps_dir).unwrap_or_else(|_| sync.apps_dir.clone());
-    let identity = format!("{}\n{}\n{}\n{}", sync.url, sync.branch, sync.prefix, apps_dir.display());
+    let mut identity = format!("{}\n{}\n{}\n{}", sync.url, sync.branch, sync.prefix, apps_dir.display());
+    if let Some(app) = &repository.single {
+        identity = format!("{identity}\n{app}");
+    }
     let digest = Sha256::digest(identity.as_bytes());
     let short = digest.iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte));
     home.folder().join("repositories").join(format!("{short:016x}"))
@@ -150,6 +159,7 @@ fn open_engine(
     path: &std::path::Path,
     disk: workspace::Settings,
     settings: Settings,
+    single: Option<AppName>,
 ) -> Result<(Engine, Arc<dyn LocalRepository>), Failure> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)
@@ -157,7 +167,14 @@ fn open_engine(
     }
     let local: Arc<dyn LocalRepository> = Arc::new(LocalRepo::open_or_create(path)?);
     let folder = AppsFolder::open(disk, Arc::clone(&local))?;
-    let engine = Engine::open(Arc::clone(&local), Box::new(folder), settings)?;
+    let workspace: Box<dyn Workspace> = match single {
+        None => Box::new(folder),
+        Some(app) => {
+            let name = path.parent().and_then(|folder| folder.file_name()).unwrap_or_default().to_string_lossy();
+            Box::new(OneApp::new(Box::new(folder.shared_as(&name)), Arc::clone(&local), app))
+        }
+    };
+    let engine = Engine::open(Arc::clone(&local), workspace, settings)?;
     Ok((engine, local))
 }
 
@@ -229,12 +246,20 @@ pub(super) async fn prune_daily(audit: Arc<dyn AuditLog>, stop: CancellationToke
 struct FolderHints {
     watcher: Watcher,
     hints: Hints,
+    /// The app that the repository is, where it is one.
+    only: Option<AppName>,
 }
 
 #[async_trait]
 impl ChangeHints for FolderHints {
     async fn next(&mut self) -> Hint {
-        self.hints.next().await
+        loop {
+            match (self.hints.next().await, &self.only) {
+                (Hint::Apps(apps), Some(only)) if !apps.contains(only) => {}
+                (Hint::Apps(_), Some(only)) => return Hint::Apps(BTreeSet::from([only.clone()])),
+                (hint, _) => return hint,
+            }
+        }
     }
 
     fn rescan_every(&self) -> Duration {

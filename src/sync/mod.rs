@@ -7,6 +7,7 @@ pub mod compare;
 pub mod engine;
 pub mod hostile;
 pub mod ref_names;
+pub mod single;
 pub mod state;
 pub mod trees;
 pub mod worker;

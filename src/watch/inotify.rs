@@ -25,7 +25,7 @@ pub(super) struct Inotify {
 /// Who wants to hear what. Asked on notify's thread, for each event, those of our own reading included: it must be quick.
 #[derive(Default)]
 struct Ears {
-    folders: Mutex<HashMap<PathBuf, Arc<Heard>>>,
+    folders: Mutex<HashMap<PathBuf, Vec<Arc<Heard>>>>,
     overflowed: Mutex<bool>,
 }
 
@@ -42,17 +42,19 @@ impl Inotify {
                 none.insert(made.map_err(|error| explain(&error))?)
             }
         };
-        self.ears.folders().insert(heard.root.clone(), Arc::clone(heard));
-        watcher.watch(&heard.root, RecursiveMode::Recursive).map_err(|error| {
-            let _part_of_it = watcher.unwatch(&heard.root);
-            self.ears.folders().remove(&heard.root);
+        self.ears.folders().entry(heard.root.clone()).or_default().push(Arc::clone(heard));
+        let watched = watcher.watch(&heard.root, RecursiveMode::Recursive);
+        watched.map_err(|error| {
+            self.unwatch(heard); // a part of it may be watched
             explain(&error)
         })
     }
 
-    /// Takes it out again; it may be gone.
+    /// Takes it out again; it may be gone, and others may watch the same one.
     pub(super) fn unwatch(&mut self, heard: &Heard) {
-        self.ears.folders().remove(&heard.root);
+        if !self.ears.forget(heard) {
+            return;
+        }
         if let Some(watcher) = &mut self.watcher {
             let _gone = watcher.unwatch(&heard.root);
         }
@@ -64,14 +66,14 @@ impl Inotify {
             let mut overflowed = self.ears.overflowed.lock().unwrap_or_else(PoisonError::into_inner);
             if std::mem::take(&mut *overflowed) {
                 self.overflow_told = Some(Instant::now());
-                self.ears.folders().values().for_each(|heard| heard.pending.everything());
+                self.ears.folders().values().flatten().for_each(|heard| heard.pending.everything());
             }
         }
     }
 }
 
 impl Ears {
-    fn folders(&self) -> MutexGuard<'_, HashMap<PathBuf, Arc<Heard>>> {
+    fn folders(&self) -> MutexGuard<'_, HashMap<PathBuf, Vec<Arc<Heard>>>> {
         self.folders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -91,22 +93,32 @@ impl Ears {
             return;
         }
         for path in &event.paths {
-            if let Some(heard) = self.of(path) {
-                heard.changed(path);
-            }
+            self.of(path).iter().for_each(|heard| heard.changed(path));
         }
     }
 
-    /// Folders do not lie in each other: there is one at most.
-    fn of(&self, path: &Path) -> Option<Arc<Heard>> {
+    /// Folders do not lie in each other; but repositories of one app each may share one.
+    fn of(&self, path: &Path) -> Vec<Arc<Heard>> {
         let folders = self.folders();
-        path.ancestors().find_map(|above| folders.get(above)).cloned()
+        path.ancestors().find_map(|above| folders.get(above)).cloned().unwrap_or_default()
+    }
+
+    /// Answers whether nobody is left who watches the same folder.
+    fn forget(&self, heard: &Heard) -> bool {
+        let mut folders = self.folders();
+        let Some(same) = folders.get_mut(&heard.root) else { return true };
+        same.retain(|other| !std::ptr::eq(Arc::as_ptr(other), heard));
+        let is_last = same.is_empty();
+        if is_last {
+            folders.remove(&heard.root);
+        }
+        is_last
     }
 
     /// One folder met a limit, or nobody knows which.
     fn broke(&self, error: &notify::Error) {
-        let met: Vec<Arc<Heard>> = error.paths.iter().filter_map(|path| self.of(path)).collect();
-        let all = if met.is_empty() { self.folders().values().cloned().collect() } else { met };
+        let met: Vec<Arc<Heard>> = error.paths.iter().flat_map(|path| self.of(path)).collect();
+        let all = if met.is_empty() { self.folders().values().flatten().cloned().collect() } else { met };
         all.iter().for_each(|heard| heard.broke(explain(error)));
     }
 }

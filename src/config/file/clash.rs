@@ -20,7 +20,7 @@ pub(super) fn find(
     folders.extend(file.global.iter().map(|global| (plain(global, files), GLOBAL)));
     let mut claims = Vec::new();
     for (line, repository) in repositories {
-        let path = plain(&claimed(repository), files);
+        let path = plain(&repository.folder(), files);
         if let Some(other) = folders.insert(path.clone(), &repository.name) {
             let of = described(other);
             findings.error(
@@ -94,14 +94,6 @@ fn same_names(file: &ConfigFile, repositories: &[(usize, RepositoryConfig)], fin
             let place = file.at(*line, &[&format!("repository {:?}", repository.name), "name"]);
             findings.error(place, format!("the repository of line {before} has the same name; give it another"));
         }
-    }
-}
-
-/// The folder that nobody else may have.
-fn claimed(repository: &RepositoryConfig) -> PathBuf {
-    match &repository.single {
-        Some(app) => repository.sync.apps_dir.join(app.as_str()),
-        None => repository.sync.apps_dir.clone(),
     }
 }
 

@@ -68,6 +68,15 @@ impl RepositoryConfig {
         let name = crate::domain::status::GLOBAL.to_owned();
         Self { name, single: None, include: Vec::new(), exclude: Vec::new(), sync, stamp: [0; 32] }
     }
+
+    /// The folder that nobody else may have.
+    #[must_use]
+    pub fn folder(&self) -> PathBuf {
+        match &self.single {
+            Some(app) => self.sync.apps_dir.join(app.as_str()),
+            None => self.sync.apps_dir.clone(),
+        }
+    }
 }
 
 /// Whether nothing in them differs that an entry can say.

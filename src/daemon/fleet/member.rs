@@ -108,8 +108,8 @@ impl Member {
     pub(super) fn is_in_the_way_of(&self, other: &RepositoryConfig, home: &Home) -> bool {
         let overlap = |a: &Path, b: &Path| a.starts_with(b) || b.starts_with(a);
         self.config.name == other.name
-            || overlap(&self.config.sync.apps_dir, &other.sync.apps_dir)
-            || parts::repository_folder(&self.config.sync, home) == parts::repository_folder(&other.sync, home)
+            || overlap(&self.config.folder(), &other.folder())
+            || parts::repository_folder(&self.config, home) == parts::repository_folder(other, home)
     }
 }
 
