@@ -43,8 +43,8 @@ impl Inotify {
             }
         };
         self.ears.folders().entry(heard.root.clone()).or_default().push(Arc::clone(heard));
-        let watched = watcher.watch(&heard.root, RecursiveMode::Recursive);
-        watched.map_err(|error| {
+        let begun = watcher.watch(&heard.root, RecursiveMode::Recursive);
+        begun.map_err(|error| {
             self.unwatch(heard); // a part of it may be watched
             explain(&error)
         })
@@ -119,7 +119,9 @@ impl Ears {
     fn broke(&self, error: &notify::Error) {
         let met: Vec<Arc<Heard>> = error.paths.iter().flat_map(|path| self.of(path)).collect();
         let all = if met.is_empty() { self.folders().values().flatten().cloned().collect() } else { met };
-        all.iter().for_each(|heard| heard.broke(explain(error)));
+        for heard in all {
+            heard.broke(explain(error));
+        }
     }
 }
 

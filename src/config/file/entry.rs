@@ -134,7 +134,7 @@ impl Place<'_> {
         let read = sync::read(&settings, tuning, files, &mut here);
         for ConfigError { variable, problem } in here.errors {
             let named = keys_in(&variable);
-            let problem = in_keys(problem);
+            let problem = in_keys(&problem);
             // What is wrong with the environment is said of the environment.
             let is_of_environment = self.file.inherited.iter().any(|(name, _)| *name == variable)
                 && given.iter().all(|(name, _)| *name != variable);
@@ -146,7 +146,7 @@ impl Place<'_> {
             }
         }
         for warning in here.warnings {
-            findings.warnings.push(format!("{}: {}", self.file.at(self.line, &[&self.called]), in_keys(warning)));
+            findings.warnings.push(format!("{}: {}", self.file.at(self.line, &[&self.called]), in_keys(&warning)));
         }
         read
     }
@@ -159,7 +159,7 @@ fn keys_in(variable: &str) -> Vec<&'static str> {
 }
 
 /// A message of the variables' readers, about keys.
-fn in_keys(text: String) -> String {
+fn in_keys(text: &str) -> String {
     let text = text.replace("GIT_SYNC_PERSONAL_ACCESS_TOKEN(_FILE)", "`token_file`");
     keys::LIKE_VARIABLES.iter().fold(text, |text, (key, name)| text.replace(name, key))
 }

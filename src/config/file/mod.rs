@@ -142,10 +142,16 @@ impl ConfigFile {
             Some("yaml" | "yml") => yaml::parse(&text),
             _ => toml_text::parse(&text),
         };
-        let root = parsed.map_err(|errors| {
-            errors.into_iter().for_each(|error| findings.error(self.at(error.line, &[]), error.problem));
-        });
-        let (defaults, entries) = self.parts(root.ok()?, findings);
+        let root = match parsed {
+            Ok(root) => root,
+            Err(errors) => {
+                for error in errors {
+                    findings.error(self.at(error.line, &[]), error.problem);
+                }
+                return None;
+            }
+        };
+        let (defaults, entries) = self.parts(root, findings);
         let mut repositories = Vec::new();
         for (number, (line, table)) in (1..).zip(entries) {
             repositories.extend(entry::read(self, (number, line), &table, &defaults, files, findings));
@@ -208,8 +214,8 @@ impl ConfigFile {
 
     /// A place in the file, for messages.
     fn at(&self, line: usize, parts: &[&str]) -> String {
-        let below: String = parts.iter().map(|part| format!(", {part}")).collect();
-        format!("{}, line {line}{below}", self.path.display())
+        let place = format!("{}, line {line}", self.path.display());
+        parts.iter().fold(place, |place, part| format!("{place}, {part}"))
     }
 
     /// How HTTPS is spoken, for a repository that needs it.

@@ -140,7 +140,7 @@ impl Life {
                 backoff.reset();
             }
             let wait = backoff.after_failure(rand::random());
-            self.show_failure(failure, wait);
+            self.show_failure(&failure, wait);
             if self.common.alone {
                 self.common.stop.cancel();
             }
@@ -178,7 +178,7 @@ impl Life {
         }
     }
 
-    fn show_failure(&self, failure: Failure, wait: Duration) {
+    fn show_failure(&self, failure: &Failure, wait: Duration) {
         let repository = self.config.name.as_str();
         tracing::error!(repository, %failure, retry_in_ms = wait.as_millis(), "the repository is not worked for");
         let next_try = jiff::Timestamp::now().checked_add(wait).ok().map(|time| time.to_string());

@@ -4,6 +4,7 @@
 //! the key store.
 
 mod keys;
+mod limits;
 mod member;
 mod reload;
 mod users;
@@ -100,6 +101,7 @@ impl Fleet {
 
     /// Makes `wanted` the repositories that run. Those that stay as they are notice nothing.
     pub(super) async fn become_these(&self, wanted: Vec<RepositoryConfig>) {
+        limits::make_room(wanted.len());
         self.common.keys.know_passphrases(&wanted);
         self.let_go(&wanted);
         let known: Vec<String> = self.running().members.keys().cloned().collect();
@@ -191,13 +193,14 @@ impl Fleet {
                 let message = format!("there are several repositories: {}", listed(several));
                 return Err(refused(message, "say which one, with `--repository NAME` (API: `?repository=NAME`)"));
             }
-            (Some(name), there) => match running.members.get(name) {
-                Some(member) => Some(member),
-                None => {
+            (Some(name), there) => {
+                let found = running.members.get(name);
+                if found.is_none() {
                     let message = format!("there is no repository {name:?}; there are: {}", listed(there));
                     return Err(refused(message, "give one of these names"));
                 }
-            },
+                found
+            }
         };
         let member = member.ok_or_else(|| Failure::internal("a repository is listed, but not there"))?;
         member.handle().ok_or_else(|| {

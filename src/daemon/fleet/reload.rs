@@ -29,17 +29,13 @@ pub(in crate::daemon) async fn follow(
     // It was read before this began: what changed in between is found by reading it once more.
     let (mut taken, mut seen) = (None, stamp(&file.path).await);
     loop {
-        if seen != taken {
-            let now = stamp(&file.path).await;
-            // A file that is being written is read when it has been quiet for a look.
-            if now == seen {
-                taken = now;
-                read(&fleet, &file, global.as_ref()).await;
-            }
-            seen = now;
-        } else {
-            seen = stamp(&file.path).await;
+        let now = stamp(&file.path).await;
+        // A file that is being written is read when it has been quiet for a look.
+        if now != taken && now == seen {
+            taken = now;
+            read(&fleet, &file, global.as_ref()).await;
         }
+        seen = now;
         if stop.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_none() {
             return;
         }
@@ -62,7 +58,9 @@ async fn read(fleet: &Fleet, file: &ConfigFile, global: Option<&RepositoryConfig
                 fleet.file_is_wrong(Vec::new());
                 return;
             }
-            warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+            for warning in warnings {
+                tracing::warn!("{warning}");
+            }
             tracing::info!(file = %file.path.display(), repositories = wanted.len(), "the configuration file was read again");
             fleet.file_was_read();
             fleet.become_these(wanted).await;

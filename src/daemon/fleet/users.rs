@@ -15,9 +15,9 @@ pub(super) async fn note(common: &Common, wanted: &[RepositoryConfig]) {
     };
     let now: Vec<(String, KeyName)> = wanted.iter().filter_map(uses).collect();
     let mut noted = home.key_users_before();
-    let users: BTreeSet<String> = now.iter().map(|(user, _)| user.clone()).collect();
-    let gone: Vec<String> = noted.difference(&users).cloned().collect();
-    noted.extend(users);
+    let named: BTreeSet<String> = now.iter().map(|(user, _)| user.clone()).collect();
+    let gone: Vec<String> = noted.difference(&named).cloned().collect();
+    noted.extend(named);
     // First, so that one that is noted is known to the next start, whatever happens.
     home.keep_key_users(&noted);
     for user in gone {

@@ -14,9 +14,9 @@ pub fn first(face: &Face) -> RepositoryStatus {
 
 /// Where there is no worker, because of `failure`; `next_try` is when that is tried again (RFC 3339).
 #[must_use]
-pub fn unopened(face: &Face, failure: Failure, next_try: Option<String>) -> RepositoryStatus {
+pub fn unopened(face: &Face, failure: &Failure, next_try: Option<String>) -> RepositoryStatus {
     let none = Link::default();
-    let mut status = repository(face, Report::default(), [&none, &none], Some(&failure), None, false);
+    let mut status = repository(face, Report::default(), [&none, &none], Some(failure), None, false);
     if let Some(error) = &mut status.last_error {
         error.next_try = next_try;
     }
