@@ -1,7 +1,7 @@
 //! A repository that is one app: the older style, with the app's files at its root (or in the folder that the prefix names).
 //!
 //! The engine knows only folders of apps. Here such a folder is made up: it holds the app alone, and the app's tree is the
-//! repository's own, without what is the repository's. Below, [`SinglePrefix`] does that for trees, and [`OneApp`] for the disk.
+//! repository's own, without what is the repository's. Below, `SinglePrefix` does that for trees, and [`OneApp`] for the disk.
 
 use std::collections::BTreeMap;
 
