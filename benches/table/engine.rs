@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use appferry::domain::BranchName;
-use appferry::domain::merge::VolatileKeys;
+use appferry::domain::merge::{IdentityFields, VolatileKeys};
 use appferry::domain::plan::Mode;
 use appferry::git::local::LocalRepo;
 use appferry::ports::{RefOutcome, RemoteTip};
@@ -64,6 +64,7 @@ fn engine(place: &Place, name: &str, apps: &Path) -> Engine {
         author_email: "bench@example.org".into(),
         debounce: Duration::ZERO,
         volatile_keys: VolatileKeys::default(),
+        identity_fields: IdentityFields::default(),
         kept_days: 90,
     };
     Engine::open(repo, Box::new(folder), settings).unwrap()

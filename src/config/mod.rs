@@ -196,6 +196,8 @@ pub struct SyncConfig {
     pub provider: Option<Provider>,
     /// `APPFERRY_VOLATILE_KEYS`: top-level JSON keys whose newest value wins; `updated_time` by default.
     pub volatile_keys: Vec<String>,
+    /// `APPFERRY_IDENTITY_FIELDS`: fields that name the elements of JSON arrays, the most telling first.
+    pub identity_fields: Vec<String>,
     /// `APPFERRY_KEPT_DAYS`: days after which a kept-aside ref expires.
     pub kept_days: u32,
     /// How an HTTPS repository is reached.

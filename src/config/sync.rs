@@ -8,6 +8,7 @@ use super::reader::{Files, Findings};
 use super::variables::{Setting, Settings};
 use super::{Credential, Provider, SyncConfig, TokenSource, WebConfig};
 use crate::domain::app_name::broken_component_rule;
+use crate::domain::merge::DEFAULT_IDENTITY_FIELDS;
 use crate::domain::{BranchName, KeyName, RepoUrl};
 
 const DAY: Duration = Duration::from_hours(24);
@@ -22,6 +23,7 @@ pub(super) struct Tuning {
     author_name: Option<String>,
     author_email: Option<String>,
     volatile_keys: Vec<String>,
+    identity_fields: Vec<String>,
     kept_days: u32,
     allow_path: bool,
 }
@@ -39,7 +41,8 @@ impl Tuning {
             dir_mode: findings.mode(&settings.appferry_dir_mode, 0o700, 0o7777).unwrap_or(0o755),
             author_name: identity(&settings.appferry_author_name, findings),
             author_email: identity(&settings.appferry_author_email, findings),
-            volatile_keys: volatile_keys(&settings.appferry_volatile_keys, findings),
+            volatile_keys: names(&settings.appferry_volatile_keys, &["updated_time"], findings),
+            identity_fields: names(&settings.appferry_identity_fields, &DEFAULT_IDENTITY_FIELDS, findings),
             kept_days: findings.number(&settings.appferry_kept_days, 1..=36_500).unwrap_or(90),
             allow_path: findings.boolean(&settings.appferry_allow_path_remote).unwrap_or(false),
         }
@@ -100,6 +103,7 @@ pub(super) fn read(
         author_email: tuning.author_email,
         provider,
         volatile_keys: tuning.volatile_keys,
+        identity_fields: tuning.identity_fields,
         kept_days: tuning.kept_days,
         web: WebConfig::default(),
     })
@@ -283,7 +287,7 @@ fn identity(setting: &Setting, findings: &mut Findings) -> Option<String> {
     Some(text)
 }
 
-fn volatile_keys(setting: &Setting, findings: &mut Findings) -> Vec<String> {
-    let text = findings.text(setting).unwrap_or_else(|| "updated_time".to_owned());
+fn names(setting: &Setting, default: &[&str], findings: &mut Findings) -> Vec<String> {
+    let text = findings.text(setting).unwrap_or_else(|| default.join(","));
     text.split(',').map(str::trim).filter(|key| !key.is_empty()).map(str::to_owned).collect()
 }

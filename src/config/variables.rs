@@ -87,6 +87,7 @@ variables! {
     APPFERRY_AUTHOR_NAME as appferry_author_name, "`appferry`", "the author of commits";
     APPFERRY_AUTHOR_EMAIL as appferry_author_email, "`appferry@` and the instance's name", "the author's address";
     APPFERRY_VOLATILE_KEYS as appferry_volatile_keys, "`updated_time`", "top-level JSON keys that count as no change, separated by `,`";
+    APPFERRY_IDENTITY_FIELDS as appferry_identity_fields, "`id,_id,uid,uuid,key,field_id,fieldId,control_id,unique_id,name,path`", "fields that may name the elements of a JSON array, separated by `,`; the first that every element has, each with a value of its own, is taken in a merge";
     APPFERRY_KEPT_DAYS as appferry_kept_days, "`90`", "days after which content that was kept aside expires";
     APPFERRY_ALLOW_PATH_REMOTE as appferry_allow_path_remote, "`false`", "lets the repository be a path on this machine (tests, demonstrations)";
 }

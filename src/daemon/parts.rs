@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use super::home::Home;
 use crate::config::{Config, Credential, HostKeyPolicy, Provider, SyncConfig, TokenSource};
-use crate::domain::merge::VolatileKeys;
+use crate::domain::merge::{IdentityFields, VolatileKeys};
 use crate::domain::plan::Mode;
 use crate::domain::status::KeyStatus;
 use crate::domain::{Failure, KeyName};
@@ -141,6 +141,7 @@ fn engine_settings(sync: &SyncConfig, home: &Home) -> Settings {
         instance,
         debounce: sync.debounce,
         volatile_keys: VolatileKeys::new(sync.volatile_keys.clone()),
+        identity_fields: IdentityFields::new(sync.identity_fields.clone()),
         kept_days: sync.kept_days,
     }
 }

@@ -20,6 +20,7 @@ use self::server::GitServer;
 use self::view::{View, Watched};
 use crate::config::{Config, Credential, HostKeyPolicy, KeyStoreConfig, LogFormat, SyncConfig, WebConfig};
 use crate::daemon::Daemon;
+use crate::domain::merge::DEFAULT_IDENTITY_FIELDS;
 use crate::domain::{BranchName, KeyName, RepoUrl};
 use crate::keys::{KeyKind, KeyService, Protection};
 
@@ -162,6 +163,7 @@ fn config(folders: &Folders, name: &str, port: u16, key: &KeyName) -> anyhow::Re
             author_email: None,
             provider: None,
             volatile_keys: vec!["updated_time".to_owned()],
+            identity_fields: DEFAULT_IDENTITY_FIELDS.map(str::to_owned).to_vec(),
             kept_days: 90,
             web: WebConfig::default(),
         }),

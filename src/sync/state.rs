@@ -41,6 +41,8 @@ pub struct Notes {
     pub unborn_seen: bool,
     /// For each app with commits between `tip` and `head`: the snapshot of the disk that the last of them was made from.
     pub pending: BTreeMap<AppName, Option<ObjectId>>,
+    /// Renamed apps among the pending ones, old name to new: both halves are kept or taken back together.
+    pub renamed: BTreeMap<AppName, AppName>,
     /// Apps whose two sides clash.
     pub conflicts: BTreeMap<AppName, ConflictNote>,
     /// When apps were deleted lately, in seconds since the Unix epoch: here, and at the remote.
@@ -72,6 +74,12 @@ pub struct ConflictNote {
     pub theirs: Option<ObjectId>,
     /// What clashes, one sentence each.
     pub clashes: Vec<String>,
+    /// The app's new name here, if it was renamed here: our side is that of this name.
+    #[serde(default)]
+    pub renamed_here: Option<AppName>,
+    /// The app's new name in Git, if it was renamed there: their side is that of this name.
+    #[serde(default)]
+    pub renamed_there: Option<AppName>,
 }
 
 /// Writes the state, and only the parts of it that changed.

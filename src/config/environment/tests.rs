@@ -257,6 +257,7 @@ fn our_own_variables_are_read() {
         ("APPFERRY_FILE_MODE", "0664"),
         ("APPFERRY_DIR_MODE", "2775"),
         ("APPFERRY_VOLATILE_KEYS", "updated_time, saved_at,"),
+        ("APPFERRY_IDENTITY_FIELDS", "slot, id"),
         ("APPFERRY_KEPT_DAYS", "7"),
         ("GIT_PROVIDER", "gitlab"),
         ("APPFERRY_MASTER_KEY_FILE", "/a:/b"),
@@ -272,6 +273,7 @@ fn our_own_variables_are_read() {
     assert_eq!((sync.prefix.as_str(), sync.file_mode, sync.dir_mode), ("exports/App", 0o664, 0o2775));
     assert_eq!((sync.poll_interval.as_millis(), sync.debounce.as_secs(), sync.kept_days), (500, 2, 7));
     assert_eq!((sync.volatile_keys.len(), sync.provider), (2, Some(Provider::GitLab)));
+    assert_eq!(sync.identity_fields, ["slot", "id"]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use crate::domain::words::{self, PathChange, PathChangeKind, Side};
 use crate::domain::{AppName, Failure, ObjectId};
 use crate::ports::Commit;
 
+use super::conflict::Clashing;
 use super::finding::{Finding, Sides};
 use super::{Engine, Now};
 use crate::sync::compare::TreeMerge;
@@ -15,22 +16,26 @@ use crate::sync::trees::{changed_files, find_tree, with_apps};
 /// More apps than this, changed in one pass, make one commit (rule 13).
 const MOST_COMMITS: usize = 200;
 
-/// An app, its new tree and the snapshot of the disk that this was made from.
-struct Ready {
-    app: AppName,
-    tree: Option<ObjectId>,
-    sides: Sides,
+/// What makes one commit: mostly one app.
+pub(super) struct Ready {
+    /// What it makes of which apps.
+    pub(super) edits: BTreeMap<AppName, Option<ObjectId>>,
+    /// For each app that this settles the snapshot of the disk that it was made from.
+    pub(super) snapshots: BTreeMap<AppName, Option<ObjectId>>,
+    pub(super) message: String,
+    /// Old and new name, if an app has changed its name.
+    pub(super) renamed: Option<(AppName, AppName)>,
 }
 
 impl Engine {
     /// Commits what planning found. Answers whether anything moved.
     pub(super) fn commit_found(&mut self, now: Now) -> Result<bool, Failure> {
-        let renames = if self.one_by_one { BTreeMap::new() } else { self.renames() };
-        let mut moved = false;
-        let mut ready = Vec::new();
-        for (app, finding) in self.findings_with(|f| matches!(f, Finding::Push(_) | Finding::Merge(_))) {
+        let mut found = self.findings_with(|f| matches!(f, Finding::Push(_) | Finding::Merge(_)));
+        found.retain(|(app, _)| !self.is_being_renamed(app));
+        let (mut ready, mut moved) = self.ready_renames(now)?;
+        for (app, finding) in found {
             match finding {
-                Finding::Push(sides) => ready.push(Ready { app, tree: sides.local, sides }),
+                Finding::Push(sides) => ready.push(self.ready(app, sides.local, sides)?),
                 Finding::Merge(sides) => {
                     moved = true;
                     ready.extend(self.merge_found(app, sides, now)?);
@@ -44,11 +49,17 @@ impl Engine {
         }
         moved |= !ready.is_empty();
         if ready.len() > MOST_COMMITS {
-            self.commit_in_bulk(&ready, now)?;
+            self.commit_in_bulk(ready, now)?;
         } else {
-            self.commit_each(&ready, &renames, now)?;
+            self.commit_each(ready, now)?;
         }
         Ok(moved)
+    }
+
+    fn ready(&self, app: AppName, tree: Option<ObjectId>, sides: Sides) -> Result<Ready, Failure> {
+        let message = self.describe(&app, sides.remote, tree)?;
+        let snapshots = BTreeMap::from([(app.clone(), sides.local)]);
+        Ok(Ready { edits: BTreeMap::from([(app, tree)]), snapshots, message, renamed: None })
     }
 
     /// Merges one app. What comes out is ready to be committed, or known to be at the remote already, or a conflict.
@@ -64,7 +75,7 @@ impl Engine {
                 if tree != sides.local {
                     self.keep_aside(&app, sides.local, "merged with the state in Git", now)?;
                 }
-                Ok(Some(Ready { app, tree, sides }))
+                self.ready(app, tree, sides).map(Some)
             }
             TreeMerge::Conflict(_) if self.state.notes.pending.contains_key(&app) => {
                 // Against our own unpushed merge: take that back, and let the next planning see the three real sides.
@@ -77,51 +88,37 @@ impl Engine {
                 Ok(None)
             }
             TreeMerge::Conflict(clashes) => {
-                self.note_conflict(&app, sides, clashes, now)?;
+                let clashing = Clashing { sides, clashes, renamed_here: None, renamed_there: None };
+                self.note_conflict(&app, clashing, now)?;
                 self.findings.insert(app.clone(), Finding::Wait(AppState::Conflict, self.conflict_reason(&app)));
                 Ok(None)
             }
         }
     }
 
-    fn commit_each(&mut self, ready: &[Ready], renames: &BTreeMap<AppName, AppName>, now: Now) -> Result<(), Failure> {
-        for Ready { app, tree, sides } in ready {
-            if renames.values().any(|old| old == app) {
-                continue; // committed together with the app's new name
-            }
-            let mut edits = BTreeMap::from([(app.clone(), *tree)]);
-            let message = if let Some(old) = renames.get(app) {
-                edits.insert(old.clone(), None);
-                words::app_renamed(old, app)
-            } else {
-                self.describe(app, sides.remote, *tree)?
-            };
-            self.commit_apps(&edits, &message, now)?;
-            self.note_pending(app, sides.local);
-            if let Some(old) = renames.get(app) {
-                self.note_pending(old, None);
-            }
+    fn commit_each(&mut self, ready: Vec<Ready>, now: Now) -> Result<(), Failure> {
+        for ready in ready {
+            self.commit_apps(&ready.edits, &ready.message, now)?;
+            self.note_pending(ready);
         }
         Ok(())
     }
 
-    fn commit_in_bulk(&mut self, ready: &[Ready], now: Now) -> Result<(), Failure> {
-        let mut messages = Vec::new();
-        for Ready { app, tree, sides } in ready {
-            messages.push(self.describe(app, sides.remote, *tree)?);
-        }
-        let edits = ready.iter().map(|ready| (ready.app.clone(), ready.tree)).collect();
+    fn commit_in_bulk(&mut self, ready: Vec<Ready>, now: Now) -> Result<(), Failure> {
+        let messages: Vec<String> = ready.iter().map(|ready| ready.message.clone()).collect();
+        let edits = ready.iter().flat_map(|ready| ready.edits.clone()).collect();
         self.commit_apps(&edits, &words::bulk(&messages), now)?;
-        for Ready { app, sides, .. } in ready {
-            self.note_pending(app, sides.local);
-        }
+        ready.into_iter().for_each(|ready| self.note_pending(ready));
         Ok(())
     }
 
-    fn note_pending(&mut self, app: &AppName, snapshot: Option<ObjectId>) {
-        self.state.notes.pending.insert(app.clone(), snapshot);
-        self.state.notes.conflicts.remove(app);
-        self.findings.insert(app.clone(), Finding::Committed);
+    fn note_pending(&mut self, ready: Ready) {
+        for (app, snapshot) in ready.snapshots {
+            self.state.notes.conflicts.remove(&app);
+            self.findings.insert(app.clone(), Finding::Committed);
+            self.state.notes.pending.insert(app, snapshot);
+        }
+        self.state.notes.renamed.extend(ready.renamed);
     }
 
     /// Puts one commit on top of the head.

@@ -63,8 +63,8 @@ impl Engine {
         self.state.notes.confirmed.retain(|app| !settled(app));
         self.state.notes.wanted.retain(|app| !settled(app));
         self.findings = findings;
-        self.hold_removals(now);
-        Ok(())
+        self.find_renames()?;
+        self.hold_removals(now)
     }
 
     fn known_apps(&self) -> BTreeSet<AppName> {

@@ -36,7 +36,7 @@ impl Engine {
         match self.workspace.install(app, sides.local, sides.remote)? {
             Installed::Done => {
                 tracing::info!(%app, removed = sides.remote.is_none(), "installed");
-                if sides.remote.is_none() {
+                if sides.remote.is_none() && !self.renamed_away.contains(app) {
                     self.state.notes.deletions_remote.push(now.unix_seconds);
                 }
                 self.disk.installed(app, sides.remote);

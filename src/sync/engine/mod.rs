@@ -14,6 +14,8 @@ mod install;
 mod keep;
 mod outgoing;
 mod removal;
+mod renamed_conflict;
+mod renames;
 mod report;
 mod rest;
 mod tip;
@@ -22,7 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::domain::merge::VolatileKeys;
+use crate::domain::merge::{IdentityFields, MergeRules, VolatileKeys};
 use crate::domain::plan::Mode;
 use crate::domain::{AppName, BranchName, Failure, ObjectId};
 use crate::ports::{LocalRepository, Signature, Workspace};
@@ -33,10 +35,12 @@ pub use report::Report;
 
 use super::compare::Comparer;
 use super::hostile::Inspector;
+use super::kinship::Kinship;
 use super::state::{State, StateFile};
 use disk::Disk;
 use done::Done;
 use finding::Finding;
+use renames::Rename;
 use rest::Rest;
 
 /// What does not change while the engine runs.
@@ -58,6 +62,8 @@ pub struct Settings {
     pub debounce: Duration,
     /// JSON keys whose newest value wins.
     pub volatile_keys: VolatileKeys,
+    /// Fields that name the elements of JSON arrays.
+    pub identity_fields: IdentityFields,
     /// Days after which what was kept aside expires.
     pub kept_days: u32,
 }
@@ -94,6 +100,11 @@ pub struct Engine {
     ahead: BTreeMap<AppName, Option<ObjectId>>,
     /// What the last planning found, for every app.
     findings: BTreeMap<AppName, Finding>,
+    /// The renamed apps that the last planning found, for the commits.
+    renames: Vec<Rename>,
+    /// Apps whose removal in Git is half of a rename: it counts as none.
+    renamed_away: BTreeSet<AppName>,
+    kinship: Kinship,
     /// Apps that the remote refused, until something changes or the time has come to try again.
     refused: BTreeMap<AppName, Refusal>,
     /// The remote refused a push of several apps: they are pushed one by one.
@@ -180,7 +191,8 @@ impl Engine {
         if !recovered.is_empty() {
             tracing::info!(apps = recovered.len(), "rolled interrupted installs forward");
         }
-        let comparer = Comparer::new(settings.volatile_keys.clone());
+        let (volatile, identity) = (settings.volatile_keys.clone(), settings.identity_fields.clone());
+        let comparer = Comparer::new(MergeRules { volatile, identity });
         let mut engine = Self {
             repo,
             workspace,
@@ -193,6 +205,9 @@ impl Engine {
             remote: RemoteView::default(),
             ahead: BTreeMap::new(),
             findings: BTreeMap::new(),
+            renames: Vec::new(),
+            renamed_away: BTreeSet::new(),
+            kinship: Kinship::default(),
             refused: BTreeMap::new(),
             one_by_one: false,
             searched: BTreeMap::new(),

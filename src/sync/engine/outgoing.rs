@@ -137,9 +137,10 @@ impl Engine {
         let apps: Vec<(AppName, Option<ObjectId>)> =
             self.state.notes.pending.iter().map(|(app, local)| (app.clone(), *local)).collect();
         let names: Vec<AppName> = apps.iter().map(|(app, _)| app.clone()).collect();
+        let units = apps.len() - self.state.notes.renamed.len().min(apps.len()); // a rename is one thing under two names
         self.drop_unpushed(&names, now)?;
         let refused_alike = self.refused.values().filter(|refusal| refusal.words == words).count();
-        if apps.len() > 1 && refused_alike < ENOUGH_REFUSALS {
+        if units > 1 && refused_alike < ENOUGH_REFUSALS {
             self.one_by_one = true;
             return Ok(());
         }

@@ -156,6 +156,7 @@ impl Engine {
             .filter(|app| old_apps.get(*app) != self.remote.apps.get(*app))
             .cloned()
             .collect();
+        let touched = self.with_other_names(touched);
         for Unpushed { commit, mut edits } in unpushed {
             for app in &touched {
                 if let Some(tree) = edits.remove(app) {
@@ -166,16 +167,37 @@ impl Engine {
                 self.put_on_head(&edits, commit)?;
             }
         }
-        self.state.notes.pending.retain(|app, _| !touched.contains(app));
+        self.forget_pending(&touched);
         Ok(())
+    }
+
+    /// These apps, and what they were renamed from or to in the commits that are not pushed yet.
+    fn with_other_names(&self, mut apps: BTreeSet<AppName>) -> BTreeSet<AppName> {
+        loop {
+            let known = apps.len();
+            for (old, new) in &self.state.notes.renamed {
+                if apps.contains(old) || apps.contains(new) {
+                    apps.extend([old.clone(), new.clone()]);
+                }
+            }
+            if apps.len() == known {
+                return apps;
+            }
+        }
+    }
+
+    fn forget_pending(&mut self, apps: &BTreeSet<AppName>) {
+        self.state.notes.pending.retain(|app, _| !apps.contains(app));
+        self.state.notes.renamed.retain(|old, _| !apps.contains(old));
     }
 
     /// Takes the unpushed commits of these apps back; their state on disk is planned anew.
     pub(super) fn drop_unpushed(&mut self, apps: &[AppName], now: Now) -> Result<(), Failure> {
-        self.all_or_nothing(|engine| engine.replay_without(apps, now))
+        let apps = self.with_other_names(apps.iter().cloned().collect());
+        self.all_or_nothing(|engine| engine.replay_without(&apps, now))
     }
 
-    fn replay_without(&mut self, apps: &[AppName], now: Now) -> Result<(), Failure> {
+    fn replay_without(&mut self, apps: &BTreeSet<AppName>, now: Now) -> Result<(), Failure> {
         let unpushed = self.unpushed_since(self.state.notes.tip)?;
         self.state.notes.head = self.state.notes.tip;
         self.ahead.clear();
@@ -190,20 +212,25 @@ impl Engine {
                 self.put_on_head(&edits, commit)?;
             }
         }
-        self.state.notes.pending.retain(|app, _| !apps.contains(app));
+        self.forget_pending(apps);
         Ok(())
     }
 
     /// What was pending is at the remote: the snapshots it was made from are the bases now.
     pub(super) fn confirm_pending(&mut self, now: Now) {
+        let renamed = std::mem::take(&mut self.state.notes.renamed);
         for (app, snapshot) in std::mem::take(&mut self.state.notes.pending) {
-            if snapshot.is_none() {
+            let is_removal = snapshot.is_none() && !self.remote.apps.contains_key(&app);
+            if is_removal && !renamed.contains_key(&app) {
                 self.state.notes.deletions_here.push(now.unix_seconds);
             }
             self.set_base(&app, snapshot);
             self.state.notes.wanted.remove(&app);
             self.state.notes.confirmed.remove(&app);
             self.refused.remove(&app);
+            if renamed.contains_key(&app) && snapshot.is_some() {
+                self.state.notes.confirmed.insert(app); // its folder here goes: it is in Git under the new name
+            }
         }
     }
 }

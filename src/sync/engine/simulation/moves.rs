@@ -1,0 +1,40 @@
+//! Random stories.
+
+use proptest::prelude::*;
+
+use super::world::Instance;
+
+/// One step of a random story.
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    Save { who: usize, app: usize, key: usize, value: u32 },
+    Delete { who: usize, app: usize },
+    Pass { who: usize, online: bool },
+    SaveDuringPass { who: usize, app: usize, key: usize, value: u32 },
+    Restart { who: usize },
+    DiskFillsUp { who: usize, after: u32 },
+}
+
+pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let who = 0..3_usize;
+    let step = prop_oneof![
+        5 => (who.clone(), 0..4_usize, 0..3_usize, any::<u32>())
+            .prop_map(|(who, app, key, value)| Step::Save { who, app, key, value }),
+        1 => (who.clone(), 0..4_usize).prop_map(|(who, app)| Step::Delete { who, app }),
+        4 => (who.clone(), any::<bool>()).prop_map(|(who, online)| Step::Pass { who, online }),
+        2 => (who.clone(), 0..4_usize, 0..3_usize, any::<u32>())
+            .prop_map(|(who, app, key, value)| Step::SaveDuringPass { who, app, key, value }),
+        1 => who.clone().prop_map(|who| Step::Restart { who }),
+        2 => (who, 1..25_u32).prop_map(|(who, after)| Step::DiskFillsUp { who, after }),
+    ];
+    proptest::collection::vec(step, 1..40)
+}
+
+/// Changes one key of the one file of an app and leaves the others as they are.
+pub(super) fn save_key(instance: &Instance, app: usize, key: usize, value: u32) {
+    let name = format!("A{app}");
+    let old = instance.text(&name, "x.json").unwrap_or_else(|| "{\"k0\":0,\"k1\":0,\"k2\":0}".to_owned());
+    let mut json: serde_json::Value = serde_json::from_str(&old).unwrap();
+    json[format!("k{key}")] = value.into();
+    instance.save(&name, "x.json", &json.to_string());
+}
