@@ -15,51 +15,97 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
 
     /// Whatever happens, the instances end equal, but for apps in conflict, and every value that a pass took off a disk, or
-    /// said was committed or in sync, is in the history of the branch, on a conflict branch, or kept aside.
+    /// said was committed or in sync, is in the history of the branch, on a conflict branch, or kept aside. When a person has
+    /// settled the conflicts, one way or the other, they are wholly equal.
     #[test]
-    fn replicas_converge_and_lose_nothing(story in steps()) {
-        let mut all = world(&[EDITING, EDITING, EDITING]);
+    fn replicas_converge_and_lose_nothing(
+        replicas in 2..=5_usize, story in steps(), takes in prop::collection::vec(any::<bool>(), 8),
+    ) {
+        let mut all = world(&vec![EDITING; replicas]);
         let mut settled: Vec<u32> = Vec::new();
         for instance in &mut all {
             instance.pass(true, quiet); // offline from the very first, nothing can be committed
         }
-        for step in story {
-            match step {
-                Step::Save { who, app, key, value } => save_key(&all[who], app, key, value),
-                Step::Delete { who, app } => all[who].delete(&format!("A{app}")),
-                Step::Restart { who } => all[who].start(),
-                Step::DiskFillsUp { who, after } => all[who].repo.writes_to_failure.store(after, Ordering::Relaxed),
-                Step::Pass { who, online } => settled.extend(watched_pass(&mut all[who], online, None)),
-                Step::SaveDuringPass { who, app, key, value } => {
-                    settled.extend(watched_pass(&mut all[who], true, Some((app, key, value))));
-                }
-            }
-        }
+        story.into_iter().for_each(|step| happen(&mut all, step, &mut settled));
         for instance in &all {
             instance.repo.writes_to_failure.store(0, Ordering::Relaxed);
         }
         for _ in 0..4 {
-            for instance in &mut all {
-                settled.extend(watched_pass(instance, true, None));
+            quiet_round(&mut all, &mut settled);
+        }
+        let disputed = disputed(&all);
+        let agreed = |instance: &Instance| {
+            let mut apps = instance.apps();
+            apps.retain(|app, _| !disputed.contains(app));
+            apps
+        };
+        for other in &all[1..] {
+            prop_assert_eq!(agreed(&all[0]), agreed(other));
+        }
+        prop_assert_eq!(lost(&all, &settled), Vec::<u32>::new());
+        settle_conflicts(&mut all, &takes, &mut settled);
+        for other in &all[1..] {
+            prop_assert_eq!(all[0].apps(), other.apps());
+        }
+        prop_assert_eq!(lost(&all, &settled), Vec::<u32>::new());
+    }
+}
+
+fn happen(all: &mut [Instance], step: Step, settled: &mut Vec<u32>) {
+    let replicas = all.len();
+    let name = |app: usize| format!("A{app}");
+    match step {
+        Step::Save { who, app, key, value } => save_key(&all[who % replicas], app, key, value),
+        Step::Delete { who, app } => all[who % replicas].delete(&name(app)),
+        Step::Rename { who, app, to } => all[who % replicas].rename(&name(app), &name(to)),
+        Step::Restart { who } => all[who % replicas].start(),
+        Step::DiskFillsUp { who, after } => {
+            all[who % replicas].repo.writes_to_failure.store(after, Ordering::Relaxed);
+        }
+        Step::Pass { who, online } => settled.extend(watched_pass(&mut all[who % replicas], online, None)),
+        Step::SaveDuringPass { who, app, key, value } => {
+            settled.extend(watched_pass(&mut all[who % replicas], true, Some((app, key, value))));
+        }
+    }
+}
+
+fn quiet_round(all: &mut [Instance], settled: &mut Vec<u32>) {
+    for instance in all {
+        settled.extend(watched_pass(instance, true, None));
+        let now = instance.now;
+        instance.engine().confirm(None, now).unwrap();
+        settled.extend(watched_pass(instance, true, None));
+    }
+}
+
+/// A person ends every conflict, one after the other, until there is none.
+fn settle_conflicts(all: &mut [Instance], takes: &[bool], settled: &mut Vec<u32>) {
+    let mut takes = takes.iter().cycle();
+    for _ in 0..12 {
+        for instance in &mut *all {
+            let notes = &instance.engine.as_ref().unwrap().state.notes;
+            let conflicts: Vec<AppName> = notes.conflicts.keys().cloned().collect();
+            for app in conflicts {
+                let take = if *takes.next().unwrap() { conflict::Take::Ours } else { conflict::Take::Theirs };
                 let now = instance.now;
-                instance.engine().confirm(None, now).unwrap();
+                instance.engine().resolve(&app, take, now).unwrap();
                 settled.extend(watched_pass(instance, true, None));
             }
         }
-        let conflicts: Vec<AppName> =
-            all.iter().flat_map(|instance| instance.engine.as_ref().unwrap().state.notes.conflicts.keys().cloned()).collect();
-        let agreed = |instance: &Instance| {
-            let mut apps = instance.apps();
-            apps.retain(|app, _| !conflicts.contains(app));
-            apps
-        };
-        prop_assert_eq!(agreed(&all[0]), agreed(&all[1]));
-        prop_assert_eq!(agreed(&all[1]), agreed(&all[2]));
-        let remembered = remembered(&all);
-        for value in settled {
-            prop_assert!(remembered.contains(&value), "the value {} was lost", value);
-        }
+        quiet_round(all, settled);
     }
+}
+
+/// The apps in conflict anywhere, under all their names.
+fn disputed(all: &[Instance]) -> Vec<AppName> {
+    let notes = all.iter().flat_map(|instance| &instance.engine.as_ref().unwrap().state.notes.conflicts);
+    let names = notes.flat_map(|(app, note)| [Some(app), note.renamed_here.as_ref(), note.renamed_there.as_ref()]);
+    names.flatten().cloned().collect()
+}
+
+fn lost(all: &[Instance], settled: &[u32]) -> Vec<u32> {
+    let remembered = remembered(all);
+    settled.iter().copied().filter(|value| !remembered.contains(value)).collect()
 }
 
 /// A pass, with a save in the middle if asked for. Answers the values that must not be lost from now on.
