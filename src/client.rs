@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, StatusCode, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -25,6 +25,7 @@ pub struct Client {
     base: String,
     token: SecretString,
     data_dir: PathBuf,
+    repository: Option<String>,
 }
 
 /// Why there is no answer.
@@ -69,7 +70,13 @@ impl Client {
             .timeout(ACTION_LIMIT + Duration::from_secs(5))
             .build()
             .map_err(|error| ClientError::Answer(error.to_string()))?;
-        Ok(Self { http, base: format!("http://{address}"), token, data_dir: data_dir.to_owned() })
+        Ok(Self { http, base: format!("http://{address}"), token, data_dir: data_dir.to_owned(), repository: None })
+    }
+
+    /// The same, with questions that are about the repository of this name.
+    #[must_use]
+    pub fn about(self, repository: Option<String>) -> Self {
+        Self { repository, ..self }
     }
 
     /// How everything stands.
@@ -160,7 +167,12 @@ impl Client {
         path: &str,
         body: Option<&impl Serialize>,
     ) -> Result<(StatusCode, Vec<u8>), ClientError> {
-        let mut request = self.http.request(method, format!("{}{path}", self.base));
+        let asked = format!("{}{path}", self.base);
+        let mut url = Url::parse(&asked).map_err(|error| ClientError::Answer(format!("{asked}: {error}")))?;
+        if let Some(name) = &self.repository {
+            url.query_pairs_mut().append_pair("repository", name);
+        }
+        let mut request = self.http.request(method, url);
         request = request.bearer_auth(self.token.expose_secret());
         if let Some(body) = body {
             request = request.json(body);

@@ -68,9 +68,9 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             let base = base()?;
             hosts::run(args.action, &base).await?;
         }
-        Command::Sync(action) => {
+        Command::Sync(args) => {
             let base = base()?;
-            return sync::run(action.action, &Client::open(&base.data_dir)?).await;
+            return sync::run(args.action, &Client::open(&base.data_dir)?.about(args.repository)).await;
         }
         Command::Demo(args) => {
             logs::init_beside_a_view();

@@ -1,43 +1,40 @@
-//! The worker, as the API sees it.
+//! The service and its workers, as the API sees them.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::status::{RepositoryState, Status};
+use crate::domain::status::{GLOBAL, RepositoryState, Status};
 use crate::domain::{AppName, Failure, FailureClass};
-use crate::http::{ActionReport, AppOutcome, Backup, Selection, SyncControl, Take};
+use crate::http::{ActionReport, AppOutcome, Backup, Selection, Service, SyncControl, Take};
 use crate::sync::engine::conflict;
 use crate::sync::worker::Handle;
 
-/// Answers the API from the status and by asking the worker.
-pub(super) struct Control {
+/// Answers the API from the status, and knows the workers.
+pub(super) struct Whole {
     status: watch::Receiver<Status>,
     worker: Option<Handle>,
     stop: CancellationToken,
 }
 
-impl Control {
+impl Whole {
     pub(super) fn new(status: watch::Receiver<Status>, worker: Option<Handle>, stop: CancellationToken) -> Self {
         Self { status, worker, stop }
     }
+}
 
-    fn worker(&self) -> Result<&Handle, Failure> {
-        self.worker.as_ref().ok_or_else(|| {
-            Failure::new(
-                FailureClass::Refused,
-                "Git Sync is off",
-                "set GIT_SYNC_IS_GLOBAL=true and start appferry again",
-            )
-        })
-    }
+/// Asks one worker.
+struct Control {
+    worker: Handle,
+}
 
+impl Control {
     /// What became of `apps`, in the words of the status after the pass.
     fn report(&self, apps: Vec<AppName>, done: &str) -> ActionReport {
-        let Some(worker) = &self.worker else { return ActionReport::default() };
-        let status = worker.status().borrow().clone();
+        let status = self.worker.status().borrow().clone();
         let outcome = |app: AppName| {
             let shown = status.apps.iter().find(|shown| shown.name == app.as_str());
             let reason = shown.and_then(|shown| shown.reason.clone());
@@ -54,8 +51,7 @@ fn selected(selection: Selection) -> Option<BTreeSet<AppName>> {
     }
 }
 
-#[async_trait]
-impl SyncControl for Control {
+impl Service for Whole {
     fn status(&self) -> Status {
         self.status.borrow().clone()
     }
@@ -71,8 +67,26 @@ impl SyncControl for Control {
         }
     }
 
+    fn repository(&self, name: Option<&str>) -> Result<Arc<dyn SyncControl>, Failure> {
+        let Some(worker) = &self.worker else {
+            return Err(Failure::new(
+                FailureClass::Refused,
+                "Git Sync is off",
+                "set GIT_SYNC_IS_GLOBAL=true and start appferry again",
+            ));
+        };
+        if let Some(name) = name.filter(|name| *name != GLOBAL) {
+            let message = format!("there is no repository {name:?}");
+            return Err(Failure::new(FailureClass::Refused, message, "`appferry status` shows which there are"));
+        }
+        Ok(Arc::new(Control { worker: worker.clone() }))
+    }
+}
+
+#[async_trait]
+impl SyncControl for Control {
     async fn confirm(&self, apps: Selection) -> Result<ActionReport, Failure> {
-        let apps = self.worker()?.confirm(selected(apps)).await?;
+        let apps = self.worker.confirm(selected(apps)).await?;
         Ok(self.report(apps, "the removal was confirmed"))
     }
 
@@ -81,22 +95,22 @@ impl SyncControl for Control {
             Take::Ours => (conflict::Take::Ours, "ours was taken"),
             Take::Theirs => (conflict::Take::Theirs, "theirs was taken; ours is kept aside"),
         };
-        let apps = self.worker()?.resolve(app, take).await?;
+        let apps = self.worker.resolve(app, take).await?;
         Ok(self.report(apps, done))
     }
 
     async fn push(&self, apps: Selection) -> Result<ActionReport, Failure> {
-        let apps = self.worker()?.push(selected(apps)).await?;
+        let apps = self.worker.push(selected(apps)).await?;
         Ok(self.report(apps, "pushed"))
     }
 
     async fn add(&self, apps: Vec<AppName>) -> Result<ActionReport, Failure> {
-        let apps = self.worker()?.push(Some(apps.into_iter().collect())).await?;
+        let apps = self.worker.push(Some(apps.into_iter().collect())).await?;
         Ok(self.report(apps, "added to Git"))
     }
 
     async fn backups(&self) -> Result<Vec<Backup>, Failure> {
-        let kept = self.worker()?.kept().await?;
+        let kept = self.worker.kept().await?;
         let backup = |kept: crate::sync::engine::KeptAside| Backup {
             reference: kept.id,
             app: kept.app,
@@ -107,7 +121,7 @@ impl SyncControl for Control {
     }
 
     async fn restore(&self, reference: String) -> Result<ActionReport, Failure> {
-        let apps = self.worker()?.restore_kept(reference).await?;
+        let apps = self.worker.restore_kept(reference).await?;
         Ok(self.report(apps, "brought back to the apps folder; what was there is kept aside"))
     }
 }

@@ -22,7 +22,7 @@ use crate::keys::KeyService;
 use crate::ssh::Sessions;
 use crate::sync::worker::{Handle, Worker};
 
-use control::Control;
+use control::Whole;
 use home::Home;
 
 pub use parts::{host_keys, open_remote, open_sessions, with_given_passphrase};
@@ -82,7 +82,7 @@ impl Daemon {
             (None, None)
         };
         let status = follow_status(empty, handle.as_ref().map(Handle::status), keys.clone(), &tasks, &stop);
-        let control = Arc::new(Control::new(status.clone(), handle, stop.clone()));
+        let control = Arc::new(Whole::new(status.clone(), handle, stop.clone()));
         let token = http::api_token(&config.data_dir)?;
         http::announce(&config.data_dir, address)?;
         let serving = http::serve(listener, control, token, stop.clone());

@@ -14,7 +14,7 @@ use super::home::Home;
 use crate::config::{Config, Credential, HostKeyPolicy, Provider, SyncConfig, TokenSource};
 use crate::domain::merge::{IdentityFields, VolatileKeys};
 use crate::domain::plan::Mode;
-use crate::domain::status::KeyStatus;
+use crate::domain::status::{GLOBAL, KeyStatus};
 use crate::domain::{Failure, KeyName};
 use crate::git::local::LocalRepo;
 use crate::git::remote::{self, Access, Proxy, TimeLimits, Token, Web};
@@ -110,6 +110,7 @@ pub(super) async fn worker(
     let remote = open_remote(sync, folder.join("repo.git"), local, Arc::<Sessions>::clone(sessions))?;
     let (watcher, hints) = Watcher::start(sync.apps_dir.clone()).context("cannot watch the apps folder")?;
     let face = Face {
+        name: GLOBAL.to_owned(),
         url: sync.url.to_string(),
         branch: sync.branch.to_string(),
         apps_dir: sync.apps_dir.display().to_string(),

@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Failure;
 
+/// The name of the repository that the environment gives.
+pub const GLOBAL: &str = "global";
+
 /// The whole answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
@@ -20,6 +23,9 @@ pub struct Status {
 /// One repository.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RepositoryStatus {
+    /// What it is called here: `global` for the one that the environment gives.
+    #[serde(default)]
+    pub name: String,
     /// The URL, without secrets.
     pub url: String,
     /// The branch that this instance follows.

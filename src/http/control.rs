@@ -1,16 +1,15 @@
 //! What the API needs from the worker, and the shapes of questions and answers.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::status::Status;
 use crate::domain::{AppName, Failure};
 
-/// The worker, as the API sees it.
-///
-/// A caller that loses patience drops the future: what was asked for must then go on, or not have begun.
-#[async_trait]
-pub trait SyncControl: Send + Sync {
+/// The service, as the API sees it.
+pub trait Service: Send + Sync {
     /// How everything stands. Cheap: no waiting, no disk.
     fn status(&self) -> Status;
 
@@ -20,6 +19,18 @@ pub trait SyncControl: Send + Sync {
     /// The reason why it is not ready, for people.
     fn readiness(&self) -> Result<(), String>;
 
+    /// The worker of the repository of this name; without a name, that of the only one.
+    ///
+    /// # Errors
+    /// That there is none, or none of this name, or several and no name.
+    fn repository(&self, name: Option<&str>) -> Result<Arc<dyn SyncControl>, Failure>;
+}
+
+/// The worker of one repository, as the API sees it.
+///
+/// A caller that loses patience drops the future: what was asked for must then go on, or not have begun.
+#[async_trait]
+pub trait SyncControl: Send + Sync {
     /// Lets held deletions happen.
     ///
     /// # Errors

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::Failure;
 
 pub use answer::{ErrorAnswer, ErrorBody};
-pub use control::{ActionReport, AppOutcome, Backup, Selection, SyncControl, Take};
+pub use control::{ActionReport, AppOutcome, Backup, Selection, Service, SyncControl, Take};
 pub use control::{AddRequest, ResolveRequest, RestoreRequest};
 pub use files::{announce, announced_address, api_token, read_token, withdraw};
 
@@ -34,11 +34,11 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 /// [`FailureClass::Internal`](crate::domain::FailureClass::Internal) if the listener breaks.
 pub async fn serve(
     listener: TcpListener,
-    control: Arc<dyn SyncControl>,
+    service: Arc<dyn Service>,
     token: SecretString,
     stop: CancellationToken,
 ) -> Result<(), Failure> {
-    let router = routes::router(control, &token);
+    let router = routes::router(service, &token);
     let listener = listener::Guarded::new(listener);
     let serving = axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned()).into_future();
     let drained = async {

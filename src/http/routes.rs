@@ -4,31 +4,35 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Query, Request, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_LENGTH;
+use axum::http::request::Parts;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use secrecy::SecretString;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::ACTION_LIMIT;
 use super::access::{TokenDigest, only_by_address, only_with_token};
 use super::answer::ApiError;
-use super::control::{ActionReport, AddRequest, Backup, ResolveRequest, RestoreRequest, Selection, SyncControl};
+use super::control::{
+    ActionReport, AddRequest, Backup, ResolveRequest, RestoreRequest, Selection, Service, SyncControl,
+};
 use crate::domain::Failure;
 use crate::domain::status::Status;
 
 /// Enough for the names of 10,000 apps.
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
 
-type Control = State<Arc<dyn SyncControl>>;
-type Body = Result<Bytes, BytesRejection>;
-type Report = Result<Json<ActionReport>, ApiError>;
+type Whole = State<Arc<dyn Service>>;
+pub(super) type Body = Result<Bytes, BytesRejection>;
+pub(super) type Report = Result<Json<ActionReport>, ApiError>;
 
-pub(super) fn router(control: Arc<dyn SyncControl>, token: &SecretString) -> Router {
+pub(super) fn router(service: Arc<dyn Service>, token: &SecretString) -> Router {
     let api = Router::new()
         .route("/status", get(status))
         .route("/sync/confirm", post(confirm))
@@ -48,38 +52,56 @@ pub(super) fn router(control: Arc<dyn SyncControl>, token: &SecretString) -> Rou
         .layer(from_fn(small_enough))
         .layer(from_fn(in_time))
         .layer(from_fn(only_by_address))
-        .with_state(control)
+        .with_state(service)
 }
 
-async fn ready(State(control): Control) -> Response {
-    match control.readiness() {
+/// The repository that a call is about: `?repository=NAME`, which may be left out where there is one.
+pub(super) struct Chosen(pub(super) Arc<dyn SyncControl>);
+
+#[derive(Deserialize)]
+struct ChosenQuery {
+    repository: Option<String>,
+}
+
+impl FromRequestParts<Arc<dyn Service>> for Chosen {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Arc<dyn Service>) -> Result<Self, ApiError> {
+        let query: Query<ChosenQuery> =
+            Query::try_from_uri(&parts.uri).map_err(|error| ApiError::request(error.body_text()))?;
+        Ok(Self(service.repository(query.0.repository.as_deref())?))
+    }
+}
+
+async fn ready(State(service): Whole) -> Response {
+    match service.readiness() {
         Ok(()) => "ready\n".into_response(),
         Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")).into_response(),
     }
 }
 
-async fn status(State(control): Control) -> Json<Status> {
-    Json(control.status())
+async fn status(State(service): Whole) -> Json<Status> {
+    Json(service.status())
 }
 
-async fn confirm(State(control): Control, body: Body) -> Report {
+async fn confirm(Chosen(control): Chosen, body: Body) -> Report {
     let apps: Selection = read(body)?;
     report("confirm", control.confirm(apps).await)
 }
 
-async fn resolve(State(control): Control, body: Body) -> Report {
+async fn resolve(Chosen(control): Chosen, body: Body) -> Report {
     let ResolveRequest { app, take } = read(body)?;
     report("resolve", control.resolve(app, take).await)
 }
 
 /// Without a body, or with an empty object, it is about every app: a push never takes anything away.
-async fn push(State(control): Control, body: Body) -> Report {
+async fn push(Chosen(control): Chosen, body: Body) -> Report {
     let bytes = body.map_err(|rejection| unread(&rejection))?;
     let apps = if matches!(bytes.trim_ascii(), b"" | b"{}") { Selection::All } else { read(Ok(bytes))? };
     report("push", control.push(apps).await)
 }
 
-async fn add(State(control): Control, body: Body) -> Report {
+async fn add(Chosen(control): Chosen, body: Body) -> Report {
     let AddRequest { apps } = read(body)?;
     if apps.is_empty() {
         return Err(ApiError::request("`apps` is empty; name at least one app"));
@@ -87,16 +109,16 @@ async fn add(State(control): Control, body: Body) -> Report {
     report("add", control.add(apps).await)
 }
 
-async fn backups(State(control): Control) -> Result<Json<Vec<Backup>>, ApiError> {
+async fn backups(Chosen(control): Chosen) -> Result<Json<Vec<Backup>>, ApiError> {
     Ok(Json(control.backups().await?))
 }
 
-async fn restore(State(control): Control, body: Body) -> Report {
+async fn restore(Chosen(control): Chosen, body: Body) -> Report {
     let RestoreRequest { reference } = read(body)?;
     report("restore", control.restore(reference).await)
 }
 
-fn report(action: &str, outcome: Result<ActionReport, Failure>) -> Report {
+pub(super) fn report(action: &str, outcome: Result<ActionReport, Failure>) -> Report {
     match &outcome {
         Ok(report) => tracing::info!(action, apps = report.apps.len(), "asked for through the API"),
         Err(failure) => tracing::warn!(action, class = failure.class.words(), %failure, "asked for through the API"),
@@ -104,13 +126,13 @@ fn report(action: &str, outcome: Result<ActionReport, Failure>) -> Report {
     Ok(Json(outcome?))
 }
 
-fn read<T: DeserializeOwned>(body: Body) -> Result<T, ApiError> {
+pub(super) fn read<T: DeserializeOwned>(body: Body) -> Result<T, ApiError> {
     let bytes = body.map_err(|rejection| unread(&rejection))?;
     serde_json::from_slice(&bytes)
         .map_err(|error| ApiError::request(format!("the body is not what this call takes: {error}")))
 }
 
-fn unread(rejection: &BytesRejection) -> ApiError {
+pub(super) fn unread(rejection: &BytesRejection) -> ApiError {
     let remedy = "send less, or in several requests";
     ApiError::new(rejection.status(), "request", format!("the body cannot be read: {}", rejection.body_text()), remedy)
 }

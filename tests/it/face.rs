@@ -17,7 +17,7 @@ use std::time::Duration;
 use appferry::client::{Client, ClientError};
 use appferry::domain::status::{AppState, AppStatus, RepositoryStatus, Status};
 use appferry::domain::{AppName, Failure, FailureClass};
-use appferry::http::{self, ActionReport, AppOutcome, Backup, Selection, SyncControl, Take};
+use appferry::http::{self, ActionReport, AppOutcome, Backup, Selection, Service, SyncControl, Take};
 use async_trait::async_trait;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
@@ -44,8 +44,10 @@ impl Fake {
     }
 }
 
-#[async_trait]
-impl SyncControl for Fake {
+/// Knows one repository, whose worker is a [`Fake`].
+struct FakeService(Arc<Fake>);
+
+impl Service for FakeService {
     fn status(&self) -> Status {
         let apps = (0..10_000)
             .map(|n| AppStatus { name: format!("App_{n}"), state: AppState::InSync, reason: None })
@@ -55,9 +57,19 @@ impl SyncControl for Fake {
     }
 
     fn readiness(&self) -> Result<(), String> {
-        self.not_ready.lock().unwrap().clone().map_or(Ok(()), Err)
+        self.0.not_ready.lock().unwrap().clone().map_or(Ok(()), Err)
     }
 
+    fn repository(&self, name: Option<&str>) -> Result<Arc<dyn SyncControl>, Failure> {
+        match name {
+            None | Some("global") => Ok(Arc::clone(&self.0) as _),
+            Some(name) => Err(Failure::new(FailureClass::Refused, format!("there is no repository {name:?}"), "")),
+        }
+    }
+}
+
+#[async_trait]
+impl SyncControl for Fake {
     async fn confirm(&self, apps: Selection) -> Result<ActionReport, Failure> {
         Ok(self.note(format!("confirm {apps:?}")))
     }
@@ -109,10 +121,14 @@ impl Served {
         let address = listener.local_addr().unwrap();
         http::announce(data.path(), address).unwrap();
         let (fake, stop, tasks) = (Arc::new(Fake::default()), CancellationToken::new(), TaskTracker::new());
-        let control: Arc<dyn SyncControl> = Arc::clone(&fake) as _;
-        tasks.spawn(http::serve(listener, control, token, stop.clone()));
+        let service = Arc::new(FakeService(Arc::clone(&fake)));
+        tasks.spawn(http::serve(listener, service, token, stop.clone()));
         tasks.close();
         Self { data, fake, address, stop, tasks }
+    }
+
+    fn status(&self) -> Status {
+        FakeService(Arc::clone(&self.fake)).status()
     }
 
     fn client(&self) -> Client {
@@ -145,7 +161,7 @@ fn app(name: &str) -> AppName {
 async fn the_client_asks_and_the_worker_answers() {
     let served = Served::new().await;
     let client = served.client();
-    assert_eq!(client.status().await.unwrap(), served.fake.status());
+    assert_eq!(client.status().await.unwrap(), served.status());
     client.confirm(&Selection::All).await.unwrap();
     client.resolve(app("PO App"), Take::Theirs).await.unwrap();
     client.push(&Selection::Apps(vec![app("a")])).await.unwrap();
@@ -279,7 +295,7 @@ async fn status_prints_for_people_and_as_json() {
     let (code, text, _) = beside(&served, &["status"]).await;
     assert!(code == Some(0) && text.contains("10000 in sync") && text.lines().count() < 20, "{text}");
     let (code, json, _) = beside(&served, &["status", "--json"]).await;
-    assert_eq!((code, serde_json::from_str::<Status>(&json).unwrap()), (Some(0), served.fake.status()));
+    assert_eq!((code, serde_json::from_str::<Status>(&json).unwrap()), (Some(0), served.status()));
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! What others may ask the worker to do, and its answers.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -9,43 +10,25 @@ use super::Worker;
 use crate::domain::status::RepositoryStatus;
 use crate::domain::{AppName, Failure, FailureClass};
 use crate::sync::engine::conflict::Take;
-use crate::sync::engine::{KeptAside, Look, Now};
+use crate::sync::engine::{Engine, KeptAside, Look, Now};
 
 /// How long a caller waits for an answer.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A request to the worker.
-#[derive(Debug)]
 pub struct Command {
-    request: Request,
-    reply: oneshot::Sender<Result<Reply, Failure>>,
+    start: Start,
 }
 
-#[derive(Debug)]
-enum Request {
-    Confirm(Option<BTreeSet<AppName>>),
-    Resolve(AppName, Take),
-    Want(Option<BTreeSet<AppName>>),
-    Kept,
-    RestoreKept(String),
-}
+/// What is done before the pass.
+type Start = Box<dyn FnOnce(&mut Engine, Now) -> Finish + Send>;
 
-#[derive(Debug)]
-enum Reply {
-    Apps(Vec<AppName>),
-    Kept(Vec<KeptAside>),
-}
+/// What is done when the pass has ended: the answer is given, so that the status already shows what was asked for.
+pub(super) type Finish = Box<dyn FnOnce(&mut Engine) + Send>;
 
-/// An answer that is sent when the pass has ended, so that the status already shows what was asked for.
-pub(super) struct Answer {
-    result: Result<Reply, Failure>,
-    reply: oneshot::Sender<Result<Reply, Failure>>,
-}
-
-impl Answer {
-    pub(super) fn send(self) {
-        // The caller may have gone in the meantime; what was asked for is done all the same.
-        let _ = self.reply.send(self.result);
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Command").finish_non_exhaustive()
     }
 }
 
@@ -72,7 +55,7 @@ impl Handle {
     /// # Errors
     /// That the worker is busy or gone; disk.
     pub async fn confirm(&self, apps: Option<BTreeSet<AppName>>) -> Result<Vec<AppName>, Failure> {
-        self.ask_for_apps(Request::Confirm(apps)).await
+        self.ask(move |engine, now| engine.confirm(apps.as_ref(), now)).await
     }
 
     /// Ends a conflict.
@@ -80,7 +63,11 @@ impl Handle {
     /// # Errors
     /// That the app is in none, or the worker is busy or gone; disk.
     pub async fn resolve(&self, app: AppName, take: Take) -> Result<Vec<AppName>, Failure> {
-        self.ask_for_apps(Request::Resolve(app, take)).await
+        let resolve = move |engine: &mut Engine, now| {
+            engine.look(&Look::Apps(BTreeSet::from([app.clone()])), now)?;
+            engine.resolve(&app, take, now).map(|()| vec![app])
+        };
+        self.ask(resolve).await
     }
 
     /// Adds or pushes these apps, or all that are changed here and followed, although that does not happen by itself.
@@ -88,7 +75,11 @@ impl Handle {
     /// # Errors
     /// That the instance is locked, an app is not there, or the worker is busy or gone; disk.
     pub async fn push(&self, apps: Option<BTreeSet<AppName>>) -> Result<Vec<AppName>, Failure> {
-        self.ask_for_apps(Request::Want(apps)).await
+        let want = move |engine: &mut Engine, now| {
+            engine.look(&Look::All, now)?;
+            engine.want(apps.as_ref(), now)
+        };
+        self.ask(want).await
     }
 
     /// What is kept aside.
@@ -96,10 +87,7 @@ impl Handle {
     /// # Errors
     /// That the worker is busy or gone; disk.
     pub async fn kept(&self) -> Result<Vec<KeptAside>, Failure> {
-        match self.ask(Request::Kept).await? {
-            Reply::Kept(list) => Ok(list),
-            Reply::Apps(_) => Err(Failure::internal("the worker answered another question")),
-        }
+        self.ask(|engine, _| engine.kept()).await
     }
 
     /// Brings what is kept aside back to the disk.
@@ -107,19 +95,38 @@ impl Handle {
     /// # Errors
     /// That there is no such id, or the worker is busy or gone; disk.
     pub async fn restore_kept(&self, id: String) -> Result<Vec<AppName>, Failure> {
-        self.ask_for_apps(Request::RestoreKept(id)).await
+        self.ask(move |engine, now| engine.restore_kept(&id, now).map(|app| vec![app])).await
     }
 
-    async fn ask_for_apps(&self, request: Request) -> Result<Vec<AppName>, Failure> {
-        match self.ask(request).await? {
-            Reply::Apps(apps) => Ok(apps),
-            Reply::Kept(_) => Err(Failure::internal("the worker answered another question")),
-        }
+    /// Lets the worker do `work` with its engine, then a pass; answers when that has ended.
+    ///
+    /// # Errors
+    /// Those of `work`; that the worker is busy or gone.
+    pub async fn ask<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Engine, Now) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        self.ask_then(work, |_, done| Ok(done)).await
     }
 
-    async fn ask(&self, request: Request) -> Result<Reply, Failure> {
+    /// As [`ask`](Self::ask); what `work` made is completed by `finish` when the pass has ended.
+    ///
+    /// # Errors
+    /// Those of `work` and `finish`; that the worker is busy or gone.
+    pub async fn ask_then<T: Send + 'static, R: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Engine, Now) -> Result<T, Failure> + Send + 'static,
+        finish: impl FnOnce(&mut Engine, T) -> Result<R, Failure> + Send + 'static,
+    ) -> Result<R, Failure> {
         let (reply, answer) = oneshot::channel();
-        self.commands.try_send(Command { request, reply }).map_err(|error| match error {
+        let start: Start = Box::new(move |engine, now| {
+            let begun = work(engine, now);
+            Box::new(move |engine| {
+                // The caller may have gone in the meantime; what was asked for is done all the same.
+                let _ = reply.send(begun.and_then(|begun| finish(engine, begun)));
+            })
+        });
+        self.commands.try_send(Command { start }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => {
                 Failure::new(FailureClass::TimeOut, "the worker is busy with other requests", "try again in a moment")
             }
@@ -142,27 +149,8 @@ fn worker_gone() -> Failure {
 }
 
 impl Worker {
-    /// Carries a request out; the answer is sent when the pass has ended.
-    pub(super) async fn obey(&mut self, command: Command) -> Result<Option<Answer>, Failure> {
-        let Command { request, reply } = command;
-        let result = self
-            .on_engine(move |engine| {
-                let now = Now::read();
-                match request {
-                    Request::Confirm(apps) => engine.confirm(apps.as_ref(), now).map(Reply::Apps),
-                    Request::Resolve(app, take) => {
-                        engine.look(&Look::Apps(BTreeSet::from([app.clone()])), now)?;
-                        engine.resolve(&app, take, now).map(|()| Reply::Apps(vec![app]))
-                    }
-                    Request::Want(apps) => {
-                        engine.look(&Look::All, now)?;
-                        engine.want(apps.as_ref(), now).map(Reply::Apps)
-                    }
-                    Request::Kept => engine.kept().map(Reply::Kept),
-                    Request::RestoreKept(id) => engine.restore_kept(&id, now).map(|app| Reply::Apps(vec![app])),
-                }
-            })
-            .await?;
-        Ok(Some(Answer { result, reply }))
+    /// Begins a request; what ends it is called when the pass has ended.
+    pub(super) async fn obey(&mut self, command: Command) -> Result<Finish, Failure> {
+        self.on_engine(move |engine| (command.start)(engine, Now::read())).await
     }
 }

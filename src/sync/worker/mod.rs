@@ -33,6 +33,8 @@ const MOST_RACES: u32 = 30;
 /// What the status says of a repository and what does not change.
 #[derive(Clone, Debug)]
 pub struct Face {
+    /// What the repository is called here.
+    pub name: String,
     /// Without secrets.
     pub url: String,
     /// The branch.
@@ -144,7 +146,7 @@ impl Worker {
             self.trouble_logged = None;
         }
         let answer = match wake.command {
-            Some(command) => self.obey(command).await?,
+            Some(command) => Some(self.obey(command).await?),
             None => None,
         };
         if answer.is_some() {
@@ -179,7 +181,7 @@ impl Worker {
         }
         self.publish(report);
         if let Some(answer) = answer {
-            answer.send();
+            self.on_engine(answer).await?;
         }
         Ok(())
     }

@@ -26,6 +26,7 @@ pub(super) fn repository(
     let mut notices = report.notices;
     notices.extend(notice);
     RepositoryStatus {
+        name: face.name.clone(),
         url: face.url.clone(),
         branch: face.branch.clone(),
         apps_dir: face.apps_dir.clone(),

@@ -3,7 +3,12 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use super::args::{BackupsAction, SyncAction};
+mod args;
+
+use args::{BackupsAction, SyncAction};
+
+pub(super) use args::SyncArgs;
+
 use super::output::{plain, say};
 use crate::client::Client;
 use crate::http::{ActionReport, Backup, Selection};
