@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::domain::conflict_view::ConflictView;
 use crate::domain::status::{GLOBAL, RepositoryState, Status};
 use crate::domain::{AppName, Failure, FailureClass};
 use crate::http::{ActionReport, AppOutcome, Backup, Selection, Service, SyncControl, Take};
@@ -97,6 +98,10 @@ impl SyncControl for Control {
         };
         let apps = self.worker.resolve(app, take).await?;
         Ok(self.report(apps, done))
+    }
+
+    async fn conflict(&self, app: AppName) -> Result<ConflictView, Failure> {
+        self.worker.ask(move |engine, _| engine.conflict_view(&app)).await
     }
 
     async fn push(&self, apps: Selection) -> Result<ActionReport, Failure> {

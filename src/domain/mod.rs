@@ -3,6 +3,7 @@
 pub mod app_name;
 pub mod backoff;
 pub mod branch_name;
+pub mod conflict_view;
 pub mod failure;
 pub mod key_name;
 pub mod merge;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::conflict_view::ConflictView;
 use crate::domain::status::Status;
 use crate::domain::{AppName, Failure};
 
@@ -42,6 +43,12 @@ pub trait SyncControl: Send + Sync {
     /// # Errors
     /// As [`confirm`](Self::confirm).
     async fn resolve(&self, app: AppName, take: Take) -> Result<ActionReport, Failure>;
+
+    /// What clashes in an app, file by file.
+    ///
+    /// # Errors
+    /// That the app is in no conflict; a [`Failure`] of class disk or internal.
+    async fn conflict(&self, app: AppName) -> Result<ConflictView, Failure>;
 
     /// Commits and pushes local changes.
     ///

@@ -2,6 +2,7 @@
 
 mod access;
 mod answer;
+mod conflict;
 mod control;
 mod files;
 mod listener;

@@ -37,6 +37,7 @@ pub(super) fn router(service: Arc<dyn Service>, token: &SecretString) -> Router 
         .route("/status", get(status))
         .route("/sync/confirm", post(confirm))
         .route("/sync/resolve", post(resolve))
+        .route("/sync/conflict", get(super::conflict::conflict))
         .route("/sync/push", post(push))
         .route("/sync/add", post(add))
         .route("/sync/backups", get(backups))

@@ -94,6 +94,12 @@ impl Comparer {
         Ok(Change::Volatile)
     }
 
+    /// Merges three versions of one file.
+    #[must_use]
+    pub fn merge_file(&self, path: &str, base: Option<&[u8]>, ours: &[u8], theirs: &[u8]) -> FileMerge {
+        merge_file(path, base, ours, theirs, &self.rules)
+    }
+
     /// Merges the trees of one app, file by file.
     ///
     /// # Errors

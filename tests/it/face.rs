@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use appferry::client::{Client, ClientError};
+use appferry::domain::conflict_view::ConflictView;
 use appferry::domain::status::{AppState, AppStatus, RepositoryStatus, Status};
 use appferry::domain::{AppName, Failure, FailureClass};
 use appferry::http::{self, ActionReport, AppOutcome, Backup, Selection, Service, SyncControl, Take};
@@ -76,6 +77,10 @@ impl SyncControl for Fake {
 
     async fn resolve(&self, app: AppName, take: Take) -> Result<ActionReport, Failure> {
         Ok(self.note(format!("resolve {app} {take:?}")))
+    }
+
+    async fn conflict(&self, app: AppName) -> Result<ConflictView, Failure> {
+        Err(Failure::new(FailureClass::Refused, format!("the app {app} is in no conflict"), "see the status"))
     }
 
     async fn push(&self, apps: Selection) -> Result<ActionReport, Failure> {

@@ -34,6 +34,15 @@ pub(in crate::cli) enum SyncAction {
         #[arg(long, value_name = "SIDE")]
         take: Side,
     },
+    /// Show what clashes in an app: each place with what both sides had, ours and theirs.
+    Conflict {
+        /// The app in conflict.
+        #[arg(value_name = "APP", value_parser = app_name)]
+        app: AppName,
+        /// Print the answer of the API as it is, with the merged candidate of each file.
+        #[arg(long)]
+        json: bool,
+    },
     /// Commit and push local changes.
     Push {
         /// The apps to push; all of them when none is named.

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 mod args;
+mod conflict;
 
 use args::{BackupsAction, SyncAction};
 
@@ -19,6 +20,11 @@ pub(super) async fn run(action: SyncAction, client: &Client) -> anyhow::Result<E
             client.confirm(&if all { Selection::All } else { Selection::Apps(apps) }).await?
         }
         SyncAction::Resolve { app, take } => client.resolve(app, take.into()).await?,
+        SyncAction::Conflict { app, json } => {
+            let view = client.conflict(&app).await?;
+            say(&if json { serde_json::to_string_pretty(&view)? + "\n" } else { conflict::text(&view) })?;
+            return Ok(ExitCode::SUCCESS);
+        }
         SyncAction::Push { apps } => {
             client.push(&if apps.is_empty() { Selection::All } else { Selection::Apps(apps) }).await?
         }

@@ -7,6 +7,7 @@
 mod ask;
 mod commit;
 pub mod conflict;
+mod conflict_view;
 mod disk;
 mod done;
 mod finding;

@@ -86,6 +86,9 @@ fn settle_conflicts(all: &mut [Instance], takes: &[bool], settled: &mut Vec<u32>
             let notes = &instance.engine.as_ref().unwrap().state.notes;
             let conflicts: Vec<AppName> = notes.conflicts.keys().cloned().collect();
             for app in conflicts {
+                if !instance.engine().state.notes.conflicts.contains_key(&app) {
+                    continue; // it ended with the one before
+                }
                 let take = if *takes.next().unwrap() { conflict::Take::Ours } else { conflict::Take::Theirs };
                 let now = instance.now;
                 instance.engine().resolve(&app, take, now).unwrap();

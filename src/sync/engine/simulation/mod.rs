@@ -4,6 +4,7 @@ mod checks;
 mod memory;
 mod moves;
 mod renaming;
+mod viewing;
 mod world;
 
 use std::collections::BTreeMap;
