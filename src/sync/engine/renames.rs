@@ -92,6 +92,10 @@ impl Engine {
                 | Finding::Merge(Sides { base: Some(base), local: None, .. }) => moves.vanished_here.push((app, *base)),
                 Finding::Push(Sides { base: None, local: Some(local), .. }) => moves.appeared_here.push((app, *local)),
                 Finding::Merge(Sides { base: Some(base), remote: None, .. }) => moves.vanished_there.push((app, *base)),
+                // It would not be added by itself; an app that is followed stays so under another name.
+                Finding::Wait(AppState::Untracked, _) if self.disk.came_as_one_went(&app, self.settings.debounce) => {
+                    moves.appeared_here.extend(self.disk.settled(&app).map(|tree| (app, tree)));
+                }
                 Finding::Pull(Sides { base: None, local: None, remote: Some(remote) }) => {
                     moves.appeared_there.push((app, *remote));
                 }
@@ -146,7 +150,7 @@ impl Engine {
     fn rename(&self, old: &AppName, here: Option<&AppName>, there: Option<&AppName>) -> Rename {
         let tree_of = |app: &AppName| match self.findings.get(app) {
             Some(Finding::Push(sides) | Finding::Merge(sides) | Finding::Pull(sides)) => *sides,
-            _ => Sides { base: self.state.bases.get(app).copied(), local: None, remote: None },
+            _ => Sides { base: self.state.bases.get(app).copied(), local: self.disk.settled(app), remote: None },
         };
         let of_old = tree_of(old);
         let local = here.map_or(of_old.local, |new| tree_of(new).local);

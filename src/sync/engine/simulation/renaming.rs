@@ -2,6 +2,7 @@
 
 use super::world::{EDITING, Instance, quiet, world};
 use super::*;
+use crate::domain::{EntryKind, TreeEntry};
 use conflict::Take;
 
 /// Two instances with the apps `A`, of three files, and `Other`.
@@ -196,6 +197,63 @@ fn an_edit_after_a_merged_rename_that_is_not_pushed_yet_takes_both_halves_back()
     ours_and_theirs_are_settled(&mut all, &["B", "Other"]);
     assert_eq!(all[0].text("B", "x.json").as_deref(), Some(OUR_EDIT));
     assert_eq!(all[0].text("B", "y.json").as_deref(), Some("{\"y\":7}"));
+}
+
+#[test]
+fn a_followed_app_stays_followed_under_another_name_where_new_apps_are_not_added() {
+    let mut all = world(&[Mode { auto_add: false, ..EDITING }, EDITING]);
+    for app in ["A", "Other"] {
+        all[1].save(app, "x.json", &format!("{{\"app\":\"{app}\"}}"));
+    }
+    all[1].pass(true, quiet);
+    all[0].pass(true, quiet);
+    all[0].save("Copy", "x.json", "{\"app\":\"A\"}");
+    for _ in 0..3 {
+        all[0].pass(true, quiet);
+    }
+    all[0].rename("A", "B");
+    for _ in 0..2 {
+        both(&mut all);
+    }
+    assert_eq!(all[1].log()[0], "App renamed 'A' to 'B'");
+    assert_eq!(names(&all[1]), ["B", "Other"]);
+    assert_eq!(all[0].state("Copy").0, AppState::Untracked, "it was there before");
+}
+
+#[test]
+fn a_look_that_finds_nothing_new_leaves_the_engine_at_rest() {
+    let mut all = two();
+    all[0].pass(true, quiet);
+    let now = all[0].now;
+    assert!(all[0].engine().is_at_rest());
+    all[0].engine().look(&Look::All, now).unwrap();
+    assert!(all[0].engine().is_at_rest());
+}
+
+#[test]
+fn thousands_of_renamed_apps_are_paired_in_a_moment() {
+    let repo = super::memory::MemoryRepository::default();
+    let app = |name: &str, number: usize, files: usize| {
+        let file = |n: usize| TreeEntry {
+            name: format!("f{n}.json").into_bytes(),
+            kind: EntryKind::File,
+            id: repo.write_blob(format!("{number} {}", n.min(files)).as_bytes()).unwrap(),
+        };
+        let shared = TreeEntry {
+            name: b"same.json".to_vec(),
+            kind: EntryKind::File,
+            id: repo.write_blob(b"in every app").unwrap(),
+        };
+        let tree = repo.write_tree(&(0..3).map(file).chain([shared]).collect::<Vec<_>>()).unwrap();
+        (AppName::new(format!("{name}{number}")).unwrap(), tree)
+    };
+    let vanished: Vec<_> = (0..2000).map(|number| app("old", number, 9)).collect();
+    let appeared: Vec<_> = (0..2000).rev().map(|number| app("new", number, 1)).collect();
+    let began = std::time::Instant::now();
+    let pairs = Kinship::default().pair_up(&repo, &vanished, &appeared).unwrap();
+    println!("{} pairs in {:?}", pairs.len(), began.elapsed());
+    assert_eq!(pairs.len(), 2000);
+    assert!(pairs.iter().all(|(old, new)| old.as_str().strip_prefix("old") == new.as_str().strip_prefix("new")));
 }
 
 #[test]
