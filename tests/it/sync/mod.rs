@@ -9,6 +9,7 @@ mod first_push;
 mod guard;
 mod hostile;
 mod locked;
+mod merging;
 mod pull;
 mod race;
 mod remote_trouble;

@@ -1,0 +1,96 @@
+//! An app gets another name while somebody else works on it.
+
+use std::fs;
+
+use appferry::domain::status::AppState;
+
+use super::{conflict_branches, meet, two, wait_until_equal};
+use crate::support::DELETION;
+use crate::support::apps::{names, set, value};
+use crate::support::instance::Instance;
+use crate::support::world::World;
+
+const SCREEN: &str = "screens/Screen 1/meta.json";
+
+fn rename(instance: &Instance, name: &str) {
+    fs::rename(instance.apps.join("PO App"), instance.apps.join(name)).expect("rename the app");
+}
+
+fn edit(instance: &Instance) {
+    set(&instance.apps.join("PO App").join(SCREEN), "color", "green");
+}
+
+#[test]
+fn renamed_here_while_others_edit_it_is_the_new_name_with_their_edit() {
+    let Some(world) = World::new() else { return };
+    let (dev, mut qa) = two(&world);
+    meet(&world, &dev, &mut qa, edit, |qa| rename(qa, "Purchase"));
+    wait_until_equal_with(&world, &dev, &qa, "Purchase");
+    assert_eq!(world.repo.subjects()[0], "App renamed 'PO App' to 'Purchase'");
+}
+
+#[test]
+fn renamed_by_others_while_it_is_edited_here_is_the_new_name_with_our_edit() {
+    let Some(world) = World::new() else { return };
+    let (dev, mut qa) = two(&world);
+    meet(&world, &dev, &mut qa, |dev| rename(dev, "Purchase"), edit);
+    wait_until_equal_with(&world, &dev, &qa, "Purchase");
+    assert_eq!(world.repo.subjects()[..2], ["Purchase:: Minor app update", "App renamed 'PO App' to 'Purchase'"]);
+    let kept = qa.cli_text(&["sync", "backups"]);
+    assert!(kept.contains("PO App") && kept.contains("renamed to 'Purchase' in Git"), "{kept}");
+}
+
+fn wait_until_equal_with(world: &World, dev: &Instance, qa: &Instance, name: &str) {
+    for instance in [dev, qa] {
+        instance.wait(DELETION, "the edit under the new name", || {
+            value(&instance.apps.join(name).join(SCREEN), "color") == Some("green".into())
+        });
+    }
+    wait_until_equal(world, dev, qa);
+    assert_eq!(names(&dev.apps), ["Other", name]);
+    assert_eq!(conflict_branches(world), Vec::<String>::new());
+}
+
+#[test]
+fn two_new_names_wait_for_a_person_and_lose_nothing() {
+    let Some(world) = World::new() else { return };
+    let (dev, mut qa) = two(&world);
+    meet(&world, &dev, &mut qa, |dev| rename(dev, "Purchase"), |qa| rename(qa, "Orders"));
+    let app = qa.wait_until_within(DELETION, "the conflict", |repository| {
+        repository.apps.iter().any(|app| app.name == "PO App" && app.state == AppState::Conflict)
+    });
+    let app = app.apps.iter().find(|app| app.name == "PO App").expect("the app");
+    let reason = app.reason.clone().unwrap_or_default();
+    assert!(reason.contains("renamed to 'Orders' here and to 'Purchase' in Git"), "{reason}");
+    assert_eq!(
+        (names(&dev.apps), names(&qa.apps)),
+        (vec!["Other".into(), "Purchase".into()], vec!["Orders".into(), "Other".into()])
+    );
+    let branches = conflict_branches(&world);
+    assert_eq!(branches.len(), 1, "{branches:?}");
+    assert!(world.repo.show(&branches[0], "App/Orders/meta.json").is_some(), "ours is on the branch");
+
+    qa.cli(&["sync", "resolve", "PO App", "--take", "theirs"]);
+    wait_until_equal(&world, &dev, &qa);
+    assert_eq!(names(&qa.apps), ["Other", "Purchase"]);
+}
+
+#[test]
+fn a_deletion_against_an_edit_is_a_conflict_whoever_deleted() {
+    for here in [true, false] {
+        let Some(world) = World::new() else { return };
+        let (dev, mut qa) = two(&world);
+        let delete = |instance: &Instance| fs::remove_dir_all(instance.apps.join("PO App")).expect("remove the app");
+        if here {
+            meet(&world, &dev, &mut qa, edit, delete);
+        } else {
+            meet(&world, &dev, &mut qa, delete, edit);
+        }
+        qa.wait_until_within(DELETION, "the conflict", |repository| {
+            repository.apps.iter().any(|app| app.name == "PO App" && app.state == AppState::Conflict)
+        });
+        let edited = if here { &dev } else { &qa };
+        assert_eq!(value(&edited.apps.join("PO App").join(SCREEN), "color"), Some("green".into()), "{here}");
+        assert_eq!(world.repo.subjects().iter().any(|subject| subject.contains("removed")), !here);
+    }
+}
