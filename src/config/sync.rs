@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 
 use super::reader::{Files, Findings};
 use super::variables::{Setting, Settings};
-use super::{Credential, Provider, SyncConfig, TokenSource, WebConfig};
+use super::{Credential, InputConfig, Provider, SyncConfig, TokenSource, WebConfig};
 use crate::domain::app_name::broken_component_rule;
 use crate::domain::{BranchName, KeyName, RepoUrl};
 
@@ -23,6 +23,7 @@ pub(super) struct Tuning {
     author_email: Option<String>,
     volatile_keys: Vec<String>,
     kept_days: u32,
+    input: InputConfig,
     allow_path: bool,
 }
 
@@ -41,6 +42,7 @@ impl Tuning {
             author_email: identity(&settings.appferry_author_email, findings),
             volatile_keys: volatile_keys(&settings.appferry_volatile_keys, findings),
             kept_days: findings.number(&settings.appferry_kept_days, 1..=36_500).unwrap_or(90),
+            input: super::input::read(settings, findings),
             allow_path: findings.boolean(&settings.appferry_allow_path_remote).unwrap_or(false),
         }
     }
@@ -101,6 +103,7 @@ pub(super) fn read(
         provider,
         volatile_keys: tuning.volatile_keys,
         kept_days: tuning.kept_days,
+        input: tuning.input,
         web: WebConfig::default(),
     })
 }

@@ -46,7 +46,8 @@ mod tests {
 
     #[test]
     fn names_that_some_file_systems_take_for_one_collide() {
-        for (a, b) in [("Foo", "foo"), ("\u{e9}", "e\u{301}"), ("\u{c9}x", "e\u{301}x"), ("ΣΑΣ", "σας"), ("Ä", "ä")] {
+        for (a, b) in [("Foo", "foo"), ("\u{e9}", "e\u{301}"), ("\u{c9}x", "e\u{301}x"), ("ΣΑΣ", "σας"), ("Ä", "ä")]
+        {
             assert_eq!(collision(["other", a, b]), Some((a, b)));
         }
         assert_eq!(collision(["a", "b", "Maße", "masse", "a b", "ab"]), None);

@@ -3,7 +3,8 @@
 /// Pointers are smaller than this (git-lfs, `docs/spec.md`).
 pub const LARGEST: u64 = 1024;
 
-const VERSIONS: [&[u8]; 2] = [b"version https://git-lfs.github.com/spec/v1\n", b"version https://hawser.github.com/spec/v1\n"];
+const VERSIONS: [&[u8]; 2] =
+    [b"version https://git-lfs.github.com/spec/v1\n", b"version https://hawser.github.com/spec/v1\n"];
 
 /// Whether this is a pointer: the version first, then lines of a key and a value, `oid` and `size` among them.
 #[must_use]

@@ -83,7 +83,8 @@ fn is_at_boundary(before: &[u8]) -> bool {
 
 /// What stands in documentation in the place of a secret.
 fn is_placeholder(tail: &[u8]) -> bool {
-    const WORDS: [&[u8]; 7] = [b"EXAMPLE", b"PLACEHOLDER", b"CHANGEME", b"DUMMY", b"XXXX", b"0000000000", b"1234567890"];
+    const WORDS: [&[u8]; 7] =
+        [b"EXAMPLE", b"PLACEHOLDER", b"CHANGEME", b"DUMMY", b"XXXX", b"0000000000", b"1234567890"];
     // The key of the Azure storage emulator, which is the same everywhere.
     const EMULATOR: &[u8] = b"EBY8VDM02XNOCQFLQUWJPLLMETLC";
     let capitals = tail.to_ascii_uppercase();
@@ -114,7 +115,9 @@ mod tests {
 
     #[test]
     fn private_keys_are_found_also_inside_json() {
-        for label in ["PRIVATE KEY", "RSA PRIVATE KEY", "OPENSSH PRIVATE KEY", "EC PRIVATE KEY", "PGP PRIVATE KEY BLOCK"] {
+        for label in
+            ["PRIVATE KEY", "RSA PRIVATE KEY", "OPENSSH PRIVATE KEY", "EC PRIVATE KEY", "PGP PRIVATE KEY BLOCK"]
+        {
             for newline in ["\n", "\r\n", "\\n"] {
                 assert_eq!(found(&format!("x\n{{\"k\": \"{}\"}}", key(label, newline))), ["a private key"], "{label}");
             }
@@ -125,7 +128,8 @@ mod tests {
             1,
         );
         assert_eq!(found(&with_header), ["a private key"]);
-        let putty = "PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\nPublic-Lines: 1\nAAAA\nPrivate-Lines: 1\nAAAAIBcd\n";
+        let putty =
+            "PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\nPublic-Lines: 1\nAAAA\nPrivate-Lines: 1\nAAAAIBcd\n";
         assert_eq!(found(putty), ["a PuTTY private key"]);
     }
 
@@ -133,7 +137,10 @@ mod tests {
     fn what_only_speaks_of_keys_is_none() {
         let public = key("PUBLIC KEY", "\n") + &key("CERTIFICATE", "\n");
         assert!(found(&public).is_empty());
-        assert!(found("if (text.startsWith('-----BEGIN PRIVATE KEY-----')) { return text.replace(/-----END/, ''); }").is_empty());
+        assert!(
+            found("if (text.startsWith('-----BEGIN PRIVATE KEY-----')) { return text.replace(/-----END/, ''); }")
+                .is_empty()
+        );
         assert!(found("-----BEGIN PRIVATE KEY-----\nyour key here\n-----END PRIVATE KEY-----\n").is_empty());
         assert!(found("-----BEGIN PRIVATE KEY-----\nxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n").is_empty());
         assert!(found("PuTTY-User-Key-File-3: is how they begin").is_empty());

@@ -51,7 +51,11 @@ impl fmt::Display for FileSize {
         };
         // Rounded up: what is over a limit shall not look as if it kept it.
         let tenths = self.0.saturating_mul(10).div_ceil(bytes);
-        if tenths % 10 == 0 { write!(f, "{} {unit}", tenths / 10) } else { write!(f, "{}.{} {unit}", tenths / 10, tenths % 10) }
+        if tenths % 10 == 0 {
+            write!(f, "{} {unit}", tenths / 10)
+        } else {
+            write!(f, "{}.{} {unit}", tenths / 10, tenths % 10)
+        }
     }
 }
 
@@ -62,8 +66,14 @@ mod tests {
     #[test]
     fn units_are_read_as_people_write_them() {
         for (text, bytes) in [
-            ("25MB", 25_000_000), ("25 MiB", 26_214_400), ("25m", 26_214_400), ("1.5 kB", 1_500), ("1048576", 1_048_576),
-            ("10 bytes", 10), ("2G", 2 << 30), (" 3 gb ", 3_000_000_000),
+            ("25MB", 25_000_000),
+            ("25 MiB", 26_214_400),
+            ("25m", 26_214_400),
+            ("1.5 kB", 1_500),
+            ("1048576", 1_048_576),
+            ("10 bytes", 10),
+            ("2G", 2 << 30),
+            (" 3 gb ", 3_000_000_000),
         ] {
             assert_eq!(FileSize::parse(text), Some(FileSize(bytes)), "{text}");
         }

@@ -93,9 +93,9 @@ fn path_matches(glob: &[Component], names: &[&str]) -> bool {
         Some((Component::Any, rest)) => {
             (0..=names.len()).any(|skipped| names.get(skipped..).is_some_and(|names| path_matches(rest, names)))
         }
-        Some((Component::One(tokens), rest)) => names
-            .split_first()
-            .is_some_and(|(name, names)| name_matches(tokens, name) && path_matches(rest, names)),
+        Some((Component::One(tokens), rest)) => {
+            names.split_first().is_some_and(|(name, names)| name_matches(tokens, name) && path_matches(rest, names))
+        }
     }
 }
 
@@ -135,9 +135,7 @@ impl Token {
             Self::Letter(wanted) => *wanted == letter,
             Self::Any => true,
             Self::Star => false,
-            Self::Class(ranges, negated) => {
-                ranges.iter().any(|(from, to)| (*from..=*to).contains(&letter)) != *negated
-            }
+            Self::Class(ranges, negated) => ranges.iter().any(|(from, to)| (*from..=*to).contains(&letter)) != *negated,
         }
     }
 }
@@ -155,8 +153,16 @@ mod tests {
     #[test]
     fn stars_classes_and_escapes_mean_what_git_says_they_mean() {
         for (glob, path) in [
-            ("*~", "meta.json~"), (".*.swp", ".meta.json.swp"), ("a*b*c", "aXbYbZc"), ("[a-c]?[!0-9]", "b1x"),
-            ("\\*", "*"), ("**/x", "x"), ("**/x", "a/b/x"), ("a/**", "a/b/c"), ("ü?", "üö"), ("[]a]x", "ax"),
+            ("*~", "meta.json~"),
+            (".*.swp", ".meta.json.swp"),
+            ("a*b*c", "aXbYbZc"),
+            ("[a-c]?[!0-9]", "b1x"),
+            ("\\*", "*"),
+            ("**/x", "x"),
+            ("**/x", "a/b/x"),
+            ("a/**", "a/b/c"),
+            ("ü?", "üö"),
+            ("[]a]x", "ax"),
         ] {
             if glob != "[]a]x" {
                 assert!(matches(glob, path), "{glob} {path}");

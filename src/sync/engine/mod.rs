@@ -5,11 +5,13 @@
 //! [`advance`](Engine::advance) until nothing moves.
 
 mod ask;
+mod collision;
 mod commit;
 pub mod conflict;
 mod disk;
 mod done;
 mod finding;
+mod inspection;
 mod install;
 mod keep;
 mod outgoing;
@@ -23,10 +25,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::domain::merge::VolatileKeys;
+use crate::domain::patterns::AppFilter;
 use crate::domain::plan::Mode;
 use crate::domain::{AppName, BranchName, Failure, ObjectId};
-use crate::ports::{LocalRepository, Signature, Workspace};
+use crate::ports::{FolderOnDisk, LocalRepository, Signature, Workspace};
 
+pub use inspection::InputRules;
 pub use keep::KeptAside;
 pub use outgoing::{Outgoing, PushEffect};
 pub use report::Report;
@@ -37,6 +41,7 @@ use super::state::{State, StateFile};
 use disk::Disk;
 use done::Done;
 use finding::Finding;
+use inspection::Inspections;
 use rest::Rest;
 
 /// What does not change while the engine runs.
@@ -60,6 +65,10 @@ pub struct Settings {
     pub volatile_keys: VolatileKeys,
     /// Days after which what was kept aside expires.
     pub kept_days: u32,
+    /// Which apps are followed; the others are as if they were on neither side.
+    pub filter: AppFilter,
+    /// What may go out.
+    pub input: InputRules,
 }
 
 /// One moment, on both clocks: the steady one for waits, the wall's for records.
@@ -88,6 +97,7 @@ pub struct Engine {
     state_file: StateFile,
     comparer: Comparer,
     inspector: Inspector,
+    inspections: Inspections,
     disk: Disk,
     remote: RemoteView,
     /// The apps whose tree at `head` differs from that at the tip: what the unpushed commits made of them.
@@ -189,6 +199,7 @@ impl Engine {
             state_file,
             comparer,
             inspector: Inspector::default(),
+            inspections: Inspections::default(),
             disk: Disk::default(),
             remote: RemoteView::default(),
             ahead: BTreeMap::new(),
@@ -223,11 +234,19 @@ impl Engine {
     pub fn look(&mut self, look: &Look, now: Now) -> Result<(), Failure> {
         match look {
             Look::All => {
-                let folder = self.workspace.look_at_all()?;
+                self.follow_all()?;
+                let mut folder = self.workspace.look_at_all()?;
+                if let FolderOnDisk::Apps { apps, .. } = &mut folder {
+                    apps.retain(|(app, _)| self.settings.filter.takes(app));
+                }
                 self.disk.take_all(folder, now);
             }
             Look::Apps(apps) => {
                 for app in apps {
+                    if !self.settings.filter.takes(app) {
+                        continue;
+                    }
+                    self.follow(app)?;
                     let found = self.workspace.look_at(app)?;
                     self.disk.take_one(app, found, now);
                 }

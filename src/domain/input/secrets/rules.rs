@@ -15,11 +15,7 @@ pub(super) enum Shape {
     /// A PuTTY key file.
     Putty,
     /// So many letters of a kind, and no more of them after.
-    Tail {
-        letters: Letters,
-        least: usize,
-        most: usize,
-    },
+    Tail { letters: Letters, least: usize, most: usize },
 }
 
 /// The letters of a token.
