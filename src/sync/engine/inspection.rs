@@ -19,7 +19,7 @@ const REMEMBERED: usize = 100_000;
 pub struct InputRules {
     /// A save that changes only volatile values waits for the next real one.
     pub skip_volatile_saves: bool,
-    /// The size above which a file that is new against the base holds its app.
+    /// The size above which a file that Git does not have holds its app.
     pub largest_file: FileSize,
     /// Files, as `app/path`, that may hold secrets.
     pub allow_secrets: Patterns,
@@ -107,7 +107,7 @@ impl Engine {
                 continue; // at most the executable bit is new
             }
             let (size, limit) = (FileSize(self.repo.blob_size(id)?), self.settings.input.largest_file);
-            if size > limit {
+            if size > limit && !self.is_in_git(id)? {
                 return Ok(Some(format!(
                     "{:?} has {size}, and the limit is {limit}; make it smaller, keep it outside the app, or raise APPFERRY_MAX_FILE_SIZE",
                     change.path
@@ -156,7 +156,7 @@ impl Engine {
         )))
     }
 
-    /// Whether any app at the tip has a file with this content. Slow, and asked only when a secret was found.
+    /// Whether any app at the tip has a file with this content. Slow, and asked only of what would be held.
     fn is_in_git(&self, blob: ObjectId) -> Result<bool, Failure> {
         for tree in self.remote.apps.values() {
             let files = changed_files(&*self.repo, None, Some(*tree))?;
