@@ -519,6 +519,33 @@ fn half_written_json_holds_its_app_alone() {
 }
 
 #[test]
+fn an_app_that_is_not_followed_is_on_neither_side_and_never_deleted() {
+    let mut all = world(&[EDITING, EDITING]);
+    for app in ["A", "B"] {
+        all[0].save(app, "x.json", "{}");
+    }
+    all[0].pass(true, quiet);
+    all[1].pass(true, quiet);
+    all[1].settings.filter.exclude = crate::domain::patterns::Patterns::parse("B*").unwrap();
+    all[1].start();
+    all[1].delete("B");
+    all[1].save("Bold", "x.json", "{}");
+    all[1].save("A", "x.json", "{\"n\":1}");
+    all[0].save("B", "x.json", "{\"n\":2}");
+    all[0].pass(true, quiet);
+    all[1].pass(true, quiet);
+    all[0].pass(true, quiet);
+    assert_eq!(all[0].text("A", "x.json").as_deref(), Some("{\"n\":1}"));
+    assert_eq!((all[0].text("B", "x.json").as_deref(), all[1].text("B", "x.json")), (Some("{\"n\":2}"), None));
+    assert_eq!((all[0].text("Bold", "x.json"), all[1].engine().report().apps.len()), (None, 1));
+    all[1].settings.filter = AppFilter::default();
+    all[1].save("B", "x.json", "{}");
+    all[1].start();
+    all[1].pass(true, quiet);
+    assert_eq!(all[1].text("B", "x.json").as_deref(), Some("{\"n\":2}"), "it goes on from where it was");
+}
+
+#[test]
 fn edits_made_offline_are_committed_and_replayed_after_a_restart() {
     let mut all = world(&[EDITING, EDITING]);
     all[0].save("A", "x.json", "{\"n\":1}");
