@@ -90,10 +90,7 @@ pub trait Workspace: Send {
     ///
     /// # Errors
     /// As the repository.
-    fn follow(&mut self, app: &AppName, trees: &[ObjectId]) -> Result<(), Failure> {
-        let _ignores_nothing = (app, trees);
-        Ok(())
-    }
+    fn follow(&mut self, app: &AppName, trees: &[ObjectId]) -> Result<(), Failure>;
 
     /// Brings the app's folder from tree `from` (what the plan was made from; `None`: no folder) to tree `to` (`None`: delete it).
     ///

@@ -75,9 +75,8 @@ impl Rule {
 /// Whether a token may begin here: not in the middle of a word. `\n` in a JSON text is the end of one.
 fn is_at_boundary(before: &[u8]) -> bool {
     match before {
-        [.., b'\\', b'n' | b'r' | b't'] => true,
+        [] | [.., b'\\', b'n' | b'r' | b't'] => true,
         [.., last] => !(last.is_ascii_alphanumeric() || matches!(last, b'_' | b'-')),
-        [] => true,
     }
 }
 
