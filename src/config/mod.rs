@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use crate::domain::input::size::FileSize;
+use crate::domain::patterns::Patterns;
 use crate::domain::{BranchName, KeyName, RepoUrl};
 
 mod account;
 mod environment;
 mod error;
+mod input;
 mod key_sources;
 mod near;
 mod reader;
@@ -200,8 +203,23 @@ pub struct SyncConfig {
     pub identity_fields: Vec<String>,
     /// `APPFERRY_KEPT_DAYS`: days after which a kept-aside ref expires.
     pub kept_days: u32,
+    /// What the builder writes: what is ignored, what is too large, what is secret.
+    pub input: InputConfig,
     /// How an HTTPS repository is reached.
     pub web: WebConfig,
+}
+
+/// What becomes of what the builder writes.
+#[derive(Clone, Debug)]
+pub struct InputConfig {
+    /// `APPFERRY_SKIP_VOLATILE_SAVES`: a save that changes only volatile values waits for the next real one.
+    pub skip_volatile_saves: bool,
+    /// `APPFERRY_MAX_FILE_SIZE`: a new file above this holds its app.
+    pub max_file_size: FileSize,
+    /// What editors leave behind, and `APPFERRY_IGNORE`.
+    pub ignore: Patterns,
+    /// `APPFERRY_ALLOW_SECRETS`: files, as `app/path`, that may hold secrets.
+    pub allow_secrets: Patterns,
 }
 
 /// How HTTPS remotes are reached.

@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 
 use super::reader::{Files, Findings};
 use super::variables::{Setting, Settings};
-use super::{Credential, Provider, SyncConfig, TokenSource, WebConfig};
+use super::{Credential, InputConfig, Provider, SyncConfig, TokenSource, WebConfig};
 use crate::domain::app_name::broken_component_rule;
 use crate::domain::merge::DEFAULT_IDENTITY_FIELDS;
 use crate::domain::{BranchName, KeyName, RepoUrl};
@@ -25,6 +25,7 @@ pub(super) struct Tuning {
     volatile_keys: Vec<String>,
     identity_fields: Vec<String>,
     kept_days: u32,
+    input: InputConfig,
     allow_path: bool,
 }
 
@@ -44,6 +45,7 @@ impl Tuning {
             volatile_keys: names(&settings.appferry_volatile_keys, &["updated_time"], findings),
             identity_fields: names(&settings.appferry_identity_fields, &DEFAULT_IDENTITY_FIELDS, findings),
             kept_days: findings.number(&settings.appferry_kept_days, 1..=36_500).unwrap_or(90),
+            input: super::input::read(settings, findings),
             allow_path: findings.boolean(&settings.appferry_allow_path_remote).unwrap_or(false),
         }
     }
@@ -105,6 +107,7 @@ pub(super) fn read(
         volatile_keys: tuning.volatile_keys,
         identity_fields: tuning.identity_fields,
         kept_days: tuning.kept_days,
+        input: tuning.input,
         web: WebConfig::default(),
     })
 }

@@ -88,6 +88,10 @@ variables! {
     APPFERRY_AUTHOR_EMAIL as appferry_author_email, "`appferry@` and the instance's name", "the author's address";
     APPFERRY_VOLATILE_KEYS as appferry_volatile_keys, "`updated_time`", "top-level JSON keys that count as no change, separated by `,`";
     APPFERRY_IDENTITY_FIELDS as appferry_identity_fields, "`id,_id,uid,uuid,key,field_id,fieldId,control_id,unique_id,name,path`", "fields that may name the elements of a JSON array, separated by `,`; the first that every element has, each with a value of its own, is taken in a merge";
+    APPFERRY_SKIP_VOLATILE_SAVES as appferry_skip_volatile_saves, "`true`", "a save that changes only those waits for the next real change; `false`: it is pushed";
+    APPFERRY_MAX_FILE_SIZE as appferry_max_file_size, "`25MB`", "a new file above this holds its app (`1kB` to `256MiB`; `MB` is 1,000,000 bytes, `MiB` and `M` are 1,048,576)";
+    APPFERRY_IGNORE as appferry_ignore, "", "more files in apps that are not synced unless Git has them: patterns as in `.gitignore`, separated by `,`";
+    APPFERRY_ALLOW_SECRETS as appferry_allow_secrets, "", "files that may hold secrets: such patterns for `app/path`, as in `PO App/configuration/*.json`";
     APPFERRY_KEPT_DAYS as appferry_kept_days, "`90`", "days after which content that was kept aside expires";
     APPFERRY_ALLOW_PATH_REMOTE as appferry_allow_path_remote, "`false`", "lets the repository be a path on this machine (tests, demonstrations)";
 }

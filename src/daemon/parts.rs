@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use super::home::Home;
 use crate::config::{Config, Credential, HostKeyPolicy, Provider, SyncConfig, TokenSource};
 use crate::domain::merge::{IdentityFields, VolatileKeys};
+use crate::domain::patterns::AppFilter;
 use crate::domain::plan::Mode;
 use crate::domain::status::{GLOBAL, KeyStatus};
 use crate::domain::{Failure, KeyName};
@@ -21,7 +22,7 @@ use crate::git::remote::{self, Access, Proxy, TimeLimits, Token, Web};
 use crate::keys::KeyService;
 use crate::ports::{AuditLog, ChangeHints, Hint, Keyring, LocalRepository, Remote, SshSessions};
 use crate::ssh::{HostKeys, Sessions};
-use crate::sync::engine::{Engine, Settings};
+use crate::sync::engine::{Engine, InputRules, Settings};
 use crate::sync::worker::{Face, Handle, Pace, Worker};
 use crate::watch::{Hints, WatchMode, Watcher};
 use crate::workspace::{self, AppsFolder};
@@ -144,6 +145,12 @@ fn engine_settings(sync: &SyncConfig, home: &Home) -> Settings {
         volatile_keys: VolatileKeys::new(sync.volatile_keys.clone()),
         identity_fields: IdentityFields::new(sync.identity_fields.clone()),
         kept_days: sync.kept_days,
+        filter: AppFilter::default(),
+        input: InputRules {
+            skip_volatile_saves: sync.input.skip_volatile_saves,
+            largest_file: sync.input.max_file_size,
+            allow_secrets: sync.input.allow_secrets.clone(),
+        },
     }
 }
 
@@ -154,6 +161,8 @@ fn disk_settings(sync: &SyncConfig, folder: &std::path::Path) -> workspace::Sett
         debounce: sync.debounce,
         file_mode: sync.file_mode,
         dir_mode: sync.dir_mode,
+        ignore: sync.input.ignore.clone(),
+        largest_file: sync.input.max_file_size,
     }
 }
 

@@ -18,7 +18,7 @@ use anyhow::Context as _;
 use self::folders::Folders;
 use self::server::GitServer;
 use self::view::{View, Watched};
-use crate::config::{Config, Credential, HostKeyPolicy, KeyStoreConfig, LogFormat, SyncConfig, WebConfig};
+use crate::config::{Config, Credential, HostKeyPolicy, InputConfig, KeyStoreConfig, LogFormat, SyncConfig, WebConfig};
 use crate::daemon::Daemon;
 use crate::domain::merge::DEFAULT_IDENTITY_FIELDS;
 use crate::domain::{BranchName, KeyName, RepoUrl};
@@ -165,6 +165,7 @@ fn config(folders: &Folders, name: &str, port: u16, key: &KeyName) -> anyhow::Re
             volatile_keys: vec!["updated_time".to_owned()],
             identity_fields: DEFAULT_IDENTITY_FIELDS.map(str::to_owned).to_vec(),
             kept_days: 90,
+            input: InputConfig::default(),
             web: WebConfig::default(),
         }),
         warnings: Vec::new(),

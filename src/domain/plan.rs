@@ -93,6 +93,17 @@ pub fn plan(facts: &AppFacts, mode: Mode) -> SyncPlan {
     }
 }
 
+/// As [`plan`], where a save that changes only volatile values is pushed like any other.
+#[must_use]
+pub fn plan_with_volatile_saves(facts: &AppFacts, mode: Mode) -> SyncPlan {
+    match plan(facts, mode) {
+        SyncPlan::Nothing if facts.local_change == Change::Volatile && mode.auto_save && !mode.locked => {
+            if facts.remote_change == Change::None { SyncPlan::Push } else { SyncPlan::Merge }
+        }
+        other => other,
+    }
+}
+
 /// The sides are equal but for volatile values.
 fn plan_agreeing(facts: &AppFacts) -> SyncPlan {
     let identical = facts.local == facts.remote;
@@ -180,6 +191,18 @@ mod tests {
         assert_eq!(plan(&facts(Some(0), Some(1), Some(0)), EDITING), SyncPlan::Nothing);
         assert_eq!(plan(&facts(Some(0), Some(1), Some(0)), LOCKED), SyncPlan::Nothing);
         assert_eq!(plan(&facts(Some(0), Some(0), Some(1)), EDITING), SyncPlan::Pull);
+    }
+
+    #[test]
+    fn a_save_that_changes_only_volatile_values_is_pushed_where_that_is_wanted() {
+        let plan =
+            |base, local, remote, mode| plan_with_volatile_saves(&facts(Some(base), Some(local), Some(remote)), mode);
+        assert_eq!(plan(0, 1, 0, EDITING), SyncPlan::Push);
+        assert_eq!(plan(0, 0, 0, EDITING), SyncPlan::Nothing);
+        assert_eq!(plan(0, 0, 1, EDITING), SyncPlan::Pull);
+        assert_eq!(plan(0, 1, 1, EDITING), SyncPlan::Adopt);
+        assert_eq!(plan(0, 1, 0, LOCKED), SyncPlan::Nothing);
+        assert_eq!(plan(0, 1, 0, Mode { auto_save: false, ..EDITING }), SyncPlan::Nothing);
     }
 
     #[test]

@@ -86,6 +86,12 @@ pub trait Workspace: Send {
     /// [`FailureClass::Disk`](crate::domain::FailureClass::Disk).
     fn look_at(&mut self, app: &AppName) -> Result<AppOnDisk, Failure>;
 
+    /// Tells which trees Git has of an app, before it is looked at: what they hold is not ignored, whatever the patterns say.
+    ///
+    /// # Errors
+    /// As the repository.
+    fn follow(&mut self, app: &AppName, trees: &[ObjectId]) -> Result<(), Failure>;
+
     /// Brings the app's folder from tree `from` (what the plan was made from; `None`: no folder) to tree `to` (`None`: delete it).
     ///
     /// # Errors

@@ -57,6 +57,14 @@ pub trait LocalRepository: Send + Sync {
     /// Disk or internal.
     fn blob(&self, id: ObjectId) -> Result<Vec<u8>, Failure>;
 
+    /// How many bytes a blob has; cheaper than its bytes where the repository can tell.
+    ///
+    /// # Errors
+    /// Disk or internal.
+    fn blob_size(&self, id: ObjectId) -> Result<u64, Failure> {
+        self.blob(id).map(|bytes| u64::try_from(bytes.len()).unwrap_or(u64::MAX))
+    }
+
     /// A commit.
     ///
     /// # Errors

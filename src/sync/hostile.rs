@@ -1,15 +1,20 @@
-//! The tree from the remote is not trusted (promise 8): what must never be written is found before anything is.
+//! The tree from the remote is not trusted (promise 8): what must never be written is found before anything is. Names that
+//! collide and Git LFS pointers are refused on both sides.
 
 use std::collections::HashSet;
 
 use crate::domain::app_name::broken_component_rule;
-use crate::domain::{EntryKind, Failure, ObjectId};
+use crate::domain::input::{collisions, lfs};
+use crate::domain::{EntryKind, Failure, ObjectId, TreeEntry};
 use crate::ports::LocalRepository;
 
 use super::trees::join;
 
 /// Deeper folders than this are not app content, but an attack on whoever walks them.
 const MAX_DEPTH: usize = 64;
+
+/// The version, a hash and a size take more than this.
+const LEAST_POINTER: u64 = 100;
 
 /// Finds what may not be written, and remembers the trees that it found harmless.
 #[derive(Debug, Default)]
@@ -39,7 +44,11 @@ impl Inspector {
         if depth > MAX_DEPTH {
             return Ok(Some(format!("{folder:?} is nested deeper than {MAX_DEPTH} folders")));
         }
-        for entry in repo.tree(tree)? {
+        let entries = repo.tree(tree)?;
+        if let Some(problem) = colliding(&entries, folder) {
+            return Ok(Some(problem));
+        }
+        for entry in entries {
             let Ok(name) = std::str::from_utf8(&entry.name) else {
                 let shown = join(folder, &String::from_utf8_lossy(&entry.name));
                 return Ok(Some(format!("the name of {shown:?} is not UTF-8")));
@@ -49,7 +58,9 @@ impl Inspector {
                 return Ok(Some(format!("{path:?}: {rule}")));
             }
             let problem = match entry.kind {
-                EntryKind::File | EntryKind::Executable => None,
+                EntryKind::File | EntryKind::Executable => is_pointer(repo, entry.id)?.then(|| {
+                    format!("{path:?} is a Git LFS pointer in the place of its content, and Git LFS is not spoken here")
+                }),
                 EntryKind::Symlink => Some(format!("{path:?} is a symbolic link")),
                 EntryKind::Submodule => Some(format!("{path:?} is a submodule")),
                 EntryKind::Tree => self.problem_below(repo, entry.id, &path, depth + 1)?,
@@ -61,4 +72,24 @@ impl Inspector {
         self.harmless.insert(tree);
         Ok(None)
     }
+}
+
+fn colliding(entries: &[TreeEntry], folder: &str) -> Option<String> {
+    let names = entries.iter().filter_map(|entry| std::str::from_utf8(&entry.name).ok());
+    let (one, other) = collisions::collision(names)?;
+    Some(collision(&join(folder, one), &join(folder, other)))
+}
+
+/// What is said of two names that collide.
+#[must_use]
+pub fn collision(one: &str, other: &str) -> String {
+    let difference = collisions::difference(one, other);
+    format!(
+        "{one:?} and {other:?} differ only {difference}, and many file systems cannot keep both; rename one of them"
+    )
+}
+
+/// Most files are told from pointers by their size alone.
+fn is_pointer(repo: &dyn LocalRepository, blob: ObjectId) -> Result<bool, Failure> {
+    Ok((LEAST_POINTER..lfs::LARGEST).contains(&repo.blob_size(blob)?) && lfs::is_pointer(&repo.blob(blob)?))
 }

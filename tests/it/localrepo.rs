@@ -77,6 +77,22 @@ fn make_old(path: &Path) {
 }
 
 #[test]
+fn the_size_of_a_blob_is_told_wherever_it_lies() {
+    let (folder, repo) = fresh();
+    let content = "x".repeat(5_000);
+    let blob = repo.write_blob(content.as_bytes()).unwrap();
+    assert_eq!(repo.blob_size(blob).unwrap(), 5_000, "before it is written");
+    repo.flush().unwrap();
+    assert_eq!(repo.blob_size(blob).unwrap(), 5_000, "in a pack");
+    let path = folder.path().join("loose");
+    std::fs::write(&path, "loose").unwrap();
+    let loose = git(&folder.path().join("repo.git"), &["hash-object", "-w", path.to_str().unwrap()]);
+    assert_eq!(repo.blob_size(ObjectId::from_hex(loose.trim()).unwrap()).unwrap(), 5, "by itself");
+    let missing = repo.blob_size(ObjectId::from_bytes([1; 20])).unwrap_err();
+    assert!(missing.message.contains("missing"), "{missing}");
+}
+
+#[test]
 fn what_is_written_can_be_read_at_once_and_by_git_after_the_flush() {
     let (_folder, repo) = fresh();
     let blob = repo.write_blob(b"{}\n").unwrap();

@@ -107,6 +107,8 @@ fn the_defaults_are_those_of_the_table() {
     assert_eq!((sync.file_mode, sync.dir_mode, sync.kept_days), (0o644, 0o755, 90));
     assert_eq!((sync.prefix.as_str(), sync.volatile_keys), ("App", vec!["updated_time".to_owned()]));
     assert_eq!((sync.author_name, sync.author_email, sync.provider), (None, None, None));
+    assert!(sync.input.skip_volatile_saves && sync.input.max_file_size.0 == 25_000_000);
+    assert!(sync.input.ignore.match_file("x.tmp") && sync.input.allow_secrets.is_empty());
 }
 
 #[test]
@@ -259,6 +261,10 @@ fn our_own_variables_are_read() {
         ("APPFERRY_VOLATILE_KEYS", "updated_time, saved_at,"),
         ("APPFERRY_IDENTITY_FIELDS", "slot, id"),
         ("APPFERRY_KEPT_DAYS", "7"),
+        ("APPFERRY_SKIP_VOLATILE_SAVES", "off"),
+        ("APPFERRY_MAX_FILE_SIZE", "100 MiB"),
+        ("APPFERRY_IGNORE", "*.bak, !*.tmp"),
+        ("APPFERRY_ALLOW_SECRETS", "PO App/configuration/*.json"),
         ("GIT_PROVIDER", "gitlab"),
         ("APPFERRY_MASTER_KEY_FILE", "/a:/b"),
         ("APPFERRY_LISTEN", "localhost:0"),
@@ -274,12 +280,21 @@ fn our_own_variables_are_read() {
     assert_eq!((sync.poll_interval.as_millis(), sync.debounce.as_secs(), sync.kept_days), (500, 2, 7));
     assert_eq!((sync.volatile_keys.len(), sync.provider), (2, Some(Provider::GitLab)));
     assert_eq!(sync.identity_fields, ["slot", "id"]);
+    let input = sync.input;
+    assert!(!input.skip_volatile_saves && input.max_file_size.0 == 100 << 20);
+    assert!(input.ignore.match_file("a/x.bak") && !input.ignore.match_file("x.tmp"));
+    assert!(input.allow_secrets.match_file("PO App/configuration/db.json"));
 }
 
 #[test]
 fn what_cannot_work_is_refused() {
     for change in [
         ("APPFERRY_PREFIX", "../x"),
+        ("APPFERRY_SKIP_VOLATILE_SAVES", "perhaps"),
+        ("APPFERRY_MAX_FILE_SIZE", "1TB"),
+        ("APPFERRY_MAX_FILE_SIZE", "25 parsecs"),
+        ("APPFERRY_IGNORE", "*.bak, [a-"),
+        ("APPFERRY_ALLOW_SECRETS", "a//b"),
         ("APPFERRY_PREFIX", ".git"),
         ("APPFERRY_POLL_INTERVAL", "0s"),
         ("APPFERRY_DEBOUNCE", "2h"),

@@ -105,6 +105,10 @@ impl LocalRepository for LocalRepo {
         self.lock().read(id, Kind::Blob)
     }
 
+    fn blob_size(&self, id: ObjectId) -> Result<u64, Failure> {
+        self.lock().size(id)
+    }
+
     fn commit(&self, id: ObjectId) -> Result<Commit, Failure> {
         let bytes = self.lock().read(id, Kind::Commit)?;
         commits::decode(&bytes).ok_or_else(|| objects::damaged(id, "it is not a well-formed commit"))

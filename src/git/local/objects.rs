@@ -20,6 +20,20 @@ impl State {
         if found == kind.git() { Ok(bytes) } else { Err(wrong_kind(id, kind)) }
     }
 
+    /// How many bytes an object has.
+    pub(super) fn size(&self, id: ObjectId) -> Result<u64, Failure> {
+        let length = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
+        if let Some(pending) = self.buffer.find(id) {
+            return Ok(length(pending.bytes.len()));
+        }
+        if let Some((_, bytes)) = loose::read(&self.git.path().join("objects"), id)? {
+            return Ok(length(bytes.len()));
+        }
+        let odb = self.git.odb().map_err(|e| failure("the object store cannot be opened", &e))?;
+        let (size, _) = odb.read_header(oid(id)?).map_err(|e| unreadable(id, &e))?;
+        Ok(length(size))
+    }
+
     /// Whether the object is here; it is counted as in use.
     pub(super) fn contains(&mut self, id: ObjectId) -> Result<bool, Failure> {
         let here = self.buffer.find(id).is_some() || self.stored(id, OdbLookupFlags::empty())?;

@@ -71,6 +71,7 @@ impl Engine {
                 self.set_base(&app, sides.local);
                 Ok(None)
             }
+            TreeMerge::Clean(tree) if self.is_unfit_merge(&app, tree, sides)? => Ok(None),
             TreeMerge::Clean(tree) => {
                 if tree != sides.local {
                     self.keep_aside(&app, sides.local, "merged with the state in Git", now)?;

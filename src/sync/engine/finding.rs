@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::plan::{Hold, Mode, SyncPlan, plan};
+use crate::domain::plan::{Hold, Mode, SyncPlan, plan, plan_with_volatile_saves};
 use crate::domain::status::AppState;
 use crate::domain::{AppName, Failure, ObjectId};
 
@@ -64,6 +64,7 @@ impl Engine {
         self.state.notes.wanted.retain(|app| !settled(app));
         self.findings = findings;
         self.find_renames()?;
+        self.hold_collisions();
         self.hold_removals(now)
     }
 
@@ -72,6 +73,7 @@ impl Engine {
             .chain(self.remote.apps.keys())
             .chain(self.state.bases.keys())
             .chain(self.state.notes.pending.keys())
+            .filter(|app| self.settings.filter.takes(app))
             .cloned()
             .collect()
     }
@@ -84,7 +86,7 @@ impl Engine {
         if let Some(problem) = self.remote.hostile.get(app) {
             return Ok(Finding::Wait(
                 AppState::Held,
-                format!("refused from Git: {problem}; nothing of this app is installed until it is removed there"),
+                format!("refused from Git: {problem}; nothing of this app is installed until that is put right there"),
             ));
         }
         let pending = self.state.notes.pending.get(app).copied();
@@ -99,6 +101,8 @@ impl Engine {
         }
         let facts = self.comparer.facts(&*self.repo, base, local, remote)?;
         let sides = Sides { base, local, remote };
+        let plan: fn(&_, _) -> _ =
+            if self.settings.input.skip_volatile_saves { plan } else { plan_with_volatile_saves };
         let finding = match plan(&facts, self.mode_for(app)) {
             // What is merged is written to disk only after the push was accepted (rule 1).
             SyncPlan::Nothing | SyncPlan::Adopt | SyncPlan::Pull | SyncPlan::Replace if pending.is_some() => {
@@ -121,7 +125,7 @@ impl Engine {
         if self.state.notes.wanted.contains(app) { Mode { auto_save: true, auto_add: true, ..mode } } else { mode }
     }
 
-    /// A push or a merge may have to wait: for a half-written file, for the remote's refusal, for a person.
+    /// A push or a merge may have to wait: for a half-written file or what must not get out, for the remote's refusal, for a person.
     fn held_back(&mut self, app: &AppName, finding: Finding, now: Now) -> Result<Finding, Failure> {
         let sides = match &finding {
             Finding::Push(sides) | Finding::Merge(sides) => *sides,
@@ -135,6 +139,9 @@ impl Engine {
             }
         }
         if let Some(problem) = half_written(&*self.repo, sides.base, sides.local)? {
+            return Ok(Finding::Wait(AppState::Held, problem));
+        }
+        if let Some(problem) = self.unfit(app, sides)? {
             return Ok(Finding::Wait(AppState::Held, problem));
         }
         if matches!(finding, Finding::Merge(_)) && self.is_known_conflict(app, sides) {

@@ -5,12 +5,14 @@
 //! [`advance`](Engine::advance) until nothing moves.
 
 mod ask;
+mod collision;
 mod commit;
 pub mod conflict;
 mod conflict_view;
 mod disk;
 mod done;
 mod finding;
+mod inspection;
 mod install;
 mod keep;
 mod outgoing;
@@ -26,10 +28,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::domain::merge::{IdentityFields, MergeRules, VolatileKeys};
+use crate::domain::patterns::AppFilter;
 use crate::domain::plan::Mode;
 use crate::domain::{AppName, BranchName, Failure, ObjectId};
-use crate::ports::{LocalRepository, Signature, Workspace};
+use crate::ports::{FolderOnDisk, LocalRepository, Signature, Workspace};
 
+pub use inspection::InputRules;
 pub use keep::KeptAside;
 pub use outgoing::{Outgoing, PushEffect};
 pub use report::Report;
@@ -42,6 +46,7 @@ use disk::Disk;
 use done::Done;
 use finding::Finding;
 use renames::Rename;
+use inspection::Inspections;
 use rest::Rest;
 
 /// What does not change while the engine runs.
@@ -67,6 +72,10 @@ pub struct Settings {
     pub identity_fields: IdentityFields,
     /// Days after which what was kept aside expires.
     pub kept_days: u32,
+    /// Which apps are followed; the others are as if they were on neither side.
+    pub filter: AppFilter,
+    /// What may go out.
+    pub input: InputRules,
 }
 
 /// One moment, on both clocks: the steady one for waits, the wall's for records.
@@ -95,6 +104,7 @@ pub struct Engine {
     state_file: StateFile,
     comparer: Comparer,
     inspector: Inspector,
+    inspections: Inspections,
     disk: Disk,
     remote: RemoteView,
     /// The apps whose tree at `head` differs from that at the tip: what the unpushed commits made of them.
@@ -202,6 +212,7 @@ impl Engine {
             state_file,
             comparer,
             inspector: Inspector::default(),
+            inspections: Inspections::default(),
             disk: Disk::default(),
             remote: RemoteView::default(),
             ahead: BTreeMap::new(),
@@ -239,11 +250,19 @@ impl Engine {
     pub fn look(&mut self, look: &Look, now: Now) -> Result<(), Failure> {
         match look {
             Look::All => {
-                let folder = self.workspace.look_at_all()?;
+                self.follow_all()?;
+                let mut folder = self.workspace.look_at_all()?;
+                if let FolderOnDisk::Apps { apps, .. } = &mut folder {
+                    apps.retain(|(app, _)| self.settings.filter.takes(app));
+                }
                 self.disk.take_all(folder, now);
             }
             Look::Apps(apps) => {
                 for app in apps {
+                    if !self.settings.filter.takes(app) {
+                        continue;
+                    }
+                    self.follow(app)?;
                     let found = self.workspace.look_at(app)?;
                     self.disk.take_one(app, found, now);
                 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::domain::{AppName, Failure, ObjectId};
 use crate::ports::{Commit, RemoteTip};
 
+use super::collision::colliding;
 use super::{Engine, Knowledge, Now};
 use crate::sync::trees::app_trees;
 
@@ -108,13 +109,16 @@ impl Engine {
     /// Reads the apps at `tip`, and refuses those that may not be written.
     fn view_tip(&mut self, tip: ObjectId) -> Result<(), Failure> {
         let root = self.repo.commit(tip)?.tree;
-        let found = app_trees(&*self.repo, Some(root), &self.settings.prefix)?;
-        let mut hostile = BTreeMap::new();
+        let mut found = app_trees(&*self.repo, Some(root), &self.settings.prefix)?;
+        found.apps.retain(|app, _| self.settings.filter.takes(app));
+        let mut hostile = colliding(found.apps.keys());
         for (app, tree) in &found.apps {
             if let Some(problem) = self.inspector.problem(&*self.repo, *tree)? {
-                tracing::warn!(%app, problem, "refused an app from Git");
                 hostile.insert(app.clone(), problem);
             }
+        }
+        for (app, problem) in &hostile {
+            tracing::warn!(%app, problem, "refused an app from Git");
         }
         self.remote.apps = found.apps;
         self.remote.refused_names = found.refused;

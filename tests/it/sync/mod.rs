@@ -8,6 +8,7 @@ mod disk_trouble;
 mod first_push;
 mod guard;
 mod hostile;
+mod input;
 mod locked;
 mod merging;
 mod pull;

@@ -182,6 +182,9 @@ impl Workspace for MemoryFolder {
     fn recover(&mut self) -> Result<Vec<AppName>, Failure> {
         Ok(Vec::new())
     }
+    fn follow(&mut self, _: &AppName, _: &[ObjectId]) -> Result<(), Failure> {
+        Ok(())
+    }
     fn save_cache(&mut self) -> Result<(), Failure> {
         Ok(())
     }

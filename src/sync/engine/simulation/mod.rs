@@ -148,6 +148,55 @@ fn a_confirmation_does_not_outlive_what_it_was_given_for() {
 }
 
 #[test]
+fn an_app_that_is_not_followed_is_on_neither_side_and_never_deleted() {
+    let mut all = world(&[EDITING, EDITING]);
+    for app in ["A", "B"] {
+        all[0].save(app, "x.json", "{}");
+    }
+    all[0].pass(true, quiet);
+    all[1].pass(true, quiet);
+    all[1].settings.filter.exclude = crate::domain::patterns::Patterns::parse("B*").unwrap();
+    all[1].start();
+    all[1].delete("B");
+    all[1].save("Bold", "x.json", "{}");
+    all[1].save("A", "x.json", "{\"n\":1}");
+    all[0].save("B", "x.json", "{\"n\":2}");
+    all[0].pass(true, quiet);
+    all[1].pass(true, quiet);
+    all[0].pass(true, quiet);
+    assert_eq!(all[0].text("A", "x.json").as_deref(), Some("{\"n\":1}"));
+    assert_eq!((all[0].text("B", "x.json").as_deref(), all[1].text("B", "x.json")), (Some("{\"n\":2}"), None));
+    assert_eq!((all[0].text("Bold", "x.json"), all[1].engine().report().apps.len()), (None, 1));
+    all[1].settings.filter = AppFilter::default();
+    all[1].save("B", "x.json", "{}");
+    all[1].start();
+    all[1].pass(true, quiet);
+    assert_eq!(all[1].text("B", "x.json").as_deref(), Some("{\"n\":2}"), "it goes on from where it was");
+}
+
+#[test]
+fn where_every_save_counts_the_newest_time_reaches_everybody() {
+    let mut all = world(&[EDITING, EDITING]);
+    let at = |day: u8| format!("{{\"updated_time\": \"{day:02}-03-2025 06:23:08\"}}");
+    for instance in &mut all {
+        instance.settings.input.skip_volatile_saves = false;
+        instance.start();
+    }
+    all[0].save("A", "x.json", &at(1));
+    all[0].pass(true, quiet);
+    all[1].pass(true, quiet);
+    all[0].save("A", "x.json", &at(4));
+    all[1].save("A", "x.json", &at(3));
+    for _ in 0..3 {
+        all[1].pass(true, quiet);
+        all[0].pass(true, quiet);
+    }
+    assert_eq!(all[0].text("A", "x.json"), Some(at(4)));
+    assert_eq!(all[1].text("A", "x.json"), Some(at(4)));
+    assert_eq!(all[0].log().len(), 3);
+}
+
+#[test]
 fn half_written_json_holds_its_app_alone() {
     let mut all = world(&[EDITING]);
     all[0].save("A", "x.json", "{\"half\":");

@@ -39,6 +39,8 @@ impl Instance {
             volatile_keys: VolatileKeys::default(),
             identity_fields: IdentityFields::default(),
             kept_days: 90,
+            filter: AppFilter::default(),
+            input: InputRules::default(),
         };
         let now = Now { instant: Instant::now(), unix_seconds: 1_700_000_000 };
         let mut instance =
