@@ -18,7 +18,9 @@ use anyhow::Context as _;
 use self::folders::Folders;
 use self::server::GitServer;
 use self::view::{View, Watched};
-use crate::config::{Config, Credential, HostKeyPolicy, KeyStoreConfig, LogFormat, SyncConfig, WebConfig};
+use crate::config::{
+    Config, Credential, EventsConfig, HostKeyPolicy, KeyStoreConfig, LogFormat, SyncConfig, WebConfig,
+};
 use crate::daemon::Daemon;
 use crate::domain::{BranchName, KeyName, RepoUrl};
 use crate::keys::{KeyKind, KeyService, Protection};
@@ -139,6 +141,7 @@ fn config(folders: &Folders, name: &str, port: u16, key: &KeyName) -> anyhow::Re
         known_hosts: Some(folders.known_hosts()),
         instance: Some(name.to_owned()),
         log_format: LogFormat::Human,
+        events: EventsConfig::default(),
         keys: KeyStoreConfig::embedded(folders.data(name)),
         sync: Some(SyncConfig {
             url: RepoUrl::Ssh {

@@ -3,6 +3,7 @@
 pub mod app_name;
 pub mod backoff;
 pub mod branch_name;
+pub mod event;
 pub mod failure;
 pub mod key_name;
 pub mod merge;

@@ -13,11 +13,12 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
 
-use super::ACTION_LIMIT;
 use super::access::{TokenDigest, only_by_address, only_with_token};
 use super::answer::ApiError;
 use super::control::{ActionReport, AddRequest, Backup, ResolveRequest, RestoreRequest, Selection, SyncControl};
+use super::{ACTION_LIMIT, Feeds, events, hooks};
 use crate::domain::Failure;
 use crate::domain::status::Status;
 
@@ -28,7 +29,15 @@ type Control = State<Arc<dyn SyncControl>>;
 type Body = Result<Bytes, BytesRejection>;
 type Report = Result<Json<ActionReport>, ApiError>;
 
-pub(super) fn router(control: Arc<dyn SyncControl>, token: &SecretString) -> Router {
+pub(super) fn router(
+    control: Arc<dyn SyncControl>,
+    token: &SecretString,
+    feeds: Feeds,
+    stop: &CancellationToken,
+) -> Router {
+    let stream = feeds.events.map(|source| events::router(source, stop.clone())).unwrap_or_default();
+    // Outside the check of the host: hooks come through a proxy, and are signed.
+    let hooks = feeds.poll.map(|poll| hooks::router(feeds.hook_secret, poll)).unwrap_or_default();
     let api = Router::new()
         .route("/status", get(status))
         .route("/sync/confirm", post(confirm))
@@ -37,6 +46,7 @@ pub(super) fn router(control: Arc<dyn SyncControl>, token: &SecretString) -> Rou
         .route("/sync/add", post(add))
         .route("/sync/backups", get(backups))
         .route("/sync/backups/restore", post(restore))
+        .merge(stream)
         .layer(from_fn_with_state(TokenDigest::of(token), only_with_token));
     Router::new()
         .route("/healthz", get(async || "alive\n"))
@@ -49,6 +59,7 @@ pub(super) fn router(control: Arc<dyn SyncControl>, token: &SecretString) -> Rou
         .layer(from_fn(in_time))
         .layer(from_fn(only_by_address))
         .with_state(control)
+        .merge(hooks.layer(from_fn(in_time)))
 }
 
 async fn ready(State(control): Control) -> Response {

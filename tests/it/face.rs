@@ -110,7 +110,7 @@ impl Served {
         http::announce(data.path(), address).unwrap();
         let (fake, stop, tasks) = (Arc::new(Fake::default()), CancellationToken::new(), TaskTracker::new());
         let control: Arc<dyn SyncControl> = Arc::clone(&fake) as _;
-        tasks.spawn(http::serve(listener, control, token, stop.clone()));
+        tasks.spawn(http::serve(listener, control, token, http::Feeds::default(), stop.clone()));
         tasks.close();
         Self { data, fake, address, stop, tasks }
     }

@@ -1,5 +1,6 @@
 //! Conflicts: both sides are kept, ours on a branch of its own, and the app waits (rule 9).
 
+use crate::domain::event::What;
 use crate::domain::words;
 use crate::domain::{AppName, Failure, FailureClass, ObjectId};
 use crate::ports::{Commit, RefEdit};
@@ -62,6 +63,9 @@ impl Engine {
             }
         };
         tracing::warn!(%app, branch = note.branch, ?clashes, "conflict: both sides are kept, ours on a branch of its own");
+        if !self.state.notes.conflicts.contains_key(app) {
+            self.note(Some(app), What::Conflict { branch: note.branch.clone(), clashes: clashes.clone() });
+        }
         note = ConflictNote { base: sides.base, ours: sides.local, theirs: sides.remote, clashes, ..note };
         let name = format!("refs/appferry/conflict/{}", component(app.as_str()));
         self.repo.edit_refs(&[RefEdit { name, to: Some(note.commit) }])?;

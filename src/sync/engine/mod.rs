@@ -8,7 +8,7 @@ mod ask;
 mod commit;
 pub mod conflict;
 mod disk;
-mod done;
+pub mod done;
 mod finding;
 mod install;
 mod keep;
@@ -35,7 +35,6 @@ use super::compare::Comparer;
 use super::hostile::Inspector;
 use super::state::{State, StateFile};
 use disk::Disk;
-use done::Done;
 use finding::Finding;
 use rest::Rest;
 
@@ -104,8 +103,6 @@ pub struct Engine {
     install_failures: BTreeMap<AppName, Failure>,
     /// What the last planning was made from, if it left nothing to do.
     rest: Option<Rest>,
-    /// What reached the other side and was not told yet.
-    done: Done,
 }
 
 /// What is known of the branch.
@@ -198,7 +195,6 @@ impl Engine {
             searched: BTreeMap::new(),
             install_failures: BTreeMap::new(),
             rest: None,
-            done: Done::default(),
         };
         engine.restore_view()?;
         Ok(engine)
@@ -294,6 +290,7 @@ impl Engine {
     fn adopt_agreed(&mut self) -> bool {
         let agreed: Vec<AppName> = self.findings_of(|finding| matches!(finding, Finding::Adopt));
         for app in &agreed {
+            self.note_adopted(app);
             self.set_base(app, self.remote.apps.get(app).copied());
             self.state.notes.wanted.remove(app);
             self.state.notes.confirmed.remove(app);
@@ -316,7 +313,7 @@ impl Engine {
             Some(tree) => self.state.bases.insert(app.clone(), tree),
             None => self.state.bases.remove(app),
         };
-        self.state.notes.conflicts.remove(app);
+        self.end_conflict(app);
         self.rest = None;
     }
 
