@@ -15,10 +15,10 @@ const LAST_TRY: u32 = 5;
 const ENOUGH: u32 = 3;
 
 /// The waits of one target.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Lanes {
     target: Wait,
-    lanes: BTreeMap<String, Wait>,
+    apps: BTreeMap<String, Wait>,
     in_a_row: u32,
 }
 
@@ -46,12 +46,6 @@ impl Wait {
     }
 }
 
-impl Default for Lanes {
-    fn default() -> Self {
-        Self { target: Wait::default(), lanes: BTreeMap::new(), in_a_row: 0 }
-    }
-}
-
 impl Lanes {
     pub(super) fn is_target_waiting(&self) -> bool {
         !self.target.is_over()
@@ -60,13 +54,13 @@ impl Lanes {
     /// Whether the next event of a lane may be tried. One that failed earlier in this round may not, however short its wait:
     /// an event behind it would overtake it.
     pub(super) fn may_try(&self, lane: &str) -> bool {
-        self.lanes.get(lane).is_none_or(Wait::is_over)
+        self.apps.get(lane).is_none_or(Wait::is_over)
     }
 
     pub(super) fn delivered(&mut self, lane: &str) {
         self.target = Wait::default();
         self.in_a_row = 0;
-        self.lanes.remove(lane);
+        self.apps.remove(lane);
     }
 
     /// The target is down. Answers the wait, and whether that is news.
@@ -77,7 +71,7 @@ impl Lanes {
 
     /// One event failed. Answers how often so far, and the wait.
     pub(super) fn failed(&mut self, lane: &str) -> (u32, Duration) {
-        let wait = self.lanes.entry(lane.to_owned()).or_default();
+        let wait = self.apps.entry(lane.to_owned()).or_default();
         let pause = wait.fail(None);
         let tries = wait.backoff.failures();
         self.in_a_row += 1;
@@ -90,12 +84,12 @@ impl Lanes {
 
     /// An event is given up: the next of its lane need not wait.
     pub(super) fn given_up(&mut self, lane: &str) {
-        self.lanes.remove(lane);
+        self.apps.remove(lane);
     }
 
     /// Only these still have something that waits.
     pub(super) fn keep(&mut self, lanes: &BTreeSet<String>) {
-        self.lanes.retain(|lane, _| lanes.contains(lane));
+        self.apps.retain(|lane, _| lanes.contains(lane));
     }
 
     pub(super) const fn is_last_try(tries: u32) -> bool {
@@ -107,7 +101,7 @@ impl Lanes {
         if let Some(until) = self.target.until.filter(|_| self.is_target_waiting()) {
             return Some(until);
         }
-        self.lanes.values().filter_map(|wait| wait.until).min()
+        self.apps.values().filter_map(|wait| wait.until).min()
     }
 }
 

@@ -141,18 +141,15 @@ async fn remember_state(tx: &mut SqliteConnection, event: &Event) -> Result<(), 
         _ => return Ok(()),
     };
     let (repository, app) = (event.repository.key(), event.app.clone().unwrap_or_default());
-    match state {
-        Some(state) => {
-            let set = "INSERT INTO states (repository, app, state) VALUES ($1, $2, $3)
-                       ON CONFLICT (repository, app) DO UPDATE SET state = excluded.state";
-            sqlx::query(set).bind(repository).bind(app).bind(state).execute(tx).await?
-        }
-        None => {
-            let forget = sqlx::query("DELETE FROM states WHERE repository = $1 AND app = $2");
-            forget.bind(repository).bind(app).execute(tx).await?
-        }
+    let done = if let Some(state) = state {
+        let set = "INSERT INTO states (repository, app, state) VALUES ($1, $2, $3)
+                   ON CONFLICT (repository, app) DO UPDATE SET state = excluded.state";
+        sqlx::query(set).bind(repository).bind(app).bind(state).execute(tx).await
+    } else {
+        let forget = sqlx::query("DELETE FROM states WHERE repository = $1 AND app = $2");
+        forget.bind(repository).bind(app).execute(tx).await
     };
-    Ok(())
+    done.map(drop)
 }
 
 fn text(state: impl serde::Serialize) -> String {
@@ -193,12 +190,18 @@ impl EventLog for EventStore {
         }
         tx.commit().await.map_err(failed)?;
         if let Some(newest) = newest {
-            self.newest.send_replace(unsigned(newest));
+            let newest = unsigned(newest);
+            // Two that append at once may come here in either order.
+            self.newest.send_if_modified(|known| {
+                let is_news = newest > *known;
+                *known = newest.max(*known);
+                is_news
+            });
         }
-        if self.appends.fetch_add(1, Ordering::Relaxed) % PRUNE_EVERY == PRUNE_EVERY - 1 {
-            if let Err(failure) = self.prune().await {
-                tracing::warn!(%failure, "old events stay; it is tried again");
-            }
+        if self.appends.fetch_add(1, Ordering::Relaxed) % PRUNE_EVERY == PRUNE_EVERY - 1
+            && let Err(failure) = self.prune().await
+        {
+            tracing::warn!(%failure, "old events stay; it is tried again");
         }
         Ok(())
     }
@@ -264,3 +267,6 @@ impl EventQueue for EventStore {
             .map_err(|error| self.failure("noting a delivery", &error))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -85,6 +85,8 @@ fn hint(hint: &dyn PollHint, body: &[u8]) -> usize {
     let named = payload::repositories(body);
     let about = |url: &String| named.is_empty() || named.iter().any(|name| payload::is_about(name, url));
     let wanted: Vec<String> = hint.repositories().into_iter().filter(about).collect();
-    wanted.iter().for_each(|url| hint.poll_soon(url));
+    for url in &wanted {
+        hint.poll_soon(url);
+    }
     wanted.len()
 }

@@ -60,16 +60,9 @@ fn decoded(text: &str) -> String {
     let mut rest = text.as_bytes();
     while let Some((first, after)) = rest.split_first() {
         let digits = after.get(..2).filter(|_| *first == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
-        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            None => {
-                bytes.push(*first);
-                rest = after;
-            }
-        }
+        let byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        bytes.push(byte.unwrap_or(*first));
+        rest = after.get(if byte.is_some() { 2 } else { 0 }..).unwrap_or_default();
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }
@@ -82,13 +75,14 @@ pub(super) fn is_about(name: &[String], url: &str) -> bool {
 
 /// The path of a URL, or of a plain name, in parts that can be compared.
 fn parts(text: &str) -> Vec<String> {
-    let path = match RepoUrl::parse(text) {
-        Ok(RepoUrl::Ssh { path, .. }) => path,
-        _ => match text.split_once("://") {
-            Some((_, rest)) => decoded(rest.split_once('/').map_or("", |(_, path)| path)),
-            None => text.to_owned(),
-        },
+    let after_host = |rest: &str| rest.split_once('/').map_or(String::new(), |(_, path)| path.to_owned());
+    let path = if let Ok(RepoUrl::Ssh { path, .. }) = RepoUrl::parse(text) {
+        path
+    } else {
+        text.split_once("://").map_or(text.to_owned(), |(_, rest)| after_host(rest))
     };
+    // Azure writes `%20` in SSH addresses, too.
+    let path = decoded(&path);
     let path = path.trim_matches('/').to_lowercase();
     let path = path.strip_suffix(".git").unwrap_or(&path);
     path.split('/').filter(|part| !part.is_empty() && !EXTRAS.contains(part)).map(str::to_owned).collect()

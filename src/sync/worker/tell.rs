@@ -16,6 +16,8 @@ use crate::sync::engine::done::Done;
 
 /// Longer than a log that answers takes; syncing does not wait for another one.
 const TELL_LIMIT: Duration = Duration::from_secs(2);
+/// So many events are kept well within that limit.
+const PORTION: usize = 500;
 
 /// Tells, and remembers what was told.
 pub(super) struct Teller {
@@ -48,7 +50,6 @@ impl Teller {
         if done.deeds.is_empty() {
             return 0;
         }
-        let count = done.deeds.len();
         self.note_in_audit_log(&done, face).await;
         let repository =
             EventRepository { url: face.url.clone(), branch: face.branch.clone(), prefix: face.prefix.clone() };
@@ -60,7 +61,8 @@ impl Teller {
             what: deed.what,
         };
         let told = self.append(done.deeds.into_iter().map(event).collect()).await;
-        if told { count } else { 0 }
+        self.audited = self.audited.saturating_sub(told);
+        told
     }
 
     /// Tells how the states changed since they were told last.
@@ -68,33 +70,40 @@ impl Teller {
         if self.told.is_none() {
             let repository = repository_of(&status.borrow());
             match tokio::time::timeout(TELL_LIMIT, self.events.states(&repository)).await {
-                Ok(Ok(states)) => self.told = Some(Told::from_texts(&states)),
+                Ok(Ok(before)) => self.told = Some(Told::from_texts(&before)),
                 _ => return, // at the next pass
             }
         }
         let Some(told) = &self.told else { return };
         let (news, now) = news(told, &status.borrow());
-        if news.is_empty() || self.append(news).await {
-            self.told = Some(now);
-        }
+        // What was kept of them is in the log: it is read again before the rest is told.
+        let all = news.len();
+        self.told = (self.append(news).await == all).then_some(now);
     }
 
-    async fn append(&mut self, events: Vec<NewEvent>) -> bool {
-        let kept = tokio::time::timeout(TELL_LIMIT, self.events.append(events)).await;
-        let said = match kept {
-            Ok(Ok(())) => {
-                self.complained = false;
-                self.audited = 0;
-                return true;
+    /// Answers how many were kept; the first that was not, and all after it, are told later.
+    async fn append(&mut self, mut events: Vec<NewEvent>) -> usize {
+        let mut kept = 0;
+        while !events.is_empty() {
+            let rest = events.split_off(events.len().min(PORTION));
+            let portion = std::mem::replace(&mut events, rest);
+            let count = portion.len();
+            let said = match tokio::time::timeout(TELL_LIMIT, self.events.append(portion)).await {
+                Ok(Ok(())) => {
+                    self.complained = false;
+                    kept += count;
+                    continue;
+                }
+                Ok(Err(failure)) => failure.to_string(),
+                Err(_) => "the log of events does not answer".to_owned(),
+            };
+            if !self.complained {
+                tracing::warn!(said, "events cannot be kept; syncing goes on, and they are told later");
             }
-            Ok(Err(failure)) => failure.to_string(),
-            Err(_) => "the log of events does not answer".to_owned(),
-        };
-        if !self.complained {
-            tracing::warn!(said, "events cannot be kept; syncing goes on, and they are told later");
+            self.complained = true;
+            break;
         }
-        self.complained = true;
-        false
+        kept
     }
 
     async fn note_in_audit_log(&mut self, done: &Done, face: &Face) {

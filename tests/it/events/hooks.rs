@@ -30,7 +30,7 @@ fn proofs(body: &str, delivery: &str) -> Vec<(&'static str, Headers)> {
     vec![
         ("github", vec![("X-Hub-Signature-256", prefixed.clone()), ("X-GitHub-Delivery", id.clone())]),
         ("gitlab", vec![("X-Gitlab-Token", SECRET.to_owned()), ("Idempotency-Key", id.clone())]),
-        ("gitlab", vec![("webhook-signature", standard), ("webhook-timestamp", now), ("webhook-id", format!("{id}"))]),
+        ("gitlab", vec![("webhook-signature", standard), ("webhook-timestamp", now), ("webhook-id", id.clone())]),
         ("bitbucket", vec![("X-Hub-Signature", prefixed.clone()), ("X-Request-UUID", id.clone())]),
         ("bitbucket-server", vec![("X-Hub-Signature", prefixed), ("X-Request-Id", id.clone())]),
         ("gitea", vec![("X-Gitea-Signature", hex.clone()), ("X-Gitea-Delivery", id.clone())]),
