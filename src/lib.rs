@@ -11,6 +11,7 @@
 //! | [`key_sources`] | keys beside the store, only read: a secrets folder, Vault | `config`, `domain`, `ports` |
 //! | [`watch`] | hints that an app changed: inotify, or the clock | `domain`, `workspace` |
 //! | [`http`] | the API on loopback | services, `domain` |
+//! | [`events`] | delivers what happened: webhooks, a program | `config`, `domain`, `ports` |
 //! | [`config`] | the only reader of the environment | `domain` |
 //! | [`hardening`] | what keeps the process's memory private | nothing of ours |
 //! | [`daemon`] | builds the adapters, starts the worker, drains it | everything but `cli` |
@@ -24,6 +25,7 @@ pub mod config;
 pub mod daemon;
 pub mod demo;
 pub mod domain;
+pub mod events;
 pub mod git;
 pub mod hardening;
 pub mod http;

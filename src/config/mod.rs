@@ -1,5 +1,6 @@
 //! The only reader of the environment. A validated [`Config`] comes out, or every error at once.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use crate::domain::{BranchName, KeyName, RepoUrl};
 mod account;
 mod environment;
 mod error;
+mod events;
 mod input;
 mod key_sources;
 mod near;
@@ -46,6 +48,8 @@ pub struct Config {
     pub keys: KeyStoreConfig,
     /// Git Sync, when it is on.
     pub sync: Option<SyncConfig>,
+    /// Who is told of what happens, and who may hint.
+    pub events: EventsConfig,
     /// Worth saying at the start, but no reason to stop.
     pub warnings: Vec<String>,
 }
@@ -220,6 +224,45 @@ pub struct InputConfig {
     pub ignore: Patterns,
     /// `APPFERRY_ALLOW_SECRETS`: files, as `app/path`, that may hold secrets.
     pub allow_secrets: Patterns,
+}
+
+/// Who is told of what happens, and who may hint that a branch moved.
+#[derive(Clone, Debug, Default)]
+pub struct EventsConfig {
+    /// `APPFERRY_WEBHOOK_URL`.
+    pub webhooks: Vec<WebhookConfig>,
+    /// `APPFERRY_WEBHOOK_SECRET(_FILE)`.
+    pub webhook_secret: Option<SecretString>,
+    /// `APPFERRY_EVENT_COMMAND`.
+    pub command: Option<CommandConfig>,
+    /// `APPFERRY_EVENTS`: the kinds that webhooks and the program get; empty for all.
+    pub kinds: BTreeSet<String>,
+    /// `APPFERRY_HOOK_SECRET(_FILE)`.
+    pub hook_secret: Option<SecretString>,
+    /// How HTTPS receivers are reached.
+    pub web: WebConfig,
+}
+
+/// Where events are posted to.
+#[derive(Clone, Debug)]
+pub struct WebhookConfig {
+    /// Its URL, in which there may be a secret.
+    pub url: SecretString,
+    /// Scheme, host and port.
+    pub shown: String,
+}
+
+/// A program that is run for each event.
+#[derive(Clone, Debug)]
+pub struct CommandConfig {
+    /// Its path or name.
+    pub program: String,
+    /// What comes after it.
+    pub arguments: Vec<String>,
+    /// `APPFERRY_EVENT_TIMEOUT`.
+    pub timeout: Duration,
+    /// The names of the variables that it does not see.
+    pub hidden: Vec<String>,
 }
 
 /// How HTTPS remotes are reached.

@@ -93,6 +93,14 @@ variables! {
     APPFERRY_IGNORE as appferry_ignore, "", "more files in apps that are not synced unless Git has them: patterns as in `.gitignore`, separated by `,`";
     APPFERRY_ALLOW_SECRETS as appferry_allow_secrets, "", "files that may hold secrets: such patterns for `app/path`, as in `PO App/configuration/*.json`";
     APPFERRY_KEPT_DAYS as appferry_kept_days, "`90`", "days after which content that was kept aside expires";
+    APPFERRY_WEBHOOK_URL as appferry_webhook_url, "", "where events are posted to: one address or several, separated by spaces or `,`";
+    APPFERRY_WEBHOOK_SECRET as appferry_webhook_secret, "", "signs them (HMAC-SHA256), so that the receiver can tell them from forged ones";
+    APPFERRY_WEBHOOK_SECRET_FILE as appferry_webhook_secret_file, "", "a file with that secret";
+    APPFERRY_EVENT_COMMAND as appferry_event_command, "", "a program, and its arguments, that is run for each event, with the event as JSON on standard input";
+    APPFERRY_EVENT_TIMEOUT as appferry_event_timeout, "`30s`", "after so long it is killed, with all that it started (`100ms` to `1h`)";
+    APPFERRY_EVENTS as appferry_events, "all", "the kinds of events that webhooks and the program get, separated by `,`";
+    APPFERRY_HOOK_SECRET as appferry_hook_secret, "", "the secret of webhooks that a Git host sends to `/hooks/…`; without it they are refused";
+    APPFERRY_HOOK_SECRET_FILE as appferry_hook_secret_file, "", "a file with that secret";
     APPFERRY_ALLOW_PATH_REMOTE as appferry_allow_path_remote, "`false`", "lets the repository be a path on this machine (tests, demonstrations)";
 }
 

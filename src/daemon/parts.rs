@@ -20,7 +20,7 @@ use crate::domain::{Failure, KeyName};
 use crate::git::local::LocalRepo;
 use crate::git::remote::{self, Access, Proxy, TimeLimits, Token, Web};
 use crate::keys::KeyService;
-use crate::ports::{AuditLog, ChangeHints, Hint, Keyring, LocalRepository, Remote, SshSessions};
+use crate::ports::{AuditLog, ChangeHints, EventLog, Hint, Keyring, LocalRepository, Remote, SshSessions};
 use crate::ssh::{HostKeys, Sessions};
 use crate::sync::engine::{Engine, InputRules, Settings};
 use crate::sync::worker::{Face, Handle, Pace, Worker};
@@ -99,7 +99,7 @@ pub(super) async fn worker(
     sync: &SyncConfig,
     home: &Home,
     sessions: &Arc<Sessions>,
-    audit: Arc<dyn AuditLog>,
+    (audit, events): (Arc<dyn AuditLog>, Arc<dyn EventLog>),
     tasks: &TaskTracker,
 ) -> anyhow::Result<(Worker, Handle)> {
     let folder = repository_folder(sync, home);
@@ -120,7 +120,7 @@ pub(super) async fn worker(
         key: key_name(sync).map(|name| KeyStatus { name: name.to_string(), ..KeyStatus::default() }),
     };
     let pace = Pace { poll_interval: sync.poll_interval, debounce: sync.debounce };
-    Ok(Worker::new(engine, (remote, audit), Box::new(FolderHints { watcher, hints }), face, pace))
+    Ok(Worker::new(engine, (remote, audit, events), Box::new(FolderHints { watcher, hints }), face, pace))
 }
 
 /// State is kept by URL, branch, prefix and folder: with another of any of them, the bases mean nothing (rule 1).

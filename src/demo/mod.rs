@@ -18,7 +18,9 @@ use anyhow::Context as _;
 use self::folders::Folders;
 use self::server::GitServer;
 use self::view::{View, Watched};
-use crate::config::{Config, Credential, HostKeyPolicy, InputConfig, KeyStoreConfig, LogFormat, SyncConfig, WebConfig};
+use crate::config::{
+    Config, Credential, EventsConfig, HostKeyPolicy, InputConfig, KeyStoreConfig, LogFormat, SyncConfig, WebConfig,
+};
 use crate::daemon::Daemon;
 use crate::domain::merge::DEFAULT_IDENTITY_FIELDS;
 use crate::domain::{BranchName, KeyName, RepoUrl};
@@ -140,6 +142,7 @@ fn config(folders: &Folders, name: &str, port: u16, key: &KeyName) -> anyhow::Re
         known_hosts: Some(folders.known_hosts()),
         instance: Some(name.to_owned()),
         log_format: LogFormat::Human,
+        events: EventsConfig::default(),
         keys: KeyStoreConfig::embedded(folders.data(name)),
         sync: Some(SyncConfig {
             url: RepoUrl::Ssh {

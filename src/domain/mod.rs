@@ -4,6 +4,7 @@ pub mod app_name;
 pub mod backoff;
 pub mod branch_name;
 pub mod conflict_view;
+pub mod event;
 pub mod failure;
 pub mod input;
 pub mod key_name;

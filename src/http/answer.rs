@@ -15,7 +15,8 @@ pub struct ErrorAnswer {
     pub error: ErrorBody,
 }
 
-/// What went wrong, as a [`Failure`] says it; the API's own classes are `request`, `token`, `host`, `absent` and `busy`.
+/// What went wrong, as a [`Failure`] says it; the API's own classes are `request`, `token`, `host`,
+/// `signature`, `absent` and `busy`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorBody {
     /// The class, in `snake_case`.

@@ -15,13 +15,14 @@ use axum::{Json, Router};
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
 
-use super::ACTION_LIMIT;
 use super::access::{TokenDigest, only_by_address, only_with_token};
 use super::answer::ApiError;
 use super::control::{
     ActionReport, AddRequest, Backup, ResolveRequest, RestoreRequest, Selection, Service, SyncControl,
 };
+use super::{ACTION_LIMIT, Feeds, events, hooks};
 use crate::domain::Failure;
 use crate::domain::status::Status;
 
@@ -32,7 +33,15 @@ type Whole = State<Arc<dyn Service>>;
 pub(super) type Body = Result<Bytes, BytesRejection>;
 pub(super) type Report = Result<Json<ActionReport>, ApiError>;
 
-pub(super) fn router(service: Arc<dyn Service>, token: &SecretString) -> Router {
+pub(super) fn router(
+    service: Arc<dyn Service>,
+    token: &SecretString,
+    feeds: Feeds,
+    stop: &CancellationToken,
+) -> Router {
+    let stream = feeds.events.map(|source| events::router(source, stop.clone())).unwrap_or_default();
+    // Outside the check of the host: hooks come through a proxy, and are signed.
+    let hooks = feeds.poll.map(|poll| hooks::router(feeds.hook_secret, poll)).unwrap_or_default();
     let api = Router::new()
         .route("/status", get(status))
         .route("/sync/confirm", post(confirm))
@@ -42,6 +51,7 @@ pub(super) fn router(service: Arc<dyn Service>, token: &SecretString) -> Router 
         .route("/sync/add", post(add))
         .route("/sync/backups", get(backups))
         .route("/sync/backups/restore", post(restore))
+        .merge(stream)
         .layer(from_fn_with_state(TokenDigest::of(token), only_with_token));
     Router::new()
         .route("/healthz", get(async || "alive\n"))
@@ -54,6 +64,7 @@ pub(super) fn router(service: Arc<dyn Service>, token: &SecretString) -> Router 
         .layer(from_fn(in_time))
         .layer(from_fn(only_by_address))
         .with_state(service)
+        .merge(hooks.layer(from_fn(in_time)))
 }
 
 /// The repository that a call is about: `?repository=NAME`, which may be left out where there is one.

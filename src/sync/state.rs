@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::domain::{AppName, EntryKind, Failure, ObjectId, TreeEntry};
 use crate::ports::{Commit, LocalRepository, RefEdit, Signature};
 
+use super::engine::done::Deed;
 use super::trees::entries;
 
 /// The one ref.
@@ -53,6 +54,9 @@ pub struct Notes {
     pub confirmed: BTreeSet<AppName>,
     /// Apps that a person asked to add or push although that does not happen by itself.
     pub wanted: BTreeSet<AppName>,
+    /// What was done and not told yet; one that a newer version wrote is left out.
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "known_deeds")]
+    pub deeds: Vec<Deed>,
 }
 
 /// What is remembered of a conflict.
@@ -194,6 +198,11 @@ fn tree_entry(name: &[u8], id: ObjectId) -> TreeEntry {
 /// Spreads the apps over 256 trees, so that one changed base rewrites little even among 10,000 apps.
 fn shard_of(app: &AppName) -> String {
     Sha256::digest(app.as_str().as_bytes()).first().map(|byte| format!("{byte:02x}")).unwrap_or_default()
+}
+
+fn known_deeds<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Deed>, D::Error> {
+    let found = Vec::<serde_json::Value>::deserialize(deserializer)?;
+    Ok(found.into_iter().filter_map(|deed| serde_json::from_value(deed).ok()).collect())
 }
 
 fn parse_notes(json: &[u8]) -> Result<Notes, Failure> {

@@ -127,7 +127,7 @@ impl Served {
         http::announce(data.path(), address).unwrap();
         let (fake, stop, tasks) = (Arc::new(Fake::default()), CancellationToken::new(), TaskTracker::new());
         let service = Arc::new(FakeService(Arc::clone(&fake)));
-        tasks.spawn(http::serve(listener, service, token, stop.clone()));
+        tasks.spawn(http::serve(listener, service, token, http::Feeds::default(), stop.clone()));
         tasks.close();
         Self { data, fake, address, stop, tasks }
     }

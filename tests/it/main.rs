@@ -11,6 +11,7 @@
 mod architecture;
 mod demo;
 mod disk;
+mod events;
 mod face;
 mod fuzz_seeds;
 mod hosts;

@@ -115,7 +115,7 @@ impl Engine {
 
     fn note_pending(&mut self, ready: Ready) {
         for (app, snapshot) in ready.snapshots {
-            self.state.notes.conflicts.remove(&app);
+            self.end_conflict(&app);
             self.findings.insert(app.clone(), Finding::Committed);
             self.state.notes.pending.insert(app, snapshot);
         }
@@ -130,9 +130,12 @@ impl Engine {
         now: Now,
     ) -> Result<(), Failure> {
         let (author, committer) = (self.author(now), self.committer(now));
-        let message = words::with_trailer(message, &self.settings.instance);
-        let commit = Commit { tree: ObjectId::ZERO, parents: Vec::new(), author, committer, message };
-        self.put_on_head(edits, commit)
+        let whole = words::with_trailer(message, &self.settings.instance);
+        let commit = Commit { tree: ObjectId::ZERO, parents: Vec::new(), author, committer, message: whole };
+        let before = self.apps_at_head(edits.keys());
+        self.put_on_head(edits, commit)?;
+        self.note_committed(&before, edits, message);
+        Ok(())
     }
 
     /// Puts a commit with these apps changed on top of the head; author, committer and message are those of `like`.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::domain::event::What;
 use crate::domain::words;
 use crate::domain::{AppName, Failure, FailureClass, ObjectId};
 use crate::ports::{Commit, RefEdit};
@@ -72,6 +73,9 @@ impl Engine {
         };
         let Clashing { clashes, renamed_here, renamed_there, .. } = clashing;
         tracing::warn!(%app, branch = note.branch, ?clashes, "conflict: both sides are kept, ours on a branch of its own");
+        if !self.state.notes.conflicts.contains_key(app) {
+            self.note(Some(app), What::Conflict { branch: note.branch.clone(), clashes: clashes.clone() });
+        }
         let Sides { base, local: ours, remote: theirs } = sides;
         note = ConflictNote { base, ours, theirs, clashes, renamed_here, renamed_there, ..note };
         let name = format!("refs/appferry/conflict/{}", component(app.as_str()));

@@ -40,8 +40,8 @@ impl Engine {
                     self.state.notes.deletions_remote.push(now.unix_seconds);
                 }
                 self.disk.installed(app, sides.remote);
+                self.note_installed(app, sides.base.or(sides.local), sides);
                 self.set_base(app, sides.remote);
-                self.done.installed.insert(app.clone());
                 self.state.notes.confirmed.remove(app);
                 self.findings.insert(app.clone(), Finding::InSync);
                 Ok(true)

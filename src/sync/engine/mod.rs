@@ -10,7 +10,7 @@ mod commit;
 pub mod conflict;
 mod conflict_view;
 mod disk;
-mod done;
+pub mod done;
 mod finding;
 mod inspection;
 mod install;
@@ -43,7 +43,6 @@ use super::hostile::Inspector;
 use super::kinship::Kinship;
 use super::state::{State, StateFile};
 use disk::Disk;
-use done::Done;
 use finding::Finding;
 use renames::Rename;
 use inspection::Inspections;
@@ -126,8 +125,6 @@ pub struct Engine {
     install_failures: BTreeMap<AppName, Failure>,
     /// What the last planning was made from, if it left nothing to do.
     rest: Option<Rest>,
-    /// What reached the other side and was not told yet.
-    done: Done,
 }
 
 /// What is known of the branch.
@@ -225,7 +222,6 @@ impl Engine {
             searched: BTreeMap::new(),
             install_failures: BTreeMap::new(),
             rest: None,
-            done: Done::default(),
         };
         engine.restore_view()?;
         Ok(engine)
@@ -329,6 +325,7 @@ impl Engine {
     fn adopt_agreed(&mut self) -> bool {
         let agreed: Vec<AppName> = self.findings_of(|finding| matches!(finding, Finding::Adopt));
         for app in &agreed {
+            self.note_adopted(app);
             self.set_base(app, self.remote.apps.get(app).copied());
             self.state.notes.wanted.remove(app);
             self.state.notes.confirmed.remove(app);
@@ -351,7 +348,7 @@ impl Engine {
             Some(tree) => self.state.bases.insert(app.clone(), tree),
             None => self.state.bases.remove(app),
         };
-        self.state.notes.conflicts.remove(app);
+        self.end_conflict(app);
         self.rest = None;
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::domain::event::What;
 use crate::domain::{AppName, Failure, ObjectId};
 use crate::ports::{RefOutcome, RefUpdate};
 
@@ -109,8 +110,10 @@ impl Engine {
                 self.state.notes.tip = Some(pushed);
                 self.state.notes.branch_seen = true;
                 self.remote.knowledge = Knowledge::Tip;
-                for (app, tree) in std::mem::take(&mut self.ahead) {
-                    self.done.pushed.insert(app.clone());
+                let ahead = std::mem::take(&mut self.ahead);
+                let before = ahead.keys().filter_map(|app| Some((app.clone(), *self.remote.apps.get(app)?))).collect();
+                self.note_pushed(&ahead, &before);
+                for (app, tree) in ahead {
                     match tree {
                         Some(tree) => self.remote.apps.insert(app, tree),
                         None => self.remote.apps.remove(&app),
@@ -125,8 +128,8 @@ impl Engine {
             }
             RefOutcome::Moved => Ok(PushEffect::FetchFirst),
             RefOutcome::Refused(words) => {
+                self.note_refused(words);
                 self.take_refusal(words, now)?;
-                self.done.refused = Some(words.clone());
                 Ok(PushEffect::Refused(words.clone()))
             }
         }
@@ -174,7 +177,10 @@ impl Engine {
                 };
                 note.pushed = None;
             }
-            RefOutcome::Refused(words) => note.push_error = Some(words.clone()),
+            RefOutcome::Refused(words) => {
+                note.push_error = Some(words.clone());
+                self.note(Some(app), What::Refused { message: words.clone() });
+            }
         }
     }
 

@@ -97,8 +97,9 @@ impl Engine {
         self.state.notes.head = Some(id);
         self.state.notes.branch_seen = true;
         self.remote.knowledge = Knowledge::Tip;
-        self.ahead.clear();
+        let ahead = std::mem::take(&mut self.ahead);
         if landed {
+            self.note_pushed(&ahead, &old_apps);
             self.confirm_pending(now); // a push of which no answer came
         } else if !unpushed.is_empty() {
             self.rebuild(unpushed, &old_apps, now)?;

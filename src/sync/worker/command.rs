@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::Worker;
 use crate::domain::status::RepositoryStatus;
@@ -37,11 +38,21 @@ impl fmt::Debug for Command {
 pub struct Handle {
     commands: mpsc::Sender<Command>,
     status: watch::Receiver<RepositoryStatus>,
+    poll: Arc<Notify>,
 }
 
 impl Handle {
-    pub(super) fn new(commands: mpsc::Sender<Command>, status: watch::Receiver<RepositoryStatus>) -> Self {
-        Self { commands, status }
+    pub(super) fn new(
+        commands: mpsc::Sender<Command>,
+        status: watch::Receiver<RepositoryStatus>,
+        poll: Arc<Notify>,
+    ) -> Self {
+        Self { commands, status, poll }
+    }
+
+    /// The branch may have moved: it is asked for as soon as the worker is free. Never waits; many hints are one poll.
+    pub fn poll_soon(&self) {
+        self.poll.notify_one();
     }
 
     /// The status, and its changes.

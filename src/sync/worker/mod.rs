@@ -3,6 +3,7 @@
 mod command;
 mod link;
 mod schedule;
+mod tell;
 mod view;
 
 use std::sync::Arc;
@@ -13,20 +14,19 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::status::{KeyStatus, RepositoryStatus};
 use crate::domain::{Failure, FailureClass};
-use crate::ports::{AuditLog, ChangeHints, PushError, Remote, RemoteTip};
+use crate::ports::{AuditLog, ChangeHints, EventLog, PushError, Remote, RemoteTip};
 
 pub use command::{Command, Handle};
 
 use super::engine::{Engine, Now, Progress, PushEffect};
 use link::{Link, PUSHING, READING};
 use schedule::{Schedule, Wake};
+use tell::Teller;
 
 /// Rounds of one pass: far more than work needs, so that a defect cannot spin for ever.
 const MOST_ROUNDS: usize = 2_000;
 /// After losing this many races in a row, a pause lets the others finish.
 const PATIENCE: u32 = 2;
-/// Longer than the log of a store that answers takes; syncing does not wait for another one.
-const TELL_LIMIT: Duration = Duration::from_secs(2);
 /// Nobody loses this many: the remote says one thing and does another.
 const MOST_RACES: u32 = 30;
 
@@ -62,7 +62,7 @@ pub struct Pace {
 pub struct Worker {
     engine: Option<Engine>,
     remote: Arc<dyn Remote>,
-    audit: Arc<dyn AuditLog>,
+    teller: Teller,
     hints: Box<dyn ChangeHints>,
     commands: mpsc::Receiver<Command>,
     status: watch::Sender<RepositoryStatus>,
@@ -88,7 +88,7 @@ impl Worker {
     #[must_use]
     pub fn new(
         engine: Engine,
-        (remote, audit): (Arc<dyn Remote>, Arc<dyn AuditLog>),
+        (remote, audit, events): (Arc<dyn Remote>, Arc<dyn AuditLog>, Arc<dyn EventLog>),
         hints: Box<dyn ChangeHints>,
         face: Face,
         pace: Pace,
@@ -96,11 +96,11 @@ impl Worker {
         let (sender, commands) = mpsc::channel(16);
         let (status, receiver) = watch::channel(view::first(&face));
         let schedule = Schedule::new(pace, hints.rescan_every());
-        let holds_back = remote.holds_back();
+        let (holds_back, poll) = (remote.holds_back(), schedule.poll_hint());
         let worker = Self {
             engine: Some(engine),
             remote,
-            audit,
+            teller: Teller::new(audit, events),
             hints,
             commands,
             status,
@@ -115,7 +115,7 @@ impl Worker {
             fetched: false,
             started: false,
         };
-        (worker, Handle::new(sender, receiver))
+        (worker, Handle::new(sender, receiver, poll))
     }
 
     /// Runs until `stop` fires. A push already begun is finished, never cut in half.
@@ -180,6 +180,7 @@ impl Worker {
             self.push_link.nothing_left();
         }
         self.publish(report);
+        self.teller.tell_states(&self.status).await;
         if let Some(answer) = answer {
             self.on_engine(answer).await?;
         }
@@ -301,19 +302,11 @@ impl Worker {
         Ok(())
     }
 
-    /// Writes down what reached the other side. The log may fail, and is not waited for: what was synced stays synced.
+    /// Tells what was done. The logs may fail, and are not waited for: what was synced stays synced.
     async fn tell(&mut self) -> Result<(), Failure> {
-        let done = self.on_engine(Engine::take_done).await?;
-        for row in done.rows(&format!("{} {}", self.face.url, self.face.branch)) {
-            match tokio::time::timeout(TELL_LIMIT, self.audit.append(row)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(failure)) => tracing::warn!(%failure, "what was synced could not be noted in the audit log"),
-                Err(_) => {
-                    tracing::warn!("what was synced is not noted in the audit log: the key store does not answer");
-                }
-            }
-        }
-        Ok(())
+        let done = self.on_engine(|engine| engine.done()).await?;
+        let told = self.teller.tell(done, &self.face).await;
+        self.on_engine(move |engine| engine.forget_done(told)).await
     }
 
     /// The remote cannot be talked to for now.
