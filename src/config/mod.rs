@@ -198,6 +198,8 @@ pub struct SyncConfig {
     pub volatile_keys: Vec<String>,
     /// `APPFERRY_KEPT_DAYS`: days after which a kept-aside ref expires.
     pub kept_days: u32,
+    /// `APPFERRY_ON_PROTECTED=branch`: what the followed branch does not take goes to a branch of its own.
+    pub proposes: bool,
     /// How an HTTPS repository is reached.
     pub web: WebConfig,
 }

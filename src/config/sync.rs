@@ -23,6 +23,7 @@ pub(super) struct Tuning {
     author_email: Option<String>,
     volatile_keys: Vec<String>,
     kept_days: u32,
+    proposes: bool,
     allow_path: bool,
 }
 
@@ -41,6 +42,7 @@ impl Tuning {
             author_email: identity(&settings.appferry_author_email, findings),
             volatile_keys: volatile_keys(&settings.appferry_volatile_keys, findings),
             kept_days: findings.number(&settings.appferry_kept_days, 1..=36_500).unwrap_or(90),
+            proposes: on_protected(&settings.appferry_on_protected, findings),
             allow_path: findings.boolean(&settings.appferry_allow_path_remote).unwrap_or(false),
         }
     }
@@ -101,6 +103,7 @@ pub(super) fn read(
         provider,
         volatile_keys: tuning.volatile_keys,
         kept_days: tuning.kept_days,
+        proposes: tuning.proposes,
         web: WebConfig::default(),
     })
 }
@@ -286,4 +289,18 @@ fn identity(setting: &Setting, findings: &mut Findings) -> Option<String> {
 fn volatile_keys(setting: &Setting, findings: &mut Findings) -> Vec<String> {
     let text = findings.text(setting).unwrap_or_else(|| "updated_time".to_owned());
     text.split(',').map(str::trim).filter(|key| !key.is_empty()).map(str::to_owned).collect()
+}
+
+/// Whether what the followed branch does not take goes to a branch of its own.
+fn on_protected(setting: &Setting, findings: &mut Findings) -> bool {
+    let Some(text) = findings.text(setting) else { return false };
+    match text.to_ascii_lowercase().as_str() {
+        "hold" => false,
+        "branch" => true,
+        _ => {
+            findings
+                .error(setting.name, format!("{text:?} is no way to treat a protected branch; write hold or branch"));
+            false
+        }
+    }
 }

@@ -103,4 +103,12 @@ pub trait Workspace: Send {
     /// # Errors
     /// [`FailureClass::Disk`](crate::domain::FailureClass::Disk): only time is lost.
     fn save_cache(&mut self) -> Result<(), Failure>;
+
+    /// Forgets what it remembers of the files: the repository does not hold their content any more.
+    ///
+    /// # Errors
+    /// [`FailureClass::Disk`](crate::domain::FailureClass::Disk).
+    fn forget(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
 }

@@ -51,6 +51,51 @@ pub struct Notes {
     pub confirmed: BTreeSet<AppName>,
     /// Apps that a person asked to add or push although that does not happen by itself.
     pub wanted: BTreeSet<AppName>,
+    /// Apps that a rewritten history changed and that have no base in it yet.
+    pub rewritten: BTreeSet<AppName>,
+    /// What the followed branch does not take and waits on a branch of its own.
+    pub proposal: Option<Proposal>,
+}
+
+/// A branch of ours that waits to be merged into the followed one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proposal {
+    /// Its name, without `refs/heads/`.
+    pub branch: String,
+    /// The newest commit of it, made here.
+    pub head: ObjectId,
+    /// What the remote's branch is known to be at.
+    pub pushed: Option<ObjectId>,
+    /// Why it could not be pushed, if it could not.
+    pub push_error: Option<String>,
+    /// The server's words when it refused to move the followed branch.
+    pub words: String,
+    /// The apps that wait on it.
+    pub apps: BTreeMap<AppName, Proposed>,
+}
+
+impl Default for Proposal {
+    fn default() -> Self {
+        Self {
+            branch: String::new(),
+            head: ObjectId::ZERO,
+            pushed: None,
+            push_error: None,
+            words: String::new(),
+            apps: BTreeMap::new(),
+        }
+    }
+}
+
+/// An app that waits to be merged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proposed {
+    /// The snapshot of the disk.
+    pub ours: Option<ObjectId>,
+    /// What it is on the branch: the snapshot, or that merged with the followed branch.
+    pub tree: Option<ObjectId>,
+    /// What it was on the followed branch then.
+    pub theirs: Option<ObjectId>,
 }
 
 /// What is remembered of a conflict.
@@ -78,6 +123,8 @@ pub struct ConflictNote {
 #[derive(Debug, Default)]
 pub struct StateFile {
     saved: Option<State>,
+    /// The newest time that was recorded, in seconds since the Unix epoch.
+    newest: i64,
     shards: BTreeMap<String, ObjectId>,
 }
 
@@ -89,7 +136,9 @@ impl StateFile {
     pub fn load(&mut self, repo: &dyn LocalRepository) -> Result<State, Failure> {
         let Some(commit) = repo.find_ref(STATE_REF)? else { return Ok(State::default()) };
         let mut state = State::default();
-        for entry in repo.tree(repo.commit(commit)?.tree)? {
+        let commit = repo.commit(commit)?;
+        self.newest = commit.committer.seconds;
+        for entry in repo.tree(commit.tree)? {
             match entry.name.as_slice() {
                 b"state.json" => state.notes = parse_notes(&repo.blob(entry.id)?)?,
                 b"base" => self.load_bases(repo, entry.id, &mut state.bases)?,
@@ -98,6 +147,12 @@ impl StateFile {
         }
         self.saved = Some(state.clone());
         Ok(state)
+    }
+
+    /// The newest time that was recorded in a state: the wall clock may have been set back since.
+    #[must_use]
+    pub const fn newest(&self) -> i64 {
+        self.newest
     }
 
     fn load_bases(
@@ -126,6 +181,8 @@ impl StateFile {
         if self.saved.as_ref() == Some(state) {
             return Ok(());
         }
+        let now = Signature { seconds: now.seconds.max(self.newest), ..now };
+        let seconds = now.seconds;
         let shards = self.write_shards(repo, &state.bases)?;
         let base =
             repo.write_tree(&shards.iter().map(|(name, id)| tree_entry(name.as_bytes(), *id)).collect::<Vec<_>>())?;
@@ -143,6 +200,7 @@ impl StateFile {
         let commit = repo.write_commit(&Commit { tree, parents, author: now.clone(), committer: now, message })?;
         repo.edit_refs(&[RefEdit { name: STATE_REF.to_owned(), to: Some(commit) }])?;
         self.shards = shards;
+        self.newest = seconds;
         self.saved = Some(state.clone());
         Ok(())
     }

@@ -114,7 +114,7 @@ impl AppsFolder {
         match self.run(root, nature, &pending, Manner::RollForward) {
             Ok(outcome) if outcome.disturbed => Ok(()),
             Ok(outcome) => self.confirm(root, nature, app, pending.to, &outcome.own).map(|_| ()),
-            Err(failure) if failure.class == FailureClass::Disk => Err(failure),
+            Err(failure) if matches!(failure.class, FailureClass::Disk | FailureClass::Damaged) => Err(failure),
             Err(failure) => {
                 tracing::warn!(app = %app, %failure, "an interrupted install cannot be finished; the app stays as it is");
                 self.journals.end(app)
@@ -186,6 +186,19 @@ impl Workspace for AppsFolder {
             self.changed = false;
         }
         Ok(())
+    }
+
+    fn forget(&mut self) -> Result<(), Failure> {
+        self.apps.clear();
+        self.waiting.clear();
+        self.reader = Reader::new(Arc::clone(&self.repo));
+        self.changed = false;
+        match std::fs::remove_file(self.settings.data.join(CACHE)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(Failure::disk("removing the stat cache", &error))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

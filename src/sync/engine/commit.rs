@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::status::AppState;
 use crate::domain::words::{self, PathChange, PathChangeKind, Side};
 use crate::domain::{AppName, Failure, ObjectId};
 use crate::ports::Commit;
@@ -78,7 +77,7 @@ impl Engine {
             }
             TreeMerge::Conflict(clashes) => {
                 self.note_conflict(&app, sides, clashes, now)?;
-                self.findings.insert(app.clone(), Finding::Wait(AppState::Conflict, self.conflict_reason(&app)));
+                self.findings.insert(app.clone(), Finding::Wait(self.clash_state(&app), self.conflict_reason(&app)));
                 Ok(None)
             }
         }
@@ -94,7 +93,7 @@ impl Engine {
                 edits.insert(old.clone(), None);
                 words::app_renamed(old, app)
             } else {
-                self.describe(app, sides.remote, *tree)?
+                self.describe(app, self.state_before(app, sides.remote), *tree)?
             };
             self.commit_apps(&edits, &message, now)?;
             self.note_pending(app, sides.local);
@@ -108,7 +107,7 @@ impl Engine {
     fn commit_in_bulk(&mut self, ready: &[Ready], now: Now) -> Result<(), Failure> {
         let mut messages = Vec::new();
         for Ready { app, tree, sides } in ready {
-            messages.push(self.describe(app, sides.remote, *tree)?);
+            messages.push(self.describe(app, self.state_before(app, sides.remote), *tree)?);
         }
         let edits = ready.iter().map(|ready| (ready.app.clone(), ready.tree)).collect();
         self.commit_apps(&edits, &words::bulk(&messages), now)?;

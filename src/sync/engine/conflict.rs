@@ -47,7 +47,7 @@ impl Engine {
             }
             None => {
                 let instance = component(&self.settings.instance);
-                let time = time_component(now.unix_seconds);
+                let time = time_component(self.recorded(now).unix_seconds);
                 let commit = self.conflict_commit(app, sides.base, sides, self.tip_or_zero(), now)?;
                 ConflictNote {
                     branch: format!("conflict/{instance}/{}/{time}", component(app.as_str())),
@@ -106,7 +106,8 @@ impl Engine {
             Some(error) => format!("ours is kept here (its branch {:?} could not be pushed: {error})", note.branch),
         };
         format!(
-            "{}; {kept}, theirs on {:?}; take one with `appferry sync resolve {:?} --take ours`, or theirs",
+            "{}{}; {kept}, theirs on {:?}; take one with `appferry sync resolve {:?} --take ours`, or theirs",
+            self.clash_cause(app),
             clashes.join("; "),
             self.settings.branch.as_str(),
             app.as_str(),

@@ -62,6 +62,7 @@ impl Engine {
         let settled = |app: &AppName| matches!(findings.get(app), None | Some(Finding::InSync));
         self.state.notes.confirmed.retain(|app| !settled(app));
         self.state.notes.wanted.retain(|app| !settled(app));
+        self.state.notes.rewritten.retain(|app| !settled(app));
         self.findings = findings;
         self.hold_removals(now);
         Ok(())
@@ -96,6 +97,9 @@ impl Engine {
         };
         if base == local && local == remote {
             return Ok(if pending.is_some() { Finding::Committed } else { Finding::InSync });
+        }
+        if let Some(waits) = self.waits_on_own_branch(app, local, remote) {
+            return Ok(waits);
         }
         let facts = self.comparer.facts(&*self.repo, base, local, remote)?;
         let sides = Sides { base, local, remote };
@@ -138,7 +142,7 @@ impl Engine {
             return Ok(Finding::Wait(AppState::Held, problem));
         }
         if matches!(finding, Finding::Merge(_)) && self.is_known_conflict(app, sides) {
-            return Ok(Finding::Wait(AppState::Conflict, self.conflict_reason(app)));
+            return Ok(Finding::Wait(self.clash_state(app), self.conflict_reason(app)));
         }
         Ok(finding)
     }

@@ -5,14 +5,17 @@
 //! [`advance`](Engine::advance) until nothing moves.
 
 mod ask;
+mod clock;
 mod commit;
 pub mod conflict;
 mod disk;
+mod diverged;
 mod done;
 mod finding;
 mod install;
 mod keep;
 mod outgoing;
+mod protected;
 mod removal;
 mod report;
 mod rest;
@@ -34,9 +37,11 @@ pub use report::Report;
 use super::compare::Comparer;
 use super::hostile::Inspector;
 use super::state::{State, StateFile};
+use clock::Clock;
 use disk::Disk;
 use done::Done;
 use finding::Finding;
+use protected::Protection;
 use rest::Rest;
 
 /// What does not change while the engine runs.
@@ -60,6 +65,8 @@ pub struct Settings {
     pub volatile_keys: VolatileKeys,
     /// Days after which what was kept aside expires.
     pub kept_days: u32,
+    /// Whether what the branch does not take goes to a branch of its own.
+    pub proposes: bool,
 }
 
 /// One moment, on both clocks: the steady one for waits, the wall's for records.
@@ -98,6 +105,10 @@ pub struct Engine {
     refused: BTreeMap<AppName, Refusal>,
     /// The remote refused a push of several apps: they are pushed one by one.
     one_by_one: bool,
+    /// Whether the branch takes our commits at all.
+    protection: Protection,
+    /// Whether the wall clock can be believed.
+    clock: Clock,
     /// The pairs of snapshot and tip for which history was searched for a base in vain.
     searched: BTreeMap<AppName, (ObjectId, ObjectId)>,
     /// Apps whose install failed, and why.
@@ -195,6 +206,8 @@ impl Engine {
             findings: BTreeMap::new(),
             refused: BTreeMap::new(),
             one_by_one: false,
+            protection: Protection::default(),
+            clock: Clock::default(),
             searched: BTreeMap::new(),
             install_failures: BTreeMap::new(),
             rest: None,
@@ -259,7 +272,7 @@ impl Engine {
         self.rest = None;
         self.find_all(now)?;
         let adopted = self.adopt_agreed();
-        let committed = self.commit_found(now)?;
+        let committed = self.commit_found(now)? | self.propose_directly(now)?;
         if can_push && !self.outgoing(now).is_empty() {
             return Ok(Progress::Push);
         }
@@ -317,6 +330,10 @@ impl Engine {
             None => self.state.bases.remove(app),
         };
         self.state.notes.conflicts.remove(app);
+        self.state.notes.rewritten.remove(app);
+        if let Some(proposal) = &mut self.state.notes.proposal {
+            proposal.apps.remove(app); // it arrived, or is no longer what waits there
+        }
         self.rest = None;
     }
 
