@@ -16,6 +16,7 @@ use super::trees::entries;
 /// The one ref.
 pub const STATE_REF: &str = "refs/appferry/state";
 const VERSION: u32 = 1;
+const MESSAGE: &str = "State of appferry; not part of the history\n";
 
 /// The memory of one repository.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -196,7 +197,7 @@ impl StateFile {
         let tree = repo.write_tree(&[tree_entry(b"base", base), pending, json])?;
         let mut parents: Vec<ObjectId> = state.notes.tip.into_iter().chain(state.notes.head).collect();
         parents.dedup();
-        let message = "State of appferry; not part of the history\n".to_owned();
+        let message = MESSAGE.to_owned();
         let commit = repo.write_commit(&Commit { tree, parents, author: now.clone(), committer: now, message })?;
         repo.edit_refs(&[RefEdit { name: STATE_REF.to_owned(), to: Some(commit) }])?;
         self.shards = shards;
@@ -235,6 +236,29 @@ impl StateFile {
         let differs = |app: &&AppName| saved.get(*app) != bases.get(*app);
         saved.keys().chain(bases.keys()).filter(differs).map(shard_of).collect()
     }
+}
+
+/// Whether a commit holds a state.
+#[must_use]
+pub fn is_state(commit: &Commit) -> bool {
+    commit.message == MESSAGE
+}
+
+/// What can be read of a state in a damaged repository; `None` if that is not even the notes.
+#[must_use]
+pub fn salvage(repo: &dyn LocalRepository, commit: ObjectId) -> Option<State> {
+    let list = repo.tree(repo.commit(commit).ok()?.tree).ok()?;
+    let find = |name: &[u8]| list.iter().find(|entry| entry.name == name).map(|entry| entry.id);
+    let notes = parse_notes(&repo.blob(find(b"state.json")?).ok()?).ok()?;
+    let mut bases = BTreeMap::new();
+    for shard in find(b"base").and_then(|base| repo.tree(base).ok()).unwrap_or_default() {
+        for entry in repo.tree(shard.id).unwrap_or_default() {
+            if let Ok(app) = AppName::new(String::from_utf8_lossy(&entry.name).into_owned()) {
+                bases.insert(app, entry.id);
+            }
+        }
+    }
+    Some(State { bases, notes })
 }
 
 fn tree_entry(name: &[u8], id: ObjectId) -> TreeEntry {

@@ -14,6 +14,7 @@ mod done;
 mod finding;
 mod install;
 mod keep;
+mod mend;
 mod outgoing;
 mod protected;
 mod removal;
@@ -27,7 +28,7 @@ use std::time::{Duration, Instant};
 
 use crate::domain::merge::VolatileKeys;
 use crate::domain::plan::Mode;
-use crate::domain::{AppName, BranchName, Failure, ObjectId};
+use crate::domain::{AppName, BranchName, Failure, FailureClass, ObjectId};
 use crate::ports::{LocalRepository, Signature, Workspace};
 
 pub use keep::KeptAside;
@@ -105,6 +106,10 @@ pub struct Engine {
     refused: BTreeMap<AppName, Refusal>,
     /// The remote refused a push of several apps: they are pushed one by one.
     one_by_one: bool,
+    /// The local repository is being built anew.
+    mending: bool,
+    /// When that was begun lately.
+    mended: mend::Mended,
     /// Whether the branch takes our commits at all.
     protection: Protection,
     /// Whether the wall clock can be believed.
@@ -182,22 +187,16 @@ impl Engine {
     /// Disk, or internal if the state is damaged.
     pub fn open(
         repo: Arc<dyn LocalRepository>,
-        mut workspace: Box<dyn Workspace>,
+        workspace: Box<dyn Workspace>,
         settings: Settings,
     ) -> Result<Self, Failure> {
-        let mut state_file = StateFile::default();
-        let state = state_file.load(&*repo)?;
-        let recovered = workspace.recover()?;
-        if !recovered.is_empty() {
-            tracing::info!(apps = recovered.len(), "rolled interrupted installs forward");
-        }
         let comparer = Comparer::new(settings.volatile_keys.clone());
         let mut engine = Self {
             repo,
             workspace,
             settings,
-            state,
-            state_file,
+            state: State::default(),
+            state_file: StateFile::default(),
             comparer,
             inspector: Inspector::default(),
             disk: Disk::default(),
@@ -206,6 +205,8 @@ impl Engine {
             findings: BTreeMap::new(),
             refused: BTreeMap::new(),
             one_by_one: false,
+            mending: false,
+            mended: Vec::new(),
             protection: Protection::default(),
             clock: Clock::default(),
             searched: BTreeMap::new(),
@@ -213,8 +214,24 @@ impl Engine {
             rest: None,
             done: Done::default(),
         };
-        engine.restore_view()?;
+        if engine.repo.is_mending() {
+            engine.go_on_mending()?;
+            return Ok(engine);
+        }
+        match engine.read_state() {
+            Err(damage) if damage.class == FailureClass::Damaged => engine.begin_mending(&damage, Now::read())?,
+            read => read?,
+        }
         Ok(engine)
+    }
+
+    fn read_state(&mut self) -> Result<(), Failure> {
+        self.state = self.state_file.load(&*self.repo)?;
+        let recovered = self.workspace.recover()?;
+        if !recovered.is_empty() {
+            tracing::info!(apps = recovered.len(), "rolled interrupted installs forward");
+        }
+        self.restore_view()
     }
 
     /// Whether local changes are pushed without being asked for.
@@ -289,6 +306,9 @@ impl Engine {
     /// # Errors
     /// Disk: the former state stays.
     pub fn save(&mut self, now: Now) -> Result<(), Failure> {
+        if self.mending {
+            return Ok(());
+        }
         let signature = self.committer(now);
         self.state_file.save(&*self.repo, &self.state, signature)
     }
@@ -298,6 +318,9 @@ impl Engine {
     /// # Errors
     /// Disk.
     pub fn tidy(&mut self, now: Now) -> Result<(), Failure> {
+        if self.mending {
+            return Ok(());
+        }
         self.workspace.save_cache()?;
         self.expire_kept(now)?;
         self.repo.maintain().map(|_| ())

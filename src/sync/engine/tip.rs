@@ -20,6 +20,9 @@ impl Engine {
     /// # Errors
     /// Disk or internal.
     pub fn take_tip(&mut self, tip: &RemoteTip, now: Now) -> Result<bool, Failure> {
+        if self.is_mending() {
+            self.end_mending(now)?;
+        }
         let before = self.remote.knowledge.clone();
         let news = match tip {
             RemoteTip::At(id) if Some(*id) == self.state.notes.tip => {
