@@ -188,17 +188,12 @@ impl Workspace for AppsFolder {
         Ok(())
     }
 
-    fn forget(&mut self) -> Result<(), Failure> {
-        self.apps.clear();
+    fn forget(&mut self) -> Vec<(AppName, ObjectId)> {
         self.waiting.clear();
         self.reader = Reader::new(Arc::clone(&self.repo));
-        self.changed = false;
-        match std::fs::remove_file(self.settings.data.join(CACHE)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(Failure::disk("removing the stat cache", &error))
-            }
-            _ => Ok(()),
-        }
+        self.changed = true;
+        let seen = std::mem::take(&mut self.apps);
+        seen.into_iter().map(|(app, root)| (app, root.tree)).filter(|(_, tree)| *tree != ObjectId::ZERO).collect()
     }
 }
 

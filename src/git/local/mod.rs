@@ -61,6 +61,7 @@ impl LocalRepo {
     pub fn open_or_create(path: &Path) -> Result<Self, Failure> {
         open::create_if_absent(path)?;
         leftovers::clear(path);
+        open::mend_head(path)?;
         open::handle_or_replace(path)?;
         loose::set_damaged_aside(&path.join("objects"))?;
         Self::open(path)

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use git2::{ErrorClass, Repository, RepositoryInitOptions};
 
 use super::{durable, mend, objects, packs};
-use crate::domain::{Failure, FailureClass};
+use crate::domain::{Failure, FailureClass, ObjectId};
 
 /// The folder beside `objects/pack` where maintenance writes; what is in it counts only once it was moved.
 pub(super) fn staging(repository: &Path) -> PathBuf {
@@ -34,7 +34,7 @@ pub(super) fn create_if_absent(path: &Path) -> Result<(), Failure> {
         return Ok(());
     }
     if path.join("objects").is_dir() {
-        return mend::replace(path, &now_component()); // it was one, and lost its head
+        return Ok(()); // it was one, and lost its head
     }
     let Some(parent) = path.parent() else {
         return Err(Failure::internal(format!("{} cannot be a repository", path.display())));
@@ -45,6 +45,19 @@ pub(super) fn create_if_absent(path: &Path) -> Result<(), Failure> {
     let new = make_beside(path, |_| Ok(()))?;
     std::fs::rename(&new, path).map_err(|e| durable::disk("cannot make the repository", path, &e))?;
     durable::sync(parent)
+}
+
+/// Writes `HEAD` anew where it is missing or no `HEAD`. It means nothing to us, but nobody opens a repository without it.
+pub(super) fn mend_head(path: &Path) -> Result<(), Failure> {
+    let (head, new) = (path.join("HEAD"), path.join("HEAD.new"));
+    let text = std::fs::read_to_string(&head).unwrap_or_default();
+    if text.starts_with("ref: refs/") || ObjectId::from_hex(text.trim_end()).is_some() {
+        return Ok(());
+    }
+    tracing::warn!(path = %head.display(), "damaged, and written anew");
+    std::fs::write(&new, "ref: refs/heads/main\n").map_err(|e| durable::disk("cannot write", &new, &e))?;
+    durable::sync(&new)?;
+    durable::rename(&new, &head)
 }
 
 /// Opens the repository; one that cannot be opened any more is set aside for a fresh one.

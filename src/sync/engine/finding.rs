@@ -174,7 +174,11 @@ impl Engine {
             return Ok(());
         }
         self.searched.extend(wanted.iter().map(|(app, state)| (app.clone(), (state.tree, tip))));
-        for (app, base) in find_bases(&*self.repo, tip, &self.settings.prefix, wanted)? {
+        let names: Vec<AppName> = wanted.keys().cloned().collect();
+        let mut found = find_bases(&*self.repo, tip, &self.settings.prefix, wanted)?;
+        let unfound = names.into_iter().filter(|app| !found.contains_key(app)).collect();
+        found.extend(self.find_bases_last_seen(tip, unfound)?);
+        for (app, base) in found {
             tracing::info!(%app, base = %base.short(), "found the state on disk in the history of the branch");
             self.set_base(&app, Some(base));
         }

@@ -4,6 +4,7 @@
 //! that was set aside, or what can be read of it. What could not be read is planned anew from the disk and the branch, with
 //! bases found in the branch's history.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::domain::{AppName, Failure, FailureClass, ObjectId};
@@ -11,6 +12,7 @@ use crate::ports::RefEdit;
 
 use super::disk::Disk;
 use super::{Engine, Now, RemoteView};
+use crate::sync::bases::{Wanted, find_bases};
 use crate::sync::compare::Comparer;
 use crate::sync::hostile::Inspector;
 use crate::sync::ref_names::time_component;
@@ -37,7 +39,6 @@ impl Engine {
         }
         tracing::warn!(%damage, "the local repository is damaged: it is built anew from the remote");
         self.mended.push(now.instant);
-        self.workspace.forget()?;
         self.repo.set_aside(&time_component(now.unix_seconds))?;
         self.forget_all();
         Ok(())
@@ -50,15 +51,14 @@ impl Engine {
     }
 
     /// Goes on after a start in the middle of it.
-    pub(super) fn go_on_mending(&mut self) -> Result<(), Failure> {
+    pub(super) fn go_on_mending(&mut self) {
         tracing::info!("the local repository is still being built anew");
-        self.workspace.forget()?;
         self.forget_all();
-        Ok(())
     }
 
     fn forget_all(&mut self) {
         self.mending = true;
+        self.last_seen.extend(self.workspace.forget());
         (self.state, self.state_file) = (State::default(), StateFile::default());
         (self.comparer, self.inspector) = (Comparer::new(self.settings.volatile_keys.clone()), Inspector::default());
         (self.disk, self.remote) = (Disk::default(), RemoteView::default());
@@ -80,6 +80,7 @@ impl Engine {
         }
         self.restore_view()?;
         self.save(now)?;
+        self.workspace.save_cache()?; // the one on disk names what is not here
         self.repo.end_mending()?;
         let recovered = self.workspace.recover()?;
         tracing::warn!(
@@ -176,6 +177,25 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// An app that lost its base with the repository, and was saved before that was noticed: what it was before the save was
+    /// made from the same base.
+    pub(super) fn find_bases_last_seen(
+        &mut self,
+        tip: ObjectId,
+        apps: Vec<AppName>,
+    ) -> Result<BTreeMap<AppName, ObjectId>, Failure> {
+        let seen = apps.into_iter().filter_map(|app| {
+            let tree = self.last_seen.remove(&app)?;
+            Some((app, Wanted { tree, not_before: None }))
+        });
+        let wanted: BTreeMap<AppName, Wanted> = seen.collect();
+        if wanted.is_empty() {
+            Ok(BTreeMap::new())
+        } else {
+            find_bases(&*self.repo, tip, &self.settings.prefix, wanted)
+        }
     }
 
     /// What a person is told of it.

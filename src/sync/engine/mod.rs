@@ -110,6 +110,8 @@ pub struct Engine {
     mending: bool,
     /// When that was begun lately.
     mended: mend::Mended,
+    /// What apps without a base were on disk before the repository was damaged.
+    last_seen: BTreeMap<AppName, ObjectId>,
     /// Whether the branch takes our commits at all.
     protection: Protection,
     /// Whether the wall clock can be believed.
@@ -207,6 +209,7 @@ impl Engine {
             one_by_one: false,
             mending: false,
             mended: Vec::new(),
+            last_seen: BTreeMap::new(),
             protection: Protection::default(),
             clock: Clock::default(),
             searched: BTreeMap::new(),
@@ -215,7 +218,7 @@ impl Engine {
             done: Done::default(),
         };
         if engine.repo.is_mending() {
-            engine.go_on_mending()?;
+            engine.go_on_mending();
             return Ok(engine);
         }
         match engine.read_state() {

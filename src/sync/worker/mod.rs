@@ -5,6 +5,7 @@ mod link;
 mod mend;
 mod schedule;
 mod view;
+mod waking;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,6 +75,8 @@ pub struct Worker {
     trouble: Option<Failure>,
     /// What of it was logged last: a full disk is not news every two seconds.
     trouble_logged: Option<Failure>,
+    /// When a save was the reason for a try that was not due.
+    woken_at: Option<std::time::Instant>,
     /// The local repository was found damaged in this pass.
     damage: Option<Failure>,
     /// Something went wrong in this pass: more of the same would not help.
@@ -111,6 +114,7 @@ impl Worker {
             push_link: Link::new(holds_back, PUSHING),
             trouble: None,
             trouble_logged: None,
+            woken_at: None,
             damage: None,
             stumbled: false,
             races_lost: 0,
@@ -155,7 +159,8 @@ impl Worker {
             self.push_link.try_at_once();
             self.remote.try_at_once();
         }
-        if wake.poll || (self.push_link.in_doubt || !self.link.is_up()) && answer.is_some() {
+        let woken = self.is_woken_by(wake.look.as_ref());
+        if wake.poll || woken || (self.push_link.in_doubt || !self.link.is_up()) && answer.is_some() {
             self.poll().await?;
         }
         // After the poll: what was fetched need not be written again when the disk holds the same.
