@@ -76,6 +76,7 @@ fn engine(place: &Place, name: &str, apps: &Path) -> Engine {
         volatile_keys: VolatileKeys::default(),
         identity_fields: IdentityFields::default(),
         kept_days: 90,
+        proposes: false,
         filter: AppFilter::default(),
         input: InputRules::default(),
     };

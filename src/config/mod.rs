@@ -209,6 +209,8 @@ pub struct SyncConfig {
     pub kept_days: u32,
     /// What the builder writes: what is ignored, what is too large, what is secret.
     pub input: InputConfig,
+    /// `APPFERRY_ON_PROTECTED=branch`: what the followed branch does not take goes to a branch of its own.
+    pub proposes: bool,
     /// How an HTTPS repository is reached.
     pub web: WebConfig,
 }

@@ -26,6 +26,7 @@ pub(super) struct Tuning {
     identity_fields: Vec<String>,
     kept_days: u32,
     input: InputConfig,
+    proposes: bool,
     allow_path: bool,
 }
 
@@ -46,6 +47,7 @@ impl Tuning {
             identity_fields: names(&settings.appferry_identity_fields, &DEFAULT_IDENTITY_FIELDS, findings),
             kept_days: findings.number(&settings.appferry_kept_days, 1..=36_500).unwrap_or(90),
             input: super::input::read(settings, findings),
+            proposes: on_protected(&settings.appferry_on_protected, findings),
             allow_path: findings.boolean(&settings.appferry_allow_path_remote).unwrap_or(false),
         }
     }
@@ -108,6 +110,7 @@ pub(super) fn read(
         identity_fields: tuning.identity_fields,
         kept_days: tuning.kept_days,
         input: tuning.input,
+        proposes: tuning.proposes,
         web: WebConfig::default(),
     })
 }
@@ -293,4 +296,18 @@ fn identity(setting: &Setting, findings: &mut Findings) -> Option<String> {
 fn names(setting: &Setting, default: &[&str], findings: &mut Findings) -> Vec<String> {
     let text = findings.text(setting).unwrap_or_else(|| default.join(","));
     text.split(',').map(str::trim).filter(|key| !key.is_empty()).map(str::to_owned).collect()
+}
+
+/// Whether what the followed branch does not take goes to a branch of its own.
+fn on_protected(setting: &Setting, findings: &mut Findings) -> bool {
+    let Some(text) = findings.text(setting) else { return false };
+    match text.to_ascii_lowercase().as_str() {
+        "hold" => false,
+        "branch" => true,
+        _ => {
+            findings
+                .error(setting.name, format!("{text:?} is no way to treat a protected branch; write hold or branch"));
+            false
+        }
+    }
 }

@@ -101,6 +101,7 @@ variables! {
     APPFERRY_EVENTS as appferry_events, "all", "the kinds of events that webhooks and the program get, separated by `,`";
     APPFERRY_HOOK_SECRET as appferry_hook_secret, "", "the secret of webhooks that a Git host sends to `/hooks/…`; without it they are refused";
     APPFERRY_HOOK_SECRET_FILE as appferry_hook_secret_file, "", "a file with that secret";
+    APPFERRY_ON_PROTECTED as appferry_on_protected, "`hold`", "when the server refuses to move the branch: `hold` the apps, or put them on a `branch` of their own, `appferry/<instance>`, to be merged";
     APPFERRY_ALLOW_PATH_REMOTE as appferry_allow_path_remote, "`false`", "lets the repository be a path on this machine (tests, demonstrations)";
 }
 

@@ -169,6 +169,7 @@ fn config(folders: &Folders, name: &str, port: u16, key: &KeyName) -> anyhow::Re
             identity_fields: DEFAULT_IDENTITY_FIELDS.map(str::to_owned).to_vec(),
             kept_days: 90,
             input: InputConfig::default(),
+            proposes: false,
             web: WebConfig::default(),
         }),
         warnings: Vec::new(),

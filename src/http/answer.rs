@@ -48,7 +48,7 @@ impl From<Failure> for ApiError {
         let status = match failure.class {
             FailureClass::Refused | FailureClass::BranchAbsent | FailureClass::Key => StatusCode::CONFLICT,
             FailureClass::TimeOut => StatusCode::GATEWAY_TIMEOUT,
-            FailureClass::Disk | FailureClass::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            FailureClass::Disk | FailureClass::Damaged | FailureClass::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::BAD_GATEWAY,
         };
         let class = failure.class.words().replace([' ', '-'], "_");

@@ -109,4 +109,10 @@ pub trait Workspace: Send {
     /// # Errors
     /// [`FailureClass::Disk`](crate::domain::FailureClass::Disk): only time is lost.
     fn save_cache(&mut self) -> Result<(), Failure>;
+
+    /// Forgets what it remembers of the files: the repository does not hold their content any more. Answers the tree that each
+    /// app was last seen at.
+    fn forget(&mut self) -> Vec<(AppName, ObjectId)> {
+        Vec::new()
+    }
 }

@@ -128,7 +128,7 @@ impl AppsFolder {
         match self.run(root, nature, &pending, Manner::RollForward) {
             Ok(outcome) if outcome.disturbed => Ok(()),
             Ok(outcome) => self.confirm(root, nature, app, pending.to, &outcome.own).map(|_| ()),
-            Err(failure) if failure.class == FailureClass::Disk => Err(failure),
+            Err(failure) if matches!(failure.class, FailureClass::Disk | FailureClass::Damaged) => Err(failure),
             Err(failure) => {
                 tracing::warn!(app = %app, %failure, "an interrupted install cannot be finished; the app stays as it is");
                 self.journals.end(app)
@@ -212,6 +212,14 @@ impl Workspace for AppsFolder {
             self.changed = false;
         }
         Ok(())
+    }
+
+    fn forget(&mut self) -> Vec<(AppName, ObjectId)> {
+        self.waiting.clear();
+        self.reader = Reader::new(Arc::clone(&self.repo));
+        self.changed = true;
+        let seen = std::mem::take(&mut self.apps);
+        seen.into_iter().map(|(app, root)| (app, root.tree)).filter(|(_, tree)| *tree != ObjectId::ZERO).collect()
     }
 }
 

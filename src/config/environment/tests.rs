@@ -265,6 +265,7 @@ fn our_own_variables_are_read() {
         ("APPFERRY_MAX_FILE_SIZE", "100 MiB"),
         ("APPFERRY_IGNORE", "*.bak, !*.tmp"),
         ("APPFERRY_ALLOW_SECRETS", "PO App/configuration/*.json"),
+        ("APPFERRY_ON_PROTECTED", "Branch"),
         ("GIT_PROVIDER", "gitlab"),
         ("APPFERRY_MASTER_KEY_FILE", "/a:/b"),
         ("APPFERRY_LISTEN", "localhost:0"),
@@ -278,6 +279,7 @@ fn our_own_variables_are_read() {
     let sync = config.sync.expect("on");
     assert_eq!((sync.prefix.as_str(), sync.file_mode, sync.dir_mode), ("exports/App", 0o664, 0o2775));
     assert_eq!((sync.poll_interval.as_millis(), sync.debounce.as_secs(), sync.kept_days), (500, 2, 7));
+    assert!(sync.proposes);
     assert_eq!((sync.volatile_keys.len(), sync.provider), (2, Some(Provider::GitLab)));
     assert_eq!(sync.identity_fields, ["slot", "id"]);
     let input = sync.input;
@@ -301,6 +303,7 @@ fn what_cannot_work_is_refused() {
         ("APPFERRY_FILE_MODE", "0444"),
         ("APPFERRY_DIR_MODE", "+755"),
         ("APPFERRY_KEPT_DAYS", "0"),
+        ("APPFERRY_ON_PROTECTED", "force"),
         ("APPFERRY_AUTHOR_EMAIL", "<jo@example.org>"),
         ("APPFERRY_AUTHOR_NAME", "a\nb"),
         ("APPFERRY_KNOWN_HOSTS", "/nowhere"),

@@ -124,7 +124,10 @@ fn fetch(place: &Place) -> Result<RemoteTip, Failure> {
     if !upload_pack::is_here(&place.here, wanted)? {
         let there = upload_pack::haves(&place.here, &[])?;
         let plan = Plan { repository: place.there.clone(), new: vec![wanted], there, deltas: false };
-        copy(&plan, &place.here)?;
+        copy(&plan, &place.here).map_err(|failure| match failure.class {
+            FailureClass::Damaged => unreadable(&git2::Error::from_str(&failure.message)), // theirs, not ours
+            _ => failure,
+        })?;
     }
     Ok(found)
 }

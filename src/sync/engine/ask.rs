@@ -55,6 +55,7 @@ impl Engine {
         self.refused.retain(|app, _| !wanted.contains(app));
         let differing = |app: &AppName| self.disk.settled(app) != self.remote.apps.get(app).copied();
         let wanted: Vec<AppName> = wanted.into_iter().filter(|app| differing(app)).collect();
+        self.try_followed_branch(&wanted);
         self.state.notes.wanted.extend(wanted.iter().cloned());
         self.save(now)?;
         Ok(wanted)

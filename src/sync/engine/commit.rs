@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::status::AppState;
 use crate::domain::words::{self, PathChange, PathChangeKind, Side};
 use crate::domain::{AppName, Failure, ObjectId};
 use crate::ports::Commit;
@@ -57,7 +56,7 @@ impl Engine {
     }
 
     fn ready(&self, app: AppName, tree: Option<ObjectId>, sides: Sides) -> Result<Ready, Failure> {
-        let message = self.describe(&app, sides.remote, tree)?;
+        let message = self.describe(&app, self.state_before(&app, sides.remote), tree)?;
         let snapshots = BTreeMap::from([(app.clone(), sides.local)]);
         Ok(Ready { edits: BTreeMap::from([(app, tree)]), snapshots, message, renamed: None })
     }
@@ -91,7 +90,7 @@ impl Engine {
             TreeMerge::Conflict(clashes) => {
                 let clashing = Clashing { sides, clashes, renamed_here: None, renamed_there: None };
                 self.note_conflict(&app, clashing, now)?;
-                self.findings.insert(app.clone(), Finding::Wait(AppState::Conflict, self.conflict_reason(&app)));
+                self.findings.insert(app.clone(), Finding::Wait(self.clash_state(&app), self.conflict_reason(&app)));
                 Ok(None)
             }
         }

@@ -55,7 +55,7 @@ impl Engine {
             }
             None => {
                 let instance = component(&self.settings.instance);
-                let time = time_component(now.unix_seconds);
+                let time = time_component(self.recorded(now).unix_seconds);
                 let commit = self.conflict_commit(app, sides.base, &clashing, self.tip_or_zero(), now)?;
                 ConflictNote {
                     branch: format!("conflict/{instance}/{}/{time}", component(app.as_str())),
@@ -129,8 +129,9 @@ impl Engine {
         let renamed = [(&note.renamed_here, "here"), (&note.renamed_there, "in Git")]
             .map(|(name, side)| name.as_ref().map_or_else(String::new, |name| format!("renamed to '{name}' {side}; ")));
         format!(
-            "{}{}; {kept}, theirs on {:?}; take one with `appferry sync resolve {:?} --take ours`, or theirs",
+            "{}{}{}; {kept}, theirs on {:?}; take one with `appferry sync resolve {:?} --take ours`, or theirs",
             renamed.concat(),
+            self.clash_cause(app),
             clashes.join("; "),
             self.settings.branch.as_str(),
             app.as_str(),

@@ -62,6 +62,7 @@ impl Engine {
         let settled = |app: &AppName| matches!(findings.get(app), None | Some(Finding::InSync));
         self.state.notes.confirmed.retain(|app| !settled(app));
         self.state.notes.wanted.retain(|app| !settled(app));
+        self.state.notes.rewritten.retain(|app| !settled(app));
         self.findings = findings;
         self.find_renames()?;
         self.hold_collisions();
@@ -98,6 +99,9 @@ impl Engine {
         };
         if base == local && local == remote {
             return Ok(if pending.is_some() { Finding::Committed } else { Finding::InSync });
+        }
+        if let Some(waits) = self.waits_on_own_branch(app, local, remote) {
+            return Ok(waits);
         }
         let facts = self.comparer.facts(&*self.repo, base, local, remote)?;
         let sides = Sides { base, local, remote };
@@ -145,7 +149,7 @@ impl Engine {
             return Ok(Finding::Wait(AppState::Held, problem));
         }
         if matches!(finding, Finding::Merge(_)) && self.is_known_conflict(app, sides) {
-            return Ok(Finding::Wait(AppState::Conflict, self.conflict_reason(app)));
+            return Ok(Finding::Wait(self.clash_state(app), self.conflict_reason(app)));
         }
         Ok(finding)
     }
@@ -177,7 +181,11 @@ impl Engine {
             return Ok(());
         }
         self.searched.extend(wanted.iter().map(|(app, state)| (app.clone(), (state.tree, tip))));
-        for (app, base) in find_bases(&*self.repo, tip, &self.settings.prefix, wanted)? {
+        let names: Vec<AppName> = wanted.keys().cloned().collect();
+        let mut found = find_bases(&*self.repo, tip, &self.settings.prefix, wanted)?;
+        let unfound = names.into_iter().filter(|app| !found.contains_key(app)).collect();
+        found.extend(self.find_bases_last_seen(tip, unfound)?);
+        for (app, base) in found {
             tracing::info!(%app, base = %base.short(), "found the state on disk in the history of the branch");
             self.set_base(&app, Some(base));
         }

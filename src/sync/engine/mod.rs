@@ -5,17 +5,21 @@
 //! [`advance`](Engine::advance) until nothing moves.
 
 mod ask;
+mod clock;
 mod collision;
 mod commit;
 pub mod conflict;
 mod conflict_view;
 mod disk;
+mod diverged;
 pub mod done;
 mod finding;
 mod inspection;
 mod install;
 mod keep;
+mod mend;
 mod outgoing;
+mod protected;
 mod removal;
 mod renamed_conflict;
 mod renames;
@@ -30,7 +34,7 @@ use std::time::{Duration, Instant};
 use crate::domain::merge::{IdentityFields, MergeRules, VolatileKeys};
 use crate::domain::patterns::AppFilter;
 use crate::domain::plan::Mode;
-use crate::domain::{AppName, BranchName, Failure, ObjectId};
+use crate::domain::{AppName, BranchName, Failure, FailureClass, ObjectId};
 use crate::ports::{FolderOnDisk, LocalRepository, Signature, Workspace};
 
 pub use inspection::InputRules;
@@ -42,10 +46,12 @@ use super::compare::Comparer;
 use super::hostile::Inspector;
 use super::kinship::Kinship;
 use super::state::{State, StateFile};
+use clock::Clock;
 use disk::Disk;
 use finding::Finding;
-use renames::Rename;
 use inspection::Inspections;
+use protected::Protection;
+use renames::Rename;
 use rest::Rest;
 
 /// What does not change while the engine runs.
@@ -75,6 +81,15 @@ pub struct Settings {
     pub filter: AppFilter,
     /// What may go out.
     pub input: InputRules,
+    /// Whether what the branch does not take goes to a branch of its own.
+    pub proposes: bool,
+}
+
+impl Settings {
+    fn comparer(&self) -> Comparer {
+        let (volatile, identity) = (self.volatile_keys.clone(), self.identity_fields.clone());
+        Comparer::new(MergeRules { volatile, identity })
+    }
 }
 
 /// One moment, on both clocks: the steady one for waits, the wall's for records.
@@ -119,6 +134,16 @@ pub struct Engine {
     refused: BTreeMap<AppName, Refusal>,
     /// The remote refused a push of several apps: they are pushed one by one.
     one_by_one: bool,
+    /// The local repository is being built anew.
+    mending: bool,
+    /// When that was begun lately.
+    mended: mend::Mended,
+    /// What apps without a base were on disk before the repository was damaged.
+    last_seen: BTreeMap<AppName, ObjectId>,
+    /// Whether the branch takes our commits at all.
+    protection: Protection,
+    /// Whether the wall clock can be believed.
+    clock: Clock,
     /// The pairs of snapshot and tip for which history was searched for a base in vain.
     searched: BTreeMap<AppName, (ObjectId, ObjectId)>,
     /// Apps whose install failed, and why.
@@ -190,23 +215,16 @@ impl Engine {
     /// Disk, or internal if the state is damaged.
     pub fn open(
         repo: Arc<dyn LocalRepository>,
-        mut workspace: Box<dyn Workspace>,
+        workspace: Box<dyn Workspace>,
         settings: Settings,
     ) -> Result<Self, Failure> {
-        let mut state_file = StateFile::default();
-        let state = state_file.load(&*repo)?;
-        let recovered = workspace.recover()?;
-        if !recovered.is_empty() {
-            tracing::info!(apps = recovered.len(), "rolled interrupted installs forward");
-        }
-        let (volatile, identity) = (settings.volatile_keys.clone(), settings.identity_fields.clone());
-        let comparer = Comparer::new(MergeRules { volatile, identity });
+        let comparer = settings.comparer();
         let mut engine = Self {
             repo,
             workspace,
             settings,
-            state,
-            state_file,
+            state: State::default(),
+            state_file: StateFile::default(),
             comparer,
             inspector: Inspector::default(),
             inspections: Inspections::default(),
@@ -219,12 +237,33 @@ impl Engine {
             kinship: Kinship::default(),
             refused: BTreeMap::new(),
             one_by_one: false,
+            mending: false,
+            mended: Vec::new(),
+            last_seen: BTreeMap::new(),
+            protection: Protection::default(),
+            clock: Clock::default(),
             searched: BTreeMap::new(),
             install_failures: BTreeMap::new(),
             rest: None,
         };
-        engine.restore_view()?;
+        if engine.repo.is_mending() {
+            engine.go_on_mending();
+            return Ok(engine);
+        }
+        match engine.read_state() {
+            Err(damage) if damage.class == FailureClass::Damaged => engine.begin_mending(&damage, Now::read())?,
+            read => read?,
+        }
         Ok(engine)
+    }
+
+    fn read_state(&mut self) -> Result<(), Failure> {
+        self.state = self.state_file.load(&*self.repo)?;
+        let recovered = self.workspace.recover()?;
+        if !recovered.is_empty() {
+            tracing::info!(apps = recovered.len(), "rolled interrupted installs forward");
+        }
+        self.restore_view()
     }
 
     /// Whether local changes are pushed without being asked for.
@@ -290,7 +329,7 @@ impl Engine {
         self.rest = None;
         self.find_all(now)?;
         let adopted = self.adopt_agreed();
-        let committed = self.commit_found(now)?;
+        let committed = self.commit_found(now)? | self.propose_directly(now)?;
         if can_push && !self.outgoing(now).is_empty() {
             return Ok(Progress::Push);
         }
@@ -307,6 +346,9 @@ impl Engine {
     /// # Errors
     /// Disk: the former state stays.
     pub fn save(&mut self, now: Now) -> Result<(), Failure> {
+        if self.mending {
+            return Ok(());
+        }
         let signature = self.committer(now);
         self.state_file.save(&*self.repo, &self.state, signature)
     }
@@ -316,6 +358,9 @@ impl Engine {
     /// # Errors
     /// Disk.
     pub fn tidy(&mut self, now: Now) -> Result<(), Failure> {
+        if self.mending {
+            return Ok(());
+        }
         self.workspace.save_cache()?;
         self.expire_kept(now)?;
         self.repo.maintain().map(|_| ())
@@ -349,6 +394,10 @@ impl Engine {
             None => self.state.bases.remove(app),
         };
         self.end_conflict(app);
+        self.state.notes.rewritten.remove(app);
+        if let Some(proposal) = &mut self.state.notes.proposal {
+            proposal.apps.remove(app); // it arrived, or is no longer what waits there
+        }
         self.rest = None;
     }
 

@@ -13,6 +13,7 @@ const WINDOW_SECONDS: i64 = 600;
 impl Engine {
     /// Holds removals that are too many at once, on either side, and new apps while a rename may be under way.
     pub(super) fn hold_removals(&mut self, now: Now) -> Result<(), Failure> {
+        self.mind_the_clock(now);
         forget_old(&mut self.state.notes.deletions_here, now);
         forget_old(&mut self.state.notes.deletions_remote, now);
         self.hold_removals_here();
@@ -83,6 +84,8 @@ impl Engine {
     }
 }
 
+/// A time that is still to come was recorded before the clock was set back: it counts as now.
 fn forget_old(times: &mut Vec<i64>, now: Now) {
-    times.retain(|time| (now.unix_seconds - WINDOW_SECONDS..=now.unix_seconds).contains(time));
+    times.retain(|time| *time >= now.unix_seconds - WINDOW_SECONDS);
+    times.iter_mut().for_each(|time| *time = (*time).min(now.unix_seconds));
 }

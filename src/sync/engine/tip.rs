@@ -21,6 +21,9 @@ impl Engine {
     /// # Errors
     /// Disk or internal.
     pub fn take_tip(&mut self, tip: &RemoteTip, now: Now) -> Result<bool, Failure> {
+        if self.is_mending() {
+            self.end_mending(now)?;
+        }
         let before = self.remote.knowledge.clone();
         let news = match tip {
             RemoteTip::At(id) if Some(*id) == self.state.notes.tip => {
@@ -72,7 +75,10 @@ impl Engine {
 
     /// Undoes what `work` did to the view and the memory if it fails half-way: a view without its apps would read as if they had
     /// been deleted.
-    fn all_or_nothing(&mut self, work: impl FnOnce(&mut Self) -> Result<(), Failure>) -> Result<(), Failure> {
+    pub(super) fn all_or_nothing(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
         let before = (self.state.clone(), self.remote.clone(), self.ahead.clone());
         let done = work(self);
         if done.is_err() {
@@ -92,6 +98,7 @@ impl Engine {
             && !self.repo.descends_from(id, old_tip)?
         {
             self.keep_history(old_tip, &old_apps, now)?;
+            self.note_rewritten(&old_apps);
         }
         self.state.notes.tip = Some(id);
         self.state.notes.head = Some(id);
@@ -125,6 +132,12 @@ impl Engine {
         self.remote.refused_names = found.refused;
         self.remote.hostile = hostile;
         Ok(())
+    }
+
+    /// The commits that are not pushed yet, oldest first, each with what it makes of which apps.
+    pub(super) fn unpushed_commits(&self) -> Result<Vec<(Commit, BTreeMap<AppName, Option<ObjectId>>)>, Failure> {
+        let unpushed = self.unpushed_since(self.state.notes.tip)?;
+        Ok(unpushed.into_iter().map(|unpushed| (unpushed.commit, unpushed.edits)).collect())
     }
 
     /// Commits between `tip` and the head, oldest first.

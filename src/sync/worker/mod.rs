@@ -2,9 +2,11 @@
 
 mod command;
 mod link;
+mod mend;
 mod schedule;
 mod tell;
 mod view;
+mod waking;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,6 +77,10 @@ pub struct Worker {
     trouble: Option<Failure>,
     /// What of it was logged last: a full disk is not news every two seconds.
     trouble_logged: Option<Failure>,
+    /// When a save was the reason for a try that was not due.
+    woken_at: Option<std::time::Instant>,
+    /// The local repository was found damaged in this pass.
+    damage: Option<Failure>,
     /// Something went wrong in this pass: more of the same would not help.
     stumbled: bool,
     races_lost: u32,
@@ -110,6 +116,8 @@ impl Worker {
             push_link: Link::new(holds_back, PUSHING),
             trouble: None,
             trouble_logged: None,
+            woken_at: None,
+            damage: None,
             stumbled: false,
             races_lost: 0,
             fetched: false,
@@ -153,7 +161,8 @@ impl Worker {
             self.push_link.try_at_once();
             self.remote.try_at_once();
         }
-        if wake.poll || (self.push_link.in_doubt || !self.link.is_up()) && answer.is_some() {
+        let woken = self.is_woken_by(wake.look.as_ref());
+        if wake.poll || woken || (self.push_link.in_doubt || !self.link.is_up()) && answer.is_some() {
             self.poll().await?;
         }
         // After the poll: what was fetched need not be written again when the disk holds the same.
@@ -166,6 +175,7 @@ impl Worker {
             let tidied = self.on_engine(|engine| engine.tidy(Now::read())).await?;
             self.note_trouble(tidied);
         }
+        self.mend().await?;
         self.tell().await?;
         let (report, waits) = self.on_engine(|engine| (engine.report(), engine.waits(Now::read()))).await?;
         self.schedule.look_again(waits);
@@ -311,6 +321,9 @@ impl Worker {
 
     /// The remote cannot be talked to for now.
     fn lost(&mut self, failure: Failure) {
+        if failure.class == FailureClass::Damaged {
+            return self.note_trouble(Err(failure));
+        }
         let next_try = self.link.failed(failure);
         self.schedule.poll_after(next_try);
     }
@@ -318,6 +331,9 @@ impl Worker {
     /// Nothing can be pushed for now. Reading goes on, unless the way there is what failed: only pushing tells when pushing
     /// works again, so what is read well meanwhile must not shorten its wait.
     fn push_failed(&mut self, failure: Failure) {
+        if failure.class == FailureClass::Damaged {
+            return self.note_trouble(Err(failure));
+        }
         if concerns_the_way(failure.class) {
             self.lost(failure.clone());
         }
@@ -327,6 +343,9 @@ impl Worker {
     fn note_trouble(&mut self, result: Result<(), Failure>) {
         if let Err(failure) = result {
             self.stumbled = true;
+            if failure.class == FailureClass::Damaged {
+                self.damage = Some(failure.clone());
+            }
             if self.trouble_logged.as_ref() != Some(&failure) {
                 tracing::warn!(%failure, "trouble here; it is tried again");
             }

@@ -5,6 +5,7 @@ mod checking;
 mod conflict;
 mod crash;
 mod disk_trouble;
+mod faults;
 mod first_push;
 mod guard;
 mod hostile;
