@@ -9,6 +9,7 @@
 //! | [`keys`], [`sync`] | the services | `domain`, `ports` |
 //! | [`store`], [`git`], [`ssh`], [`workspace`] | the adapters: `SQLite`, libgit2 and the Git wire, russh, the disk | `domain`, `ports` |
 //! | [`key_sources`] | keys beside the store, only read: a secrets folder, Vault | `config`, `domain`, `ports` |
+//! | [`archive`] | whole apps on the wire: tar, zip, JSON | `domain` |
 //! | [`watch`] | hints that an app changed: inotify, or the clock | `domain`, `workspace` |
 //! | [`http`] | the API on loopback | services, `domain` |
 //! | [`config`] | the only reader of the environment | `domain` |
@@ -18,6 +19,7 @@
 //!
 //! A test reads the `use crate::` lines and keeps that table true.
 
+pub mod archive;
 pub mod cli;
 pub mod client;
 pub mod config;

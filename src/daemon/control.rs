@@ -7,8 +7,10 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::apps::WholeApps;
 use crate::domain::status::{GLOBAL, RepositoryState, Status};
 use crate::domain::{AppName, Failure, FailureClass};
+use crate::http::apps::{Apps, Scratch};
 use crate::http::{ActionReport, AppOutcome, Backup, Selection, Service, SyncControl, Take};
 use crate::sync::engine::conflict;
 use crate::sync::worker::Handle;
@@ -18,17 +20,24 @@ pub(super) struct Whole {
     status: watch::Receiver<Status>,
     worker: Option<Handle>,
     stop: CancellationToken,
+    scratch: Scratch,
 }
 
 impl Whole {
-    pub(super) fn new(status: watch::Receiver<Status>, worker: Option<Handle>, stop: CancellationToken) -> Self {
-        Self { status, worker, stop }
+    pub(super) fn new(
+        status: watch::Receiver<Status>,
+        worker: Option<Handle>,
+        stop: CancellationToken,
+        scratch: Scratch,
+    ) -> Self {
+        Self { status, worker, stop, scratch }
     }
 }
 
 /// Asks one worker.
 struct Control {
     worker: Handle,
+    scratch: Scratch,
 }
 
 impl Control {
@@ -79,7 +88,7 @@ impl Service for Whole {
             let message = format!("there is no repository {name:?}");
             return Err(Failure::new(FailureClass::Refused, message, "`appferry status` shows which there are"));
         }
-        Ok(Arc::new(Control { worker: worker.clone() }))
+        Ok(Arc::new(Control { worker: worker.clone(), scratch: self.scratch.clone() }))
     }
 }
 
@@ -123,5 +132,9 @@ impl SyncControl for Control {
     async fn restore(&self, reference: String) -> Result<ActionReport, Failure> {
         let apps = self.worker.restore_kept(reference).await?;
         Ok(self.report(apps, "brought back to the apps folder; what was there is kept aside"))
+    }
+
+    fn apps(&self) -> Result<Arc<dyn Apps>, Failure> {
+        Ok(Arc::new(WholeApps::new(self.worker.clone(), self.scratch.clone())))
     }
 }

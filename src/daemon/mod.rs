@@ -1,5 +1,6 @@
 //! Builds the adapters, starts the tasks, and drains them.
 
+mod apps;
 mod control;
 mod home;
 mod parts;
@@ -82,7 +83,8 @@ impl Daemon {
             (None, None)
         };
         let status = follow_status(empty, handle.as_ref().map(Handle::status), keys.clone(), &tasks, &stop);
-        let control = Arc::new(Whole::new(status.clone(), handle, stop.clone()));
+        let scratch = http::apps::Scratch::open(&config.data_dir)?;
+        let control = Arc::new(Whole::new(status.clone(), handle, stop.clone(), scratch));
         let token = http::api_token(&config.data_dir)?;
         http::announce(&config.data_dir, address)?;
         let serving = http::serve(listener, control, token, stop.clone());

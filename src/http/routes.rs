@@ -19,6 +19,7 @@ use serde::de::DeserializeOwned;
 use super::ACTION_LIMIT;
 use super::access::{TokenDigest, only_by_address, only_with_token};
 use super::answer::ApiError;
+use super::apps;
 use super::control::{
     ActionReport, AddRequest, Backup, ResolveRequest, RestoreRequest, Selection, Service, SyncControl,
 };
@@ -33,6 +34,7 @@ pub(super) type Body = Result<Bytes, BytesRejection>;
 pub(super) type Report = Result<Json<ActionReport>, ApiError>;
 
 pub(super) fn router(service: Arc<dyn Service>, token: &SecretString) -> Router {
+    let token = from_fn_with_state(TokenDigest::of(token), only_with_token);
     let api = Router::new()
         .route("/status", get(status))
         .route("/sync/confirm", post(confirm))
@@ -41,7 +43,7 @@ pub(super) fn router(service: Arc<dyn Service>, token: &SecretString) -> Router 
         .route("/sync/add", post(add))
         .route("/sync/backups", get(backups))
         .route("/sync/backups/restore", post(restore))
-        .layer(from_fn_with_state(TokenDigest::of(token), only_with_token));
+        .layer(token.clone());
     Router::new()
         .route("/healthz", get(async || "alive\n"))
         .route("/readyz", get(ready))
@@ -51,6 +53,7 @@ pub(super) fn router(service: Arc<dyn Service>, token: &SecretString) -> Router 
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(from_fn(small_enough))
         .layer(from_fn(in_time))
+        .merge(apps::router().method_not_allowed_fallback(wrong_method).layer(token))
         .layer(from_fn(only_by_address))
         .with_state(service)
 }

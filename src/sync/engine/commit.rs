@@ -16,10 +16,10 @@ use crate::sync::trees::{changed_files, find_tree, with_apps};
 const MOST_COMMITS: usize = 200;
 
 /// An app, its new tree and the snapshot of the disk that this was made from.
-struct Ready {
+pub(super) struct Ready {
     app: AppName,
-    tree: Option<ObjectId>,
-    sides: Sides,
+    pub(super) tree: Option<ObjectId>,
+    pub(super) sides: Sides,
 }
 
 impl Engine {
@@ -52,7 +52,7 @@ impl Engine {
     }
 
     /// Merges one app. What comes out is ready to be committed, or known to be at the remote already, or a conflict.
-    fn merge_found(&mut self, app: AppName, sides: Sides, now: Now) -> Result<Option<Ready>, Failure> {
+    pub(super) fn merge_found(&mut self, app: AppName, sides: Sides, now: Now) -> Result<Option<Ready>, Failure> {
         match self.comparer.merge(&*self.repo, sides.base, sides.local, sides.remote)? {
             TreeMerge::Clean(tree) if tree == sides.remote => {
                 self.keep_aside(&app, sides.local, "merged, and everything of it was in Git", now)?;
@@ -118,7 +118,7 @@ impl Engine {
         Ok(())
     }
 
-    fn note_pending(&mut self, app: &AppName, snapshot: Option<ObjectId>) {
+    pub(super) fn note_pending(&mut self, app: &AppName, snapshot: Option<ObjectId>) {
         self.state.notes.pending.insert(app.clone(), snapshot);
         self.state.notes.conflicts.remove(app);
         self.findings.insert(app.clone(), Finding::Committed);

@@ -134,6 +134,21 @@ impl Disk {
         }
     }
 
+    /// What the last look at the app found.
+    pub(super) fn found(&self, app: &AppName) -> Option<&AppOnDisk> {
+        self.apps.get(app)
+    }
+
+    /// The app's tree or that it has none; `None` when that cannot be told now.
+    pub(super) fn shown(&self, app: &AppName) -> Option<Option<ObjectId>> {
+        match self.apps.get(app) {
+            _ if self.not_mounted.is_some() => None,
+            Some(AppOnDisk::Settled(tree)) => Some(Some(*tree)),
+            Some(AppOnDisk::Busy(_) | AppOnDisk::Unreadable { .. }) => None,
+            None | Some(AppOnDisk::Absent | AppOnDisk::Empty) => Some(None),
+        }
+    }
+
     /// Forgets an app that is nowhere any more.
     pub(super) fn forget(&mut self, app: &AppName) {
         if self.apps.get(app).is_none_or(|found| *found == AppOnDisk::Absent) {

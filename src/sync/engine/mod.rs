@@ -16,6 +16,8 @@ mod outgoing;
 mod removal;
 mod report;
 mod rest;
+mod save;
+mod shelf;
 mod tip;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +32,8 @@ use crate::ports::{LocalRepository, Signature, Workspace};
 pub use keep::KeptAside;
 pub use outgoing::{Outgoing, PushEffect};
 pub use report::Report;
+pub use save::{Arrival, Condition, Save, SaveRefusal, Saved};
+pub use shelf::{Shelf, Shelved};
 
 use super::compare::Comparer;
 use super::hostile::Inspector;
@@ -106,6 +110,8 @@ pub struct Engine {
     rest: Option<Rest>,
     /// What reached the other side and was not told yet.
     done: Done,
+    /// What can be read of the apps without asking.
+    shelves: shelf::Shelves,
 }
 
 /// What is known of the branch.
@@ -199,6 +205,7 @@ impl Engine {
             install_failures: BTreeMap::new(),
             rest: None,
             done: Done::default(),
+            shelves: shelf::Shelves::default(),
         };
         engine.restore_view()?;
         Ok(engine)

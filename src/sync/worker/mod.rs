@@ -2,6 +2,7 @@
 
 mod command;
 mod link;
+mod saving;
 mod schedule;
 mod view;
 
@@ -97,6 +98,7 @@ impl Worker {
         let (status, receiver) = watch::channel(view::first(&face));
         let schedule = Schedule::new(pace, hints.rescan_every());
         let holds_back = remote.holds_back();
+        let shelf = engine.shelf();
         let worker = Self {
             engine: Some(engine),
             remote,
@@ -115,7 +117,7 @@ impl Worker {
             fetched: false,
             started: false,
         };
-        (worker, Handle::new(sender, receiver))
+        (worker, Handle::new(sender, receiver, shelf))
     }
 
     /// Runs until `stop` fires. A push already begun is finished, never cut in half.
@@ -145,15 +147,19 @@ impl Worker {
         if wake.look.is_some() && self.trouble.take().is_none() {
             self.trouble_logged = None;
         }
+        let mut asked = false;
         let answer = match wake.command {
-            Some(command) => Some(self.obey(command).await?),
+            Some(command) => {
+                asked = !command.is_question();
+                Some(self.obey(command).await?)
+            }
             None => None,
         };
-        if answer.is_some() {
+        if asked {
             self.push_link.try_at_once();
             self.remote.try_at_once();
         }
-        if wake.poll || (self.push_link.in_doubt || !self.link.is_up()) && answer.is_some() {
+        if wake.poll || (self.push_link.in_doubt || !self.link.is_up()) && asked {
             self.poll().await?;
         }
         // After the poll: what was fetched need not be written again when the disk holds the same.
@@ -167,7 +173,12 @@ impl Worker {
             self.note_trouble(tidied);
         }
         self.tell().await?;
-        let (report, waits) = self.on_engine(|engine| (engine.report(), engine.waits(Now::read()))).await?;
+        let (report, waits) = self
+            .on_engine(|engine| {
+                engine.shelve();
+                (engine.report(), engine.waits(Now::read()))
+            })
+            .await?;
         self.schedule.look_again(waits);
         if std::mem::take(&mut self.fetched) {
             self.schedule.expect_echo();
