@@ -112,6 +112,8 @@ pub struct Engine {
     done: Done,
     /// What can be read of the apps without asking.
     shelves: shelf::Shelves,
+    /// Saves through the API whose push somebody may wait for.
+    awaited: save::Awaited,
 }
 
 /// What is known of the branch.
@@ -206,6 +208,7 @@ impl Engine {
             rest: None,
             done: Done::default(),
             shelves: shelf::Shelves::default(),
+            awaited: save::Awaited::default(),
         };
         engine.restore_view()?;
         Ok(engine)
@@ -324,6 +327,7 @@ impl Engine {
             None => self.state.bases.remove(app),
         };
         self.state.notes.conflicts.remove(app);
+        self.awaited.note(app, base);
         self.rest = None;
     }
 

@@ -91,6 +91,20 @@ pub enum Arrival {
     Held(AppState, String),
 }
 
+/// The last save of each app that came through the API, and whether the remote has had it since: the base soon moves on to
+/// what it was merged into.
+#[derive(Debug, Default)]
+pub(super) struct Awaited(BTreeMap<AppName, (ObjectId, bool)>);
+
+impl Awaited {
+    /// The remote contains this state of the app.
+    pub(super) fn note(&mut self, app: &AppName, base: Option<ObjectId>) {
+        if let Some((tree, arrived)) = self.0.get_mut(app) {
+            *arrived |= Some(*tree) == base;
+        }
+    }
+}
+
 impl Condition {
     fn holds(&self, local: Option<ObjectId>) -> bool {
         match self {
@@ -125,6 +139,7 @@ impl Engine {
             return Err(SaveRefusal::Absent);
         }
         self.refuse_half_written(app, save.tree)?;
+        self.awaited.0.extend(save.tree.map(|tree| (app.clone(), (tree, false))));
         if local != save.tree {
             self.put_on_disk(save, local, now)?;
         }
@@ -262,9 +277,12 @@ impl Engine {
     #[must_use]
     pub fn arrival(&self, app: &AppName, saved: &Saved) -> Arrival {
         let is_base = self.state.bases.get(app).copied() == saved.tree;
+        let was_base = self.awaited.0.get(app).is_some_and(|(tree, arrived)| *arrived && Some(*tree) == saved.tree);
         if let Some(tip) = self.state.notes.tip
             && !self.state.notes.pending.contains_key(app)
-            && (is_base || saved.commit.is_some_and(|commit| self.repo.descends_from(tip, commit).unwrap_or(false)))
+            && (is_base
+                || was_base
+                || saved.commit.is_some_and(|commit| self.repo.descends_from(tip, commit).unwrap_or(false)))
         {
             return Arrival::Pushed(tip);
         }
