@@ -1,8 +1,7 @@
 //! `{"meta.json": "{…}", "icon.png": {"base64": "…"}, "run.sh": {"text": "…", "executable": true}}`
 
 use std::fmt;
-use std::fs::File;
-use std::io::{BufReader, BufWriter, Write as _};
+use std::io::{BufReader, BufWriter, Read, Write};
 
 use base64::Engine as _;
 use base64::alphabet;
@@ -35,7 +34,7 @@ struct Wrapped {
     executable: bool,
 }
 
-pub(super) fn read(source: File, gather: &mut Gather<'_>) -> Result<(), ArchiveError> {
+pub(super) fn read(source: impl Read, gather: &mut Gather<'_>) -> Result<(), ArchiveError> {
     let mut refusal = None;
     let mut reader = serde_json::Deserializer::from_reader(BufReader::new(source));
     let read = reader.deserialize_map(Files { gather, refusal: &mut refusal }).and_then(|()| reader.end());
@@ -113,7 +112,7 @@ impl<'de> Visitor<'de> for ContentVisitor {
     }
 }
 
-pub(super) fn write(files: &[AppFile], load: Load<'_>, target: File) -> Result<(), ArchiveError> {
+pub(super) fn write(files: &[AppFile], load: Load<'_>, target: impl Write) -> Result<(), ArchiveError> {
     let mut target = BufWriter::new(target);
     let mut before = "{\n  ";
     for file in files {

@@ -9,7 +9,7 @@ mod names;
 mod tarball;
 mod zipped;
 
-use std::fs::File;
+use std::io::{Read, Seek, Write};
 
 use crate::domain::{AppFile, Failure, ObjectId};
 
@@ -100,7 +100,12 @@ pub type Load<'a> = &'a dyn Fn(ObjectId) -> Result<Vec<u8>, Failure>;
 ///
 /// # Errors
 /// An [`ArchiveError`]; what was stored by then is nobody's.
-pub fn read(form: Form, source: File, limits: Limits, store: Store<'_>) -> Result<Vec<AppFile>, ArchiveError> {
+pub fn read(
+    form: Form,
+    source: impl Read + Seek,
+    limits: Limits,
+    store: Store<'_>,
+) -> Result<Vec<AppFile>, ArchiveError> {
     let mut gather = Gather::new(limits, store);
     match form {
         Form::Json => json::read(source, &mut gather)?,
@@ -115,7 +120,7 @@ pub fn read(form: Form, source: File, limits: Limits, store: Store<'_>) -> Resul
 ///
 /// # Errors
 /// [`ArchiveError::Store`].
-pub fn write(form: Form, files: &[AppFile], load: Load<'_>, target: File) -> Result<(), ArchiveError> {
+pub fn write(form: Form, files: &[AppFile], load: Load<'_>, target: impl Write + Seek) -> Result<(), ArchiveError> {
     match form {
         Form::Json => json::write(files, load, target),
         Form::Tar => tarball::write(files, load, target),

@@ -1,6 +1,5 @@
 //! Tar, plain and compressed by gzip.
 
-use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 
 use flate2::Compression;
@@ -16,12 +15,12 @@ const FORM: &str = "tar";
 /// What a tar has beside the contents: headers, long names and padding of each entry, and the end.
 const BESIDE_EACH: u64 = 8 << 10;
 
-pub(super) fn read(source: File, gather: &mut Gather<'_>) -> Result<(), ArchiveError> {
+pub(super) fn read(source: impl Read, gather: &mut Gather<'_>) -> Result<(), ArchiveError> {
     read_from(BufReader::new(source), gather).map(|_| ())
 }
 
 /// As [`read`]; what comes out of the compression is bounded, whatever the entries say.
-pub(super) fn read_compressed(source: File, limits: Limits, gather: &mut Gather<'_>) -> Result<(), ArchiveError> {
+pub(super) fn read_compressed(source: impl Read, limits: Limits, gather: &mut Gather<'_>) -> Result<(), ArchiveError> {
     let most = limits.whole + BESIDE_EACH * (limits.entries as u64 + 2);
     let inflated = MultiGzDecoder::new(BufReader::new(source)).take(most);
     let mut rest = read_from(inflated, gather)?;
@@ -85,11 +84,11 @@ fn broken(error: impl std::fmt::Display) -> ArchiveError {
     ArchiveError::Broken { form: FORM, problem: error.to_string() }
 }
 
-pub(super) fn write(files: &[AppFile], load: Load<'_>, target: File) -> Result<(), ArchiveError> {
+pub(super) fn write(files: &[AppFile], load: Load<'_>, target: impl Write) -> Result<(), ArchiveError> {
     write_into(files, load, BufWriter::new(target))?.flush().map_err(unwritten)
 }
 
-pub(super) fn write_compressed(files: &[AppFile], load: Load<'_>, target: File) -> Result<(), ArchiveError> {
+pub(super) fn write_compressed(files: &[AppFile], load: Load<'_>, target: impl Write) -> Result<(), ArchiveError> {
     let compressed = GzEncoder::new(BufWriter::new(target), Compression::fast());
     let mut target = write_into(files, load, compressed)?.finish().map_err(unwritten)?;
     target.flush().map_err(unwritten)

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::fs::File;
 use std::io::{Seek as _, SeekFrom, Write as _};
 
 use tar::{EntryType, Header};

@@ -1,7 +1,6 @@
 //! Zip, stored or deflated.
 
-use std::fs::File;
-use std::io::{BufReader, BufWriter, Write as _};
+use std::io::{BufReader, BufWriter, Read, Seek, Write};
 
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
@@ -15,7 +14,7 @@ const KIND_BITS: u32 = 0o170_000;
 const SYMLINK: u32 = 0o120_000;
 const REGULAR: u32 = 0o100_000;
 
-pub(super) fn read(source: File, limits: Limits, gather: &mut Gather<'_>) -> Result<(), ArchiveError> {
+pub(super) fn read(source: impl Read + Seek, limits: Limits, gather: &mut Gather<'_>) -> Result<(), ArchiveError> {
     let mut archive = ZipArchive::new(BufReader::new(source)).map_err(broken)?;
     if archive.len() > limits.entries {
         return Err(ArchiveError::TooLarge(format!("the app has more than {} files and folders", limits.entries)));
@@ -50,7 +49,7 @@ fn broken(error: impl std::fmt::Display) -> ArchiveError {
     ArchiveError::Broken { form: FORM, problem: error.to_string() }
 }
 
-pub(super) fn write(files: &[AppFile], load: Load<'_>, target: File) -> Result<(), ArchiveError> {
+pub(super) fn write(files: &[AppFile], load: Load<'_>, target: impl Write + Seek) -> Result<(), ArchiveError> {
     let mut archive = ZipWriter::new(BufWriter::new(target));
     for file in files {
         let content = load(file.id)?;

@@ -198,6 +198,8 @@ pub struct SyncConfig {
     pub volatile_keys: Vec<String>,
     /// `APPFERRY_KEPT_DAYS`: days after which a kept-aside ref expires.
     pub kept_days: u32,
+    /// The largest app that the API takes, in MiB.
+    pub upload_mib: u32,
     /// How an HTTPS repository is reached.
     pub web: WebConfig,
 }

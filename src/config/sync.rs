@@ -23,6 +23,7 @@ pub(super) struct Tuning {
     author_email: Option<String>,
     volatile_keys: Vec<String>,
     kept_days: u32,
+    upload_mib: u32,
     allow_path: bool,
 }
 
@@ -41,6 +42,7 @@ impl Tuning {
             author_email: identity(&settings.appferry_author_email, findings),
             volatile_keys: volatile_keys(&settings.appferry_volatile_keys, findings),
             kept_days: findings.number(&settings.appferry_kept_days, 1..=36_500).unwrap_or(90),
+            upload_mib: findings.number(&settings.appferry_upload_limit, 1..=4096).unwrap_or(256),
             allow_path: findings.boolean(&settings.appferry_allow_path_remote).unwrap_or(false),
         }
     }
@@ -101,6 +103,7 @@ pub(super) fn read(
         provider,
         volatile_keys: tuning.volatile_keys,
         kept_days: tuning.kept_days,
+        upload_mib: tuning.upload_mib,
         web: WebConfig::default(),
     })
 }

@@ -6,21 +6,28 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use crate::archive::Limits;
+use crate::config::SyncConfig;
 use crate::domain::status::RepositoryStatus;
 use crate::domain::{AppName, Failure};
-use crate::http::apps::{Apps, Scratch};
+use crate::http::apps::{Apps, Uploads};
 use crate::sync::engine::{Arrival, Save, SaveRefusal, Saved, Shelf};
 use crate::sync::worker::Handle;
+
+/// What an app that comes through the API may be at most.
+pub(super) fn limits(sync: Option<&SyncConfig>) -> Limits {
+    let limits = Limits::default();
+    Limits { whole: sync.map_or(limits.whole, |sync| u64::from(sync.upload_mib) << 20), ..limits }
+}
 
 /// Reads from the shelf, and saves through the worker.
 pub(super) struct WholeApps {
     worker: Handle,
-    scratch: Scratch,
+    uploads: Uploads,
 }
 
 impl WholeApps {
-    pub(super) fn new(worker: Handle, scratch: Scratch) -> Self {
-        Self { worker, scratch }
+    pub(super) fn new(worker: Handle, uploads: Uploads) -> Self {
+        Self { worker, uploads }
     }
 }
 
@@ -34,12 +41,12 @@ impl Apps for WholeApps {
         self.worker.status()
     }
 
-    fn scratch(&self) -> Result<File, Failure> {
-        self.scratch.file()
+    fn temporary_file(&self) -> Result<File, Failure> {
+        self.uploads.file()
     }
 
     fn limits(&self) -> Limits {
-        Limits::default()
+        self.uploads.limits()
     }
 
     async fn save(&self, save: Save) -> Result<Saved, SaveRefusal> {

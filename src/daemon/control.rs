@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::apps::WholeApps;
 use crate::domain::status::{GLOBAL, RepositoryState, Status};
 use crate::domain::{AppName, Failure, FailureClass};
-use crate::http::apps::{Apps, Scratch};
+use crate::http::apps::{Apps, Uploads};
 use crate::http::{ActionReport, AppOutcome, Backup, Selection, Service, SyncControl, Take};
 use crate::sync::engine::conflict;
 use crate::sync::worker::Handle;
@@ -20,7 +20,7 @@ pub(super) struct Whole {
     status: watch::Receiver<Status>,
     worker: Option<Handle>,
     stop: CancellationToken,
-    scratch: Scratch,
+    uploads: Uploads,
 }
 
 impl Whole {
@@ -28,16 +28,16 @@ impl Whole {
         status: watch::Receiver<Status>,
         worker: Option<Handle>,
         stop: CancellationToken,
-        scratch: Scratch,
+        uploads: Uploads,
     ) -> Self {
-        Self { status, worker, stop, scratch }
+        Self { status, worker, stop, uploads }
     }
 }
 
 /// Asks one worker.
 struct Control {
     worker: Handle,
-    scratch: Scratch,
+    uploads: Uploads,
 }
 
 impl Control {
@@ -88,7 +88,7 @@ impl Service for Whole {
             let message = format!("there is no repository {name:?}");
             return Err(Failure::new(FailureClass::Refused, message, "`appferry status` shows which there are"));
         }
-        Ok(Arc::new(Control { worker: worker.clone(), scratch: self.scratch.clone() }))
+        Ok(Arc::new(Control { worker: worker.clone(), uploads: self.uploads.clone() }))
     }
 }
 
@@ -135,6 +135,6 @@ impl SyncControl for Control {
     }
 
     fn apps(&self) -> Result<Arc<dyn Apps>, Failure> {
-        Ok(Arc::new(WholeApps::new(self.worker.clone(), self.scratch.clone())))
+        Ok(Arc::new(WholeApps::new(self.worker.clone(), self.uploads.clone())))
     }
 }

@@ -83,8 +83,8 @@ impl Daemon {
             (None, None)
         };
         let status = follow_status(empty, handle.as_ref().map(Handle::status), keys.clone(), &tasks, &stop);
-        let scratch = http::apps::Scratch::open(&config.data_dir)?;
-        let control = Arc::new(Whole::new(status.clone(), handle, stop.clone(), scratch));
+        let uploads = http::apps::Uploads::open(&config.data_dir, apps::limits(config.sync.as_ref()))?;
+        let control = Arc::new(Whole::new(status.clone(), handle, stop.clone(), uploads));
         let token = http::api_token(&config.data_dir)?;
         http::announce(&config.data_dir, address)?;
         let serving = http::serve(listener, control, token, stop.clone());

@@ -163,6 +163,7 @@ fn config(folders: &Folders, name: &str, port: u16, key: &KeyName) -> anyhow::Re
             provider: None,
             volatile_keys: vec!["updated_time".to_owned()],
             kept_days: 90,
+            upload_mib: 256,
             web: WebConfig::default(),
         }),
         warnings: Vec::new(),

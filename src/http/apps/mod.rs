@@ -5,7 +5,7 @@ mod forms;
 mod list;
 mod read;
 mod refusals;
-mod scratch;
+mod uploads;
 mod words;
 mod write;
 
@@ -27,7 +27,7 @@ use crate::domain::{AppName, Failure};
 use crate::sync::engine::{Arrival, Save, SaveRefusal, Saved, Shelf};
 
 pub use list::{AppEntry, LockAnswer};
-pub use scratch::Scratch;
+pub use uploads::Uploads;
 pub use write::{PushedRef, SaveAnswer};
 
 /// The apps of one repository.
@@ -43,7 +43,7 @@ pub trait Apps: Send + Sync {
     ///
     /// # Errors
     /// Class disk.
-    fn scratch(&self) -> Result<File, Failure>;
+    fn temporary_file(&self) -> Result<File, Failure>;
 
     /// What an app may be at most.
     fn limits(&self) -> Limits;

@@ -15,7 +15,7 @@ use tokio_util::io::ReaderStream;
 
 use super::conditions::{is_known, tag};
 use super::refusals::{Refusal, absent};
-use super::scratch::unkept;
+use super::uploads::unkept;
 use super::{Apps, Named, app_name, forms};
 use crate::archive::{self, Form};
 use crate::domain::{AppName, Failure, ObjectId};
@@ -77,7 +77,7 @@ fn tree_at(repo: &dyn LocalRepository, shelf: &Shelf, app: &AppName, at: &str) -
 /// The app in a temporary file: what goes out slowly must hold neither memory nor the engine.
 fn written(apps: &dyn Apps, tree: ObjectId, form: Form) -> Result<File, Refusal> {
     let repo = apps.shelf().repo.ok_or_else(|| Failure::internal("the engine has not begun"))?;
-    let mut file = apps.scratch()?;
+    let mut file = apps.temporary_file()?;
     let target = file.try_clone().map_err(|error| unkept(&error))?;
     archive::write(form, &files_of(&*repo, tree)?, &|id| repo.blob(id), target)?;
     file.seek(SeekFrom::Start(0)).map_err(|error| unkept(&error))?;

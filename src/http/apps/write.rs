@@ -18,7 +18,7 @@ use tokio::io::AsyncWriteExt as _;
 use super::conditions::{self, tag};
 use super::read::{SharedApps, in_blocking};
 use super::refusals::Refusal;
-use super::scratch::unkept;
+use super::uploads::unkept;
 use super::words::{self, SaveQuery, Wait};
 use super::{Named, app_name, forms};
 use crate::archive::{self, Form};
@@ -109,7 +109,7 @@ async fn received(apps: &SharedApps, headers: &HeaderMap, body: Body) -> Result<
     if announced.is_some_and(|length| length > most) {
         return Err(too_large().into());
     }
-    let mut file = tokio::fs::File::from_std(apps.scratch()?);
+    let mut file = tokio::fs::File::from_std(apps.temporary_file()?);
     let (mut chunks, mut length) = (body.into_data_stream(), 0);
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|error| ApiError::request(format!("the body did not come whole: {error}")))?;
