@@ -43,12 +43,11 @@ pub(super) async fn read(
     let apps = control.apps()?;
     let shelf = apps.shelf();
     let repo = shelf.repo.clone().ok_or_else(|| Failure::internal("the engine has not begun"))?;
-    let tree = match query.at {
-        Some(at) => in_blocking(move || tree_at(&*repo, &shelf, &app, &at)).await?,
-        None => {
-            let shown = shelf.apps.get(&app).and_then(|shelved| shelved.tree);
-            shown.ok_or_else(|| absent(format!("the app {:?} is not on this instance", app.as_str())))?
-        }
+    let tree = if let Some(at) = query.at {
+        in_blocking(move || tree_at(&*repo, &shelf, &app, &at)).await?
+    } else {
+        let shown = shelf.apps.get(&app).and_then(|shelved| shelved.tree);
+        shown.ok_or_else(|| absent(format!("the app {:?} is not on this instance", app.as_str())))?
     };
     let tag = tag(tree);
     let head = [(ETAG, tag.clone()), (VARY, "accept".to_owned())];

@@ -139,13 +139,13 @@ impl Disk {
         self.apps.get(app)
     }
 
-    /// The app's tree or that it has none; `None` when that cannot be told now.
-    pub(super) fn shown(&self, app: &AppName) -> Option<Option<ObjectId>> {
+    /// The app's tree, if it has one; what it was `earlier`, when that cannot be told now.
+    pub(super) fn shown(&self, app: &AppName, earlier: Option<ObjectId>) -> Option<ObjectId> {
         match self.apps.get(app) {
-            _ if self.not_mounted.is_some() => None,
-            Some(AppOnDisk::Settled(tree)) => Some(Some(*tree)),
-            Some(AppOnDisk::Busy(_) | AppOnDisk::Unreadable { .. }) => None,
-            None | Some(AppOnDisk::Absent | AppOnDisk::Empty) => Some(None),
+            _ if self.not_mounted.is_some() => earlier,
+            Some(AppOnDisk::Settled(tree)) => Some(*tree),
+            Some(AppOnDisk::Busy(_) | AppOnDisk::Unreadable { .. }) => earlier,
+            None | Some(AppOnDisk::Absent | AppOnDisk::Empty) => None,
         }
     }
 

@@ -196,7 +196,8 @@ impl Engine {
 
     fn put_on_disk(&mut self, save: &Save, local: Option<ObjectId>, now: Now) -> Result<(), SaveRefusal> {
         let app = &save.app;
-        if !self.is_in_git(app, local) && !(save.condition.is_informed() && save.tree.is_some()) {
+        let is_known = save.tree.is_some() && save.condition.is_informed();
+        if !is_known && !self.is_in_git(app, local) {
             let reason = if save.tree.is_some() { "replaced through the API" } else { "deleted through the API" };
             self.keep_aside(app, local, reason, now)?;
         }

@@ -71,8 +71,8 @@ impl Engine {
         let mut apps = BTreeMap::new();
         for (app, finding) in &self.findings {
             let status = self.app_status(app, finding);
-            let earlier = || before.apps.get(app).and_then(|shelved| shelved.tree);
-            let tree = self.disk.shown(app).unwrap_or_else(earlier);
+            let earlier = before.apps.get(app).and_then(|shelved| shelved.tree);
+            let tree = self.disk.shown(app, earlier);
             let in_git = self.may_be_in_git(app);
             apps.insert(app.clone(), Shelved { tree, in_git, state: status.state, reason: status.reason });
         }
