@@ -51,5 +51,5 @@ fn read_all(form: Form, bytes: &[u8], limits: Limits) -> Option<(Vec<AppFile>, V
 fn index(id: ObjectId) -> usize {
     let mut number = [0; 8];
     number.copy_from_slice(&id.as_bytes()[..8]);
-    u64::from_le_bytes(number) as usize
+    usize::try_from(u64::from_le_bytes(number)).expect("no more than there are")
 }

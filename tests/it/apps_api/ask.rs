@@ -53,18 +53,17 @@ pub(super) fn try_ask(
     let address = fs::read_to_string(instance.data.join("api.addr")).ok()?;
     let token = fs::read_to_string(instance.data.join("api.token")).ok()?;
     let mut stream = TcpStream::connect(address.trim()).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
-    let mut head = format!(
-        "{method} {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nConnection: close\r\nContent-Length: {}\r\n",
+    stream.set_read_timeout(Some(Duration::from_mins(1))).ok()?;
+    let more: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nConnection: close\r\nContent-Length: {}\r\n{}\r\n",
         address.trim(),
         token.trim(),
-        body.len()
+        body.len(),
+        more.concat(),
     );
-    for (name, value) in headers {
-        head += &format!("{name}: {value}\r\n");
-    }
-    stream.write_all((head + "\r\n").as_bytes()).ok()?;
-    let _ = stream.write_all(body); // refused before it was read
+    stream.write_all(head.as_bytes()).ok()?;
+    let _ = stream.write_all(body); // it may be refused before it was read
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).ok()?;
     let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;

@@ -1,5 +1,7 @@
 //! What must not be written is refused before anything is touched.
 
+use std::io::{Read as _, Write as _};
+
 use serde_json::json;
 
 use super::ask::{JSON, TAR, ZIP, ask, get, put, tar_of, zip_of};
@@ -79,4 +81,39 @@ fn without_the_token_no_app_is_read_or_written() {
     for path in ["/api/v1/apps", "/api/v1/apps/Stock", "/api/v1/apps/Stock/lock"] {
         assert_eq!(dev.http_get(path, false).expect("an answer").0, 401, "{path}");
     }
+}
+
+#[test]
+fn a_body_that_breaks_off_changes_nothing() {
+    let Some(world) = World::new() else { return };
+    let mut dev = world.instance("dev");
+    dev.start();
+    dev.wait_until_in_sync();
+    let body = json!({"meta.json": "{}"}).to_string();
+    let token = std::fs::read_to_string(dev.data.join("api.token")).expect("the token");
+    let address = std::fs::read_to_string(dev.data.join("api.addr")).expect("the address");
+    for length in [body.len() + 1, 1 << 20] {
+        let mut stream = std::net::TcpStream::connect(address.trim()).expect("connect");
+        write!(
+            stream,
+            "PUT /api/v1/apps/New HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}",
+            token.trim()
+        )
+        .expect("send");
+        stream.shutdown(std::net::Shutdown::Write).expect("break off");
+        let mut answer = String::new();
+        let _ = stream.read_to_string(&mut answer);
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{answer}");
+    }
+    assert_eq!(get(&dev, "New", &[]).class(), "absent");
+    let mut stream = std::net::TcpStream::connect(address.trim()).expect("connect");
+    write!(
+        stream,
+        "PUT /api/v1/apps/New HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: 99999999999\r\nConnection: close\r\n\r\n",
+        token.trim()
+    )
+    .expect("send");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer before the body");
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
 }

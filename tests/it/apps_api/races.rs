@@ -94,3 +94,32 @@ fn a_deletion_through_the_api_is_one_like_any_other() {
     let again = put(&dev, "Two?wait=pushed", &[], &json!({"meta.json": "{}"}));
     assert_eq!(again.status, 200, "{}", again.text());
 }
+
+#[test]
+fn a_reader_never_gets_half_of_a_save() {
+    let Some(world) = World::new() else { return };
+    let mut dev = world.instance("dev");
+    dev.start();
+    dev.wait_until_in_sync();
+    let version = |number: u32| -> serde_json::Value {
+        (0..50).map(|n| (format!("q{n}/meta.json"), json!(format!("{{\"version\": {number}}}")))).collect()
+    };
+    put(&dev, "Stock?wait=pushed", &[], &version(0)).saved();
+    let dev = &dev;
+    let seen = std::thread::scope(|scope| {
+        let writer =
+            scope.spawn(move || (1..=10).for_each(|number| drop(put(dev, "Stock", &[], &version(number)).saved())));
+        let mut seen = std::collections::BTreeSet::new();
+        while !writer.is_finished() {
+            let app = get(dev, "Stock", &[]).json();
+            let files = app.as_object().expect("a map");
+            let contents: std::collections::BTreeSet<&str> =
+                files.values().map(|content| content.as_str().expect("text")).collect();
+            assert!(files.len() == 50 && contents.len() == 1, "half of it: {contents:?}");
+            seen.extend(contents.into_iter().map(str::to_owned));
+        }
+        seen.len()
+    });
+    eprintln!("{seen} of 11 versions were seen meanwhile");
+    assert_eq!(get(dev, "Stock", &[]).json(), version(10));
+}
