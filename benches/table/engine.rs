@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use appferry::domain::BranchName;
-use appferry::domain::merge::{IdentityFields, VolatileKeys};
 use appferry::domain::input::ignore;
 use appferry::domain::input::size::FileSize;
+use appferry::domain::merge::{IdentityFields, VolatileKeys};
 use appferry::domain::patterns::AppFilter;
 use appferry::domain::plan::Mode;
 use appferry::git::local::LocalRepo;

@@ -211,6 +211,8 @@ pub struct SyncConfig {
     pub input: InputConfig,
     /// `APPFERRY_ON_PROTECTED=branch`: what the followed branch does not take goes to a branch of its own.
     pub proposes: bool,
+    /// The largest app that the API takes, in MiB.
+    pub upload_mib: u32,
     /// How an HTTPS repository is reached.
     pub web: WebConfig,
 }

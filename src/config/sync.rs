@@ -27,6 +27,7 @@ pub(super) struct Tuning {
     kept_days: u32,
     input: InputConfig,
     proposes: bool,
+    upload_mib: u32,
     allow_path: bool,
 }
 
@@ -48,6 +49,7 @@ impl Tuning {
             kept_days: findings.number(&settings.appferry_kept_days, 1..=36_500).unwrap_or(90),
             input: super::input::read(settings, findings),
             proposes: on_protected(&settings.appferry_on_protected, findings),
+            upload_mib: findings.number(&settings.appferry_upload_limit, 1..=4096).unwrap_or(256),
             allow_path: findings.boolean(&settings.appferry_allow_path_remote).unwrap_or(false),
         }
     }
@@ -111,6 +113,7 @@ pub(super) fn read(
         kept_days: tuning.kept_days,
         input: tuning.input,
         proposes: tuning.proposes,
+        upload_mib: tuning.upload_mib,
         web: WebConfig::default(),
     })
 }

@@ -7,9 +7,11 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::apps::WholeApps;
 use crate::domain::conflict_view::ConflictView;
 use crate::domain::status::{GLOBAL, RepositoryState, Status};
 use crate::domain::{AppName, Failure, FailureClass};
+use crate::http::apps::{Apps, Uploads};
 use crate::http::{ActionReport, AppOutcome, Backup, Selection, Service, SyncControl, Take};
 use crate::sync::engine::conflict;
 use crate::sync::worker::Handle;
@@ -19,17 +21,24 @@ pub(super) struct Whole {
     status: watch::Receiver<Status>,
     worker: Option<Handle>,
     stop: CancellationToken,
+    uploads: Uploads,
 }
 
 impl Whole {
-    pub(super) fn new(status: watch::Receiver<Status>, worker: Option<Handle>, stop: CancellationToken) -> Self {
-        Self { status, worker, stop }
+    pub(super) fn new(
+        status: watch::Receiver<Status>,
+        worker: Option<Handle>,
+        stop: CancellationToken,
+        uploads: Uploads,
+    ) -> Self {
+        Self { status, worker, stop, uploads }
     }
 }
 
 /// Asks one worker.
 struct Control {
     worker: Handle,
+    uploads: Uploads,
 }
 
 impl Control {
@@ -80,7 +89,7 @@ impl Service for Whole {
             let message = format!("there is no repository {name:?}");
             return Err(Failure::new(FailureClass::Refused, message, "`appferry status` shows which there are"));
         }
-        Ok(Arc::new(Control { worker: worker.clone() }))
+        Ok(Arc::new(Control { worker: worker.clone(), uploads: self.uploads.clone() }))
     }
 }
 
@@ -128,5 +137,9 @@ impl SyncControl for Control {
     async fn restore(&self, reference: String) -> Result<ActionReport, Failure> {
         let apps = self.worker.restore_kept(reference).await?;
         Ok(self.report(apps, "brought back to the apps folder; what was there is kept aside"))
+    }
+
+    fn apps(&self) -> Result<Arc<dyn Apps>, Failure> {
+        Ok(Arc::new(WholeApps::new(self.worker.clone(), self.uploads.clone())))
     }
 }

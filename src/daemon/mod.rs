@@ -1,5 +1,6 @@
 //! Builds the adapters, starts the tasks, and drains them.
 
+mod apps;
 mod control;
 mod events;
 mod home;
@@ -86,7 +87,8 @@ impl Daemon {
         };
         let status = follow_status(empty, handle.as_ref().map(Handle::status), keys.clone(), &tasks, &stop);
         let feeds = events::feeds(&config, events, handle.as_ref());
-        let control = Arc::new(Whole::new(status.clone(), handle, stop.clone()));
+        let uploads = http::apps::Uploads::open(&config.data_dir, apps::limits(config.sync.as_ref()))?;
+        let control = Arc::new(Whole::new(status.clone(), handle, stop.clone(), uploads));
         let token = http::api_token(&config.data_dir)?;
         http::announce(&config.data_dir, address)?;
         let serving = http::serve(listener, control, token, feeds, stop.clone());

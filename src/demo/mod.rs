@@ -170,6 +170,7 @@ fn config(folders: &Folders, name: &str, port: u16, key: &KeyName) -> anyhow::Re
             kept_days: 90,
             input: InputConfig::default(),
             proposes: false,
+            upload_mib: 256,
             web: WebConfig::default(),
         }),
         warnings: Vec::new(),

@@ -1,5 +1,6 @@
 //! Pure types and decisions. No input, no output, no clock.
 
+pub mod app_file;
 pub mod app_name;
 pub mod backoff;
 pub mod branch_name;
@@ -17,6 +18,7 @@ pub mod repo_url;
 pub mod status;
 pub mod words;
 
+pub use app_file::AppFile;
 pub use app_name::{AppName, AppNameError};
 pub use backoff::Backoff;
 pub use branch_name::{BranchName, BranchNameError};

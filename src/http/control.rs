@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use super::apps::Apps;
 use crate::domain::conflict_view::ConflictView;
 use crate::domain::status::Status;
 use crate::domain::{AppName, Failure};
@@ -73,6 +74,14 @@ pub trait SyncControl: Send + Sync {
     /// # Errors
     /// As [`confirm`](Self::confirm).
     async fn restore(&self, reference: String) -> Result<ActionReport, Failure>;
+
+    /// Its apps, whole.
+    ///
+    /// # Errors
+    /// That this one has none to give.
+    fn apps(&self) -> Result<Arc<dyn Apps>, Failure> {
+        Err(Failure::internal("this worker gives no whole apps"))
+    }
 }
 
 /// Which apps an action is about: `{"all":true}` or `{"apps":["…"]}`.

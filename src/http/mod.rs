@@ -2,6 +2,7 @@
 
 mod access;
 mod answer;
+pub mod apps;
 mod conflict;
 mod control;
 mod events;

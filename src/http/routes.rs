@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::access::{TokenDigest, only_by_address, only_with_token};
 use super::answer::ApiError;
+use super::apps;
 use super::control::{
     ActionReport, AddRequest, Backup, ResolveRequest, RestoreRequest, Selection, Service, SyncControl,
 };
@@ -42,6 +43,7 @@ pub(super) fn router(
     let stream = feeds.events.map(|source| events::router(source, stop.clone())).unwrap_or_default();
     // Outside the check of the host: hooks come through a proxy, and are signed.
     let hooks = feeds.poll.map(|poll| hooks::router(feeds.hook_secret, poll)).unwrap_or_default();
+    let token = from_fn_with_state(TokenDigest::of(token), only_with_token);
     let api = Router::new()
         .route("/status", get(status))
         .route("/sync/confirm", post(confirm))
@@ -52,7 +54,7 @@ pub(super) fn router(
         .route("/sync/backups", get(backups))
         .route("/sync/backups/restore", post(restore))
         .merge(stream)
-        .layer(from_fn_with_state(TokenDigest::of(token), only_with_token));
+        .layer(token.clone());
     Router::new()
         .route("/healthz", get(async || "alive\n"))
         .route("/readyz", get(ready))
@@ -62,6 +64,7 @@ pub(super) fn router(
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(from_fn(small_enough))
         .layer(from_fn(in_time))
+        .merge(apps::router().method_not_allowed_fallback(wrong_method).layer(token))
         .layer(from_fn(only_by_address))
         .with_state(service)
         .merge(hooks.layer(from_fn(in_time)))

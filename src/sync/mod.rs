@@ -5,6 +5,7 @@
 pub mod bases;
 pub mod compare;
 pub mod engine;
+pub mod files;
 pub mod hostile;
 pub mod kinship;
 pub mod ref_names;

@@ -8,6 +8,7 @@
     reason = "clippy.toml allows these inside test functions; what the tests share may fail a test, too"
 )]
 
+mod apps_api;
 mod architecture;
 mod demo;
 mod disk;

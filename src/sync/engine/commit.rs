@@ -55,14 +55,14 @@ impl Engine {
         Ok(moved)
     }
 
-    fn ready(&self, app: AppName, tree: Option<ObjectId>, sides: Sides) -> Result<Ready, Failure> {
+    pub(super) fn ready(&self, app: AppName, tree: Option<ObjectId>, sides: Sides) -> Result<Ready, Failure> {
         let message = self.describe(&app, self.state_before(&app, sides.remote), tree)?;
         let snapshots = BTreeMap::from([(app.clone(), sides.local)]);
         Ok(Ready { edits: BTreeMap::from([(app, tree)]), snapshots, message, renamed: None })
     }
 
     /// Merges one app. What comes out is ready to be committed, or known to be at the remote already, or a conflict.
-    fn merge_found(&mut self, app: AppName, sides: Sides, now: Now) -> Result<Option<Ready>, Failure> {
+    pub(super) fn merge_found(&mut self, app: AppName, sides: Sides, now: Now) -> Result<Option<Ready>, Failure> {
         match self.comparer.merge(&*self.repo, sides.base, sides.local, sides.remote)? {
             TreeMerge::Clean(tree) if tree == sides.remote => {
                 self.keep_aside(&app, sides.local, "merged, and everything of it was in Git", now)?;
@@ -112,7 +112,7 @@ impl Engine {
         Ok(())
     }
 
-    fn note_pending(&mut self, ready: Ready) {
+    pub(super) fn note_pending(&mut self, ready: Ready) {
         for (app, snapshot) in ready.snapshots {
             self.end_conflict(&app);
             self.findings.insert(app.clone(), Finding::Committed);

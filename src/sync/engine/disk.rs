@@ -151,6 +151,21 @@ impl Disk {
         }
     }
 
+    /// What the last look at the app found.
+    pub(super) fn found(&self, app: &AppName) -> Option<&AppOnDisk> {
+        self.apps.get(app)
+    }
+
+    /// The app's tree, if it has one; what it was `earlier`, when that cannot be told now.
+    pub(super) fn shown(&self, app: &AppName, earlier: Option<ObjectId>) -> Option<ObjectId> {
+        match self.apps.get(app) {
+            _ if self.not_mounted.is_some() => earlier,
+            Some(AppOnDisk::Settled(tree)) => Some(*tree),
+            Some(AppOnDisk::Busy(_) | AppOnDisk::Unreadable { .. }) => earlier,
+            None | Some(AppOnDisk::Absent | AppOnDisk::Empty) => None,
+        }
+    }
+
     /// Forgets an app that is nowhere any more.
     pub(super) fn forget(&mut self, app: &AppName) {
         if self.apps.get(app).is_none_or(|found| *found == AppOnDisk::Absent) {

@@ -33,7 +33,10 @@ impl Engine {
 
     /// Installs one app. Answers whether it is wholly there.
     fn install(&mut self, app: &AppName, sides: Sides, now: Now) -> Result<bool, Failure> {
-        match self.workspace.install(app, sides.local, sides.remote)? {
+        self.shelves.installing(Some(app));
+        let installed = self.workspace.install(app, sides.local, sides.remote);
+        self.shelves.installing(None);
+        match installed? {
             Installed::Done => {
                 tracing::info!(%app, removed = sides.remote.is_none(), "installed");
                 if sides.remote.is_none() && !self.renamed_away.contains(app) {

@@ -25,6 +25,8 @@ mod renamed_conflict;
 mod renames;
 mod report;
 mod rest;
+mod save;
+mod shelf;
 mod tip;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,6 +43,8 @@ pub use inspection::InputRules;
 pub use keep::KeptAside;
 pub use outgoing::{Outgoing, PushEffect};
 pub use report::Report;
+pub use save::{Arrival, Condition, Save, SaveRefusal, Saved};
+pub use shelf::{Shelf, Shelved};
 
 use super::compare::Comparer;
 use super::hostile::Inspector;
@@ -150,6 +154,10 @@ pub struct Engine {
     install_failures: BTreeMap<AppName, Failure>,
     /// What the last planning was made from, if it left nothing to do.
     rest: Option<Rest>,
+    /// What can be read of the apps without asking.
+    shelves: shelf::Shelves,
+    /// Saves through the API whose push somebody may wait for.
+    awaited: save::Awaited,
 }
 
 /// What is known of the branch.
@@ -245,6 +253,8 @@ impl Engine {
             searched: BTreeMap::new(),
             install_failures: BTreeMap::new(),
             rest: None,
+            shelves: shelf::Shelves::default(),
+            awaited: save::Awaited::default(),
         };
         if engine.repo.is_mending() {
             engine.go_on_mending();
@@ -394,6 +404,7 @@ impl Engine {
             None => self.state.bases.remove(app),
         };
         self.end_conflict(app);
+        self.awaited.note(app, base);
         self.state.notes.rewritten.remove(app);
         if let Some(proposal) = &mut self.state.notes.proposal {
             proposal.apps.remove(app); // it arrived, or is no longer what waits there

@@ -242,6 +242,15 @@ impl Engine {
         Ok((ready, moved))
     }
 
+    /// As [`ready_renames`](Self::ready_renames), of the one that `app` is a part of.
+    pub(super) fn ready_rename_of(&mut self, app: &AppName, now: Now) -> Result<Option<Ready>, Failure> {
+        let Some(at) = self.renames.iter().position(|rename| rename.names().any(|name| name == app)) else {
+            return Ok(None);
+        };
+        let rename = self.renames.swap_remove(at);
+        self.ready_rename(&rename, now)
+    }
+
     fn ready_rename(&mut self, rename: &Rename, now: Now) -> Result<Option<Ready>, Failure> {
         if let (Some(here), Some(there)) = (&rename.here, &rename.there) {
             let clash = format!("the app was renamed to '{here}' here and to '{there}' in Git");

@@ -11,14 +11,31 @@ use super::Worker;
 use crate::domain::status::RepositoryStatus;
 use crate::domain::{AppName, Failure, FailureClass};
 use crate::sync::engine::conflict::Take;
-use crate::sync::engine::{Engine, KeptAside, Look, Now};
+use crate::sync::engine::{Engine, KeptAside, Look, Now, Shelf};
 
 /// How long a caller waits for an answer.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A request to the worker.
 pub struct Command {
     start: Start,
+    /// Only asks: the remote is not tried again because of it.
+    is_question: bool,
+}
+
+impl Command {
+    /// Something to do that answers by itself, before the pass.
+    pub(super) fn new(work: impl FnOnce(&mut Engine, Now) + Send + 'static, is_question: bool) -> Self {
+        let start: Start = Box::new(move |engine, now| {
+            work(engine, now);
+            Box::new(|_| {})
+        });
+        Self { start, is_question }
+    }
+
+    pub(super) fn is_question(&self) -> bool {
+        self.is_question
+    }
 }
 
 /// What is done before the pass.
@@ -34,11 +51,12 @@ impl fmt::Debug for Command {
 }
 
 /// Talks to a worker.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Handle {
-    commands: mpsc::Sender<Command>,
+    pub(super) commands: mpsc::Sender<Command>,
     status: watch::Receiver<RepositoryStatus>,
     poll: Arc<Notify>,
+    pub(super) shelf: watch::Receiver<Shelf>,
 }
 
 impl Handle {
@@ -46,8 +64,9 @@ impl Handle {
         commands: mpsc::Sender<Command>,
         status: watch::Receiver<RepositoryStatus>,
         poll: Arc<Notify>,
+        shelf: watch::Receiver<Shelf>,
     ) -> Self {
-        Self { commands, status, poll }
+        Self { commands, status, poll, shelf }
     }
 
     /// The branch may have moved: it is asked for as soon as the worker is free. Never waits; many hints are one poll.
@@ -137,7 +156,7 @@ impl Handle {
                 let _ = reply.send(begun.and_then(|begun| finish(engine, begun)));
             })
         });
-        self.commands.try_send(Command { start }).map_err(|error| match error {
+        self.commands.try_send(Command { start, is_question: false }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => {
                 Failure::new(FailureClass::TimeOut, "the worker is busy with other requests", "try again in a moment")
             }
@@ -155,7 +174,7 @@ impl Handle {
     }
 }
 
-fn worker_gone() -> Failure {
+pub(super) fn worker_gone() -> Failure {
     Failure::new(FailureClass::Internal, "the worker is ending", "start appferry again")
 }
 

@@ -3,6 +3,7 @@
 mod command;
 mod link;
 mod mend;
+mod saving;
 mod schedule;
 mod tell;
 mod view;
@@ -103,6 +104,7 @@ impl Worker {
         let (status, receiver) = watch::channel(view::first(&face));
         let schedule = Schedule::new(pace, hints.rescan_every());
         let (holds_back, poll) = (remote.holds_back(), schedule.poll_hint());
+        let shelf = engine.shelf();
         let worker = Self {
             engine: Some(engine),
             remote,
@@ -123,7 +125,7 @@ impl Worker {
             fetched: false,
             started: false,
         };
-        (worker, Handle::new(sender, receiver, poll))
+        (worker, Handle::new(sender, receiver, poll, shelf))
     }
 
     /// Runs until `stop` fires. A push already begun is finished, never cut in half.
@@ -153,16 +155,20 @@ impl Worker {
         if wake.look.is_some() && self.trouble.take().is_none() {
             self.trouble_logged = None;
         }
+        let mut asked = false;
         let answer = match wake.command {
-            Some(command) => Some(self.obey(command).await?),
+            Some(command) => {
+                asked = !command.is_question();
+                Some(self.obey(command).await?)
+            }
             None => None,
         };
-        if answer.is_some() {
+        if asked {
             self.push_link.try_at_once();
             self.remote.try_at_once();
         }
         let woken = self.is_woken_by(wake.look.as_ref());
-        if wake.poll || woken || (self.push_link.in_doubt || !self.link.is_up()) && answer.is_some() {
+        if wake.poll || woken || (self.push_link.in_doubt || !self.link.is_up()) && asked {
             self.poll().await?;
         }
         // After the poll: what was fetched need not be written again when the disk holds the same.
@@ -177,7 +183,12 @@ impl Worker {
         }
         self.mend().await?;
         self.tell().await?;
-        let (report, waits) = self.on_engine(|engine| (engine.report(), engine.waits(Now::read()))).await?;
+        let (report, waits) = self
+            .on_engine(|engine| {
+                engine.shelve();
+                (engine.report(), engine.waits(Now::read()))
+            })
+            .await?;
         self.schedule.look_again(waits);
         if std::mem::take(&mut self.fetched) {
             self.schedule.expect_echo();
