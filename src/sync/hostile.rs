@@ -20,6 +20,8 @@ const LEAST_POINTER: u64 = 100;
 #[derive(Debug, Default)]
 pub struct Inspector {
     harmless: HashSet<ObjectId>,
+    /// A file could not be read: what it lies in is asked about again.
+    unsure: bool,
 }
 
 impl Inspector {
@@ -28,6 +30,7 @@ impl Inspector {
     /// # Errors
     /// As the repository.
     pub fn problem(&mut self, repo: &dyn LocalRepository, app_tree: ObjectId) -> Result<Option<String>, Failure> {
+        self.unsure = false;
         self.problem_below(repo, app_tree, "", 0)
     }
 
@@ -58,7 +61,7 @@ impl Inspector {
                 return Ok(Some(format!("{path:?}: {rule}")));
             }
             let problem = match entry.kind {
-                EntryKind::File | EntryKind::Executable => is_pointer(repo, entry.id)?.then(|| {
+                EntryKind::File | EntryKind::Executable => self.is_pointer(repo, entry.id).then(|| {
                     format!("{path:?} is a Git LFS pointer in the place of its content, and Git LFS is not spoken here")
                 }),
                 EntryKind::Symlink => Some(format!("{path:?} is a symbolic link")),
@@ -69,8 +72,21 @@ impl Inspector {
                 return Ok(problem);
             }
         }
-        self.harmless.insert(tree);
+        if !self.unsure {
+            self.harmless.insert(tree);
+        }
         Ok(None)
+    }
+
+    /// Most files are told from pointers by their size alone. One that is damaged here must not stop the others: whoever
+    /// needs its content says so.
+    fn is_pointer(&mut self, repo: &dyn LocalRepository, blob: ObjectId) -> bool {
+        let read = || -> Result<bool, Failure> {
+            Ok((LEAST_POINTER..lfs::LARGEST).contains(&repo.blob_size(blob)?) && lfs::is_pointer(&repo.blob(blob)?))
+        };
+        let answer = read();
+        self.unsure |= answer.is_err();
+        answer.unwrap_or(false)
     }
 }
 
@@ -89,7 +105,29 @@ pub fn collision(one: &str, other: &str) -> String {
     )
 }
 
-/// Most files are told from pointers by their size alone.
-fn is_pointer(repo: &dyn LocalRepository, blob: ObjectId) -> Result<bool, Failure> {
-    Ok((LEAST_POINTER..lfs::LARGEST).contains(&repo.blob_size(blob)?) && lfs::is_pointer(&repo.blob(blob)?))
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::git::local::LocalRepo;
+
+    const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n";
+
+    fn repository() -> (tempfile::TempDir, LocalRepo) {
+        let folder = tempfile::tempdir().unwrap();
+        let repo = LocalRepo::open_or_create(&folder.path().join("repo.git")).unwrap();
+        (folder, repo)
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_stops_nothing_and_is_asked_about_again() {
+        let ((_here, repo), (_elsewhere, other)) = (repository(), repository());
+        let blob = other.write_blob(POINTER).unwrap();
+        let entry = |name: &[u8], kind, id| TreeEntry { name: name.to_vec(), kind, id };
+        let inner = repo.write_tree(&[entry(b"a.bin", EntryKind::File, blob)]).unwrap();
+        let app = repo.write_tree(&[entry(b"inner", EntryKind::Tree, inner)]).unwrap();
+        let mut inspector = Inspector::default();
+        assert_eq!(inspector.problem(&repo, app).unwrap(), None);
+        repo.write_blob(POINTER).unwrap();
+        assert!(inspector.problem(&repo, app).unwrap().unwrap().contains("inner/a.bin"));
+    }
 }

@@ -43,18 +43,21 @@ impl FileSize {
 
 impl fmt::Display for FileSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (unit, bytes) = match self.0 {
-            0..1_000 => return write!(f, "{} bytes", self.0),
-            1_000..1_000_000 => ("kB", 1_000),
-            1_000_000..1_000_000_000 => ("MB", 1_000_000),
-            _ => ("GB", 1_000_000_000),
-        };
+        const SHOWN: [(&str, u64, u64); 5] = [
+            ("GiB", 1 << 30, 1 << 30),
+            ("MiB", 1 << 20, 1 << 20),
+            ("GB", 1_000_000_000, 100_000_000),
+            ("MB", 1_000_000, 100_000),
+            ("kB", 1_000, 100),
+        ];
+        let exact = SHOWN.iter().find(|(_, bytes, step)| self.0 >= *bytes && self.0.is_multiple_of(*step));
+        let rounded = || SHOWN.iter().skip(2).find(|(_, bytes, _)| self.0 >= *bytes);
+        let Some((unit, bytes, _)) = exact.or_else(rounded) else { return write!(f, "{} bytes", self.0) };
         // Rounded up: what is over a limit shall not look as if it kept it.
-        let tenths = self.0.saturating_mul(10).div_ceil(bytes);
-        if tenths % 10 == 0 {
-            write!(f, "{} {unit}", tenths / 10)
-        } else {
-            write!(f, "{}.{} {unit}", tenths / 10, tenths % 10)
+        let tenths = self.0.saturating_mul(10).div_ceil(*bytes);
+        match (tenths / 10, tenths % 10) {
+            (whole, 0) => write!(f, "{whole} {unit}"),
+            (whole, tenth) => write!(f, "{whole}.{tenth} {unit}"),
         }
     }
 }
@@ -86,7 +89,11 @@ mod tests {
     fn what_is_over_a_limit_never_looks_as_if_it_kept_it() {
         assert_eq!(FileSize(25_000_000).to_string(), "25 MB");
         assert_eq!(FileSize(25_000_001).to_string(), "25.1 MB");
-        assert_eq!(FileSize(31_457_280).to_string(), "31.5 MB");
+        assert_eq!(FileSize(31_457_281).to_string(), "31.5 MB");
+        assert_eq!(FileSize(1 << 20).to_string(), "1 MiB");
+        assert_eq!(FileSize(1_500_000).to_string(), "1.5 MB");
+        assert_eq!(FileSize(150_000).to_string(), "150 kB");
+        assert_eq!(FileSize(1_234_567_890).to_string(), "1.3 GB");
         assert_eq!(FileSize(999).to_string(), "999 bytes");
     }
 }

@@ -55,7 +55,7 @@ impl Engine {
     fn hold_if_many(&mut self, removed: &[AppName], going: usize, lately: usize, words: &str) {
         let unconfirmed: Vec<&AppName> =
             removed.iter().filter(|app| !self.state.notes.confirmed.contains(*app)).collect();
-        let followed = self.state.bases.len();
+        let followed = self.state.bases.keys().filter(|app| self.settings.filter.takes(app)).count();
         let all = unconfirmed.len() + going >= followed;
         let many = unconfirmed.len() + going + lately > 3.max((followed + lately) / 4);
         if unconfirmed.is_empty() || !(all || many) {
