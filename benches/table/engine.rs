@@ -65,6 +65,7 @@ fn engine(place: &Place, name: &str, apps: &Path) -> Engine {
         debounce: Duration::ZERO,
         volatile_keys: VolatileKeys::default(),
         kept_days: 90,
+        on_protected: appferry::domain::OnProtected::Hold,
     };
     Engine::open(repo, Box::new(folder), settings).unwrap()
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use crate::domain::{BranchName, KeyName, RepoUrl};
+use crate::domain::{BranchName, KeyName, OnProtected, RepoUrl};
 
 mod account;
 mod environment;
@@ -198,8 +198,8 @@ pub struct SyncConfig {
     pub volatile_keys: Vec<String>,
     /// `APPFERRY_KEPT_DAYS`: days after which a kept-aside ref expires.
     pub kept_days: u32,
-    /// `APPFERRY_ON_PROTECTED=branch`: what the followed branch does not take goes to a branch of its own.
-    pub proposes: bool,
+    /// `APPFERRY_ON_PROTECTED`: what becomes of commits that the followed branch does not take.
+    pub on_protected: OnProtected,
     /// How an HTTPS repository is reached.
     pub web: WebConfig,
 }

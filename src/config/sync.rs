@@ -8,7 +8,7 @@ use super::reader::{Files, Findings};
 use super::variables::{Setting, Settings};
 use super::{Credential, Provider, SyncConfig, TokenSource, WebConfig};
 use crate::domain::app_name::broken_component_rule;
-use crate::domain::{BranchName, KeyName, RepoUrl};
+use crate::domain::{BranchName, KeyName, OnProtected, RepoUrl};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -23,7 +23,7 @@ pub(super) struct Tuning {
     author_email: Option<String>,
     volatile_keys: Vec<String>,
     kept_days: u32,
-    proposes: bool,
+    on_protected: OnProtected,
     allow_path: bool,
 }
 
@@ -42,7 +42,7 @@ impl Tuning {
             author_email: identity(&settings.appferry_author_email, findings),
             volatile_keys: volatile_keys(&settings.appferry_volatile_keys, findings),
             kept_days: findings.number(&settings.appferry_kept_days, 1..=36_500).unwrap_or(90),
-            proposes: on_protected(&settings.appferry_on_protected, findings),
+            on_protected: on_protected(&settings.appferry_on_protected, findings),
             allow_path: findings.boolean(&settings.appferry_allow_path_remote).unwrap_or(false),
         }
     }
@@ -103,7 +103,7 @@ pub(super) fn read(
         provider,
         volatile_keys: tuning.volatile_keys,
         kept_days: tuning.kept_days,
-        proposes: tuning.proposes,
+        on_protected: tuning.on_protected,
         web: WebConfig::default(),
     })
 }
@@ -291,16 +291,15 @@ fn volatile_keys(setting: &Setting, findings: &mut Findings) -> Vec<String> {
     text.split(',').map(str::trim).filter(|key| !key.is_empty()).map(str::to_owned).collect()
 }
 
-/// Whether what the followed branch does not take goes to a branch of its own.
-fn on_protected(setting: &Setting, findings: &mut Findings) -> bool {
-    let Some(text) = findings.text(setting) else { return false };
+fn on_protected(setting: &Setting, findings: &mut Findings) -> OnProtected {
+    let Some(text) = findings.text(setting) else { return OnProtected::Hold };
     match text.to_ascii_lowercase().as_str() {
-        "hold" => false,
-        "branch" => true,
+        "hold" => OnProtected::Hold,
+        "branch" => OnProtected::Branch,
         _ => {
             findings
                 .error(setting.name, format!("{text:?} is no way to treat a protected branch; write hold or branch"));
-            false
+            OnProtected::Hold
         }
     }
 }

@@ -142,7 +142,7 @@ fn engine_settings(sync: &SyncConfig, home: &Home) -> Settings {
         debounce: sync.debounce,
         volatile_keys: VolatileKeys::new(sync.volatile_keys.clone()),
         kept_days: sync.kept_days,
-        proposes: sync.proposes,
+        on_protected: sync.on_protected,
     }
 }
 

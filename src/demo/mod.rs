@@ -20,7 +20,7 @@ use self::server::GitServer;
 use self::view::{View, Watched};
 use crate::config::{Config, Credential, HostKeyPolicy, KeyStoreConfig, LogFormat, SyncConfig, WebConfig};
 use crate::daemon::Daemon;
-use crate::domain::{BranchName, KeyName, RepoUrl};
+use crate::domain::{BranchName, KeyName, OnProtected, RepoUrl};
 use crate::keys::{KeyKind, KeyService, Protection};
 
 /// How often the view looks.
@@ -163,7 +163,7 @@ fn config(folders: &Folders, name: &str, port: u16, key: &KeyName) -> anyhow::Re
             provider: None,
             volatile_keys: vec!["updated_time".to_owned()],
             kept_days: 90,
-            proposes: false,
+            on_protected: OnProtected::Hold,
             web: WebConfig::default(),
         }),
         warnings: Vec::new(),

@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 
 use crate::domain::merge::VolatileKeys;
 use crate::domain::plan::Mode;
-use crate::domain::{AppName, BranchName, Failure, FailureClass, ObjectId};
+use crate::domain::{AppName, BranchName, Failure, FailureClass, ObjectId, OnProtected};
 use crate::ports::{LocalRepository, Signature, Workspace};
 
 pub use keep::KeptAside;
@@ -66,8 +66,8 @@ pub struct Settings {
     pub volatile_keys: VolatileKeys,
     /// Days after which what was kept aside expires.
     pub kept_days: u32,
-    /// Whether what the branch does not take goes to a branch of its own.
-    pub proposes: bool,
+    /// What becomes of commits that the branch does not take.
+    pub on_protected: OnProtected,
 }
 
 /// One moment, on both clocks: the steady one for waits, the wall's for records.

@@ -44,10 +44,13 @@ impl Engine {
             found.collect()
         };
         let removed = pulls(|sides| sides.base.filter(|_| sides.remote.is_none()));
-        let added: Vec<ObjectId> =
+        let mut added: Vec<ObjectId> =
             pulls(|sides| sides.remote.filter(|_| sides.base.is_none())).into_iter().map(|(_, tree)| tree).collect();
-        let is_renamed = |tree: ObjectId| {
-            added.contains(&tree) || added.iter().take(MOST_COMPARED).any(|other| self.is_similar(tree, *other))
+        // Each new app is the other half of one rename at most, or it would excuse any number of removals.
+        let mut is_renamed = |tree: ObjectId| {
+            let same = added.iter().position(|other| *other == tree);
+            let like = || added.iter().take(MOST_COMPARED).position(|other| self.is_similar(tree, *other));
+            same.or_else(like).map(|at| added.swap_remove(at)).is_some()
         };
         let removed: Vec<AppName> =
             removed.into_iter().filter(|(_, tree)| !is_renamed(*tree)).map(|(app, _)| app.clone()).collect();
@@ -121,5 +124,7 @@ impl Engine {
 /// A time that is still to come was recorded before the clock was set back: it counts as now.
 fn forget_old(times: &mut Vec<i64>, now: Now) {
     times.retain(|time| *time >= now.unix_seconds - WINDOW_SECONDS);
-    times.iter_mut().for_each(|time| *time = (*time).min(now.unix_seconds));
+    for time in times {
+        *time = (*time).min(now.unix_seconds);
+    }
 }

@@ -220,7 +220,7 @@ impl Instance {
             debounce: Duration::ZERO,
             volatile_keys: VolatileKeys::default(),
             kept_days: 90,
-            proposes: false,
+            on_protected: crate::domain::OnProtected::Hold,
         };
         let now = Now { instant: Instant::now(), unix_seconds: 1_700_000_000 };
         let mut instance =
