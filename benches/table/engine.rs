@@ -76,9 +76,9 @@ fn engine(place: &Place, name: &str, apps: &Path) -> Engine {
         volatile_keys: VolatileKeys::default(),
         identity_fields: IdentityFields::default(),
         kept_days: 90,
-        proposes: false,
         filter: AppFilter::default(),
         input: InputRules::default(),
+        on_protected: appferry::domain::OnProtected::Hold,
     };
     Engine::open(repo, Box::new(folder), settings).unwrap()
 }

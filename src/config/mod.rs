@@ -9,7 +9,7 @@ use secrecy::SecretString;
 
 use crate::domain::input::size::FileSize;
 use crate::domain::patterns::Patterns;
-use crate::domain::{BranchName, KeyName, RepoUrl};
+use crate::domain::{BranchName, KeyName, OnProtected, RepoUrl};
 
 mod account;
 mod environment;
@@ -209,10 +209,10 @@ pub struct SyncConfig {
     pub kept_days: u32,
     /// What the builder writes: what is ignored, what is too large, what is secret.
     pub input: InputConfig,
-    /// `APPFERRY_ON_PROTECTED=branch`: what the followed branch does not take goes to a branch of its own.
-    pub proposes: bool,
     /// The largest app that the API takes, in MiB.
     pub upload_mib: u32,
+    /// `APPFERRY_ON_PROTECTED`: what becomes of commits that the followed branch does not take.
+    pub on_protected: OnProtected,
     /// How an HTTPS repository is reached.
     pub web: WebConfig,
 }

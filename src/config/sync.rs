@@ -9,7 +9,7 @@ use super::variables::{Setting, Settings};
 use super::{Credential, InputConfig, Provider, SyncConfig, TokenSource, WebConfig};
 use crate::domain::app_name::broken_component_rule;
 use crate::domain::merge::DEFAULT_IDENTITY_FIELDS;
-use crate::domain::{BranchName, KeyName, RepoUrl};
+use crate::domain::{BranchName, KeyName, OnProtected, RepoUrl};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -26,8 +26,8 @@ pub(super) struct Tuning {
     identity_fields: Vec<String>,
     kept_days: u32,
     input: InputConfig,
-    proposes: bool,
     upload_mib: u32,
+    on_protected: OnProtected,
     allow_path: bool,
 }
 
@@ -48,8 +48,8 @@ impl Tuning {
             identity_fields: names(&settings.appferry_identity_fields, &DEFAULT_IDENTITY_FIELDS, findings),
             kept_days: findings.number(&settings.appferry_kept_days, 1..=36_500).unwrap_or(90),
             input: super::input::read(settings, findings),
-            proposes: on_protected(&settings.appferry_on_protected, findings),
             upload_mib: findings.number(&settings.appferry_upload_limit, 1..=4096).unwrap_or(256),
+            on_protected: on_protected(&settings.appferry_on_protected, findings),
             allow_path: findings.boolean(&settings.appferry_allow_path_remote).unwrap_or(false),
         }
     }
@@ -112,8 +112,8 @@ pub(super) fn read(
         identity_fields: tuning.identity_fields,
         kept_days: tuning.kept_days,
         input: tuning.input,
-        proposes: tuning.proposes,
         upload_mib: tuning.upload_mib,
+        on_protected: tuning.on_protected,
         web: WebConfig::default(),
     })
 }
@@ -301,16 +301,15 @@ fn names(setting: &Setting, default: &[&str], findings: &mut Findings) -> Vec<St
     text.split(',').map(str::trim).filter(|key| !key.is_empty()).map(str::to_owned).collect()
 }
 
-/// Whether what the followed branch does not take goes to a branch of its own.
-fn on_protected(setting: &Setting, findings: &mut Findings) -> bool {
-    let Some(text) = findings.text(setting) else { return false };
+fn on_protected(setting: &Setting, findings: &mut Findings) -> OnProtected {
+    let Some(text) = findings.text(setting) else { return OnProtected::Hold };
     match text.to_ascii_lowercase().as_str() {
-        "hold" => false,
-        "branch" => true,
+        "hold" => OnProtected::Hold,
+        "branch" => OnProtected::Branch,
         _ => {
             findings
                 .error(setting.name, format!("{text:?} is no way to treat a protected branch; write hold or branch"));
-            false
+            OnProtected::Hold
         }
     }
 }

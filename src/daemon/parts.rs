@@ -151,7 +151,7 @@ fn engine_settings(sync: &SyncConfig, home: &Home) -> Settings {
             largest_file: sync.input.max_file_size,
             allow_secrets: sync.input.allow_secrets.clone(),
         },
-        proposes: sync.proposes,
+        on_protected: sync.on_protected,
     }
 }
 

@@ -23,7 +23,7 @@ use crate::config::{
 };
 use crate::daemon::Daemon;
 use crate::domain::merge::DEFAULT_IDENTITY_FIELDS;
-use crate::domain::{BranchName, KeyName, RepoUrl};
+use crate::domain::{BranchName, KeyName, OnProtected, RepoUrl};
 use crate::keys::{KeyKind, KeyService, Protection};
 
 /// How often the view looks.
@@ -169,8 +169,8 @@ fn config(folders: &Folders, name: &str, port: u16, key: &KeyName) -> anyhow::Re
             identity_fields: DEFAULT_IDENTITY_FIELDS.map(str::to_owned).to_vec(),
             kept_days: 90,
             input: InputConfig::default(),
-            proposes: false,
             upload_mib: 256,
+            on_protected: OnProtected::Hold,
             web: WebConfig::default(),
         }),
         warnings: Vec::new(),

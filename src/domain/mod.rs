@@ -25,5 +25,5 @@ pub use branch_name::{BranchName, BranchNameError};
 pub use failure::{Failure, FailureClass};
 pub use key_name::{KeyName, KeyNameError};
 pub use object::{EntryKind, ObjectId, TreeEntry};
-pub use refusal::RefusalKind;
+pub use refusal::{OnProtected, RefusalKind};
 pub use repo_url::{RepoUrl, RepoUrlError};

@@ -13,6 +13,16 @@ pub enum RefusalKind {
     Rule,
 }
 
+/// What becomes of commits that the followed branch does not take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnProtected {
+    /// Their apps are held.
+    #[default]
+    Hold,
+    /// They go to a branch of their own, to be merged.
+    Branch,
+}
+
 const PROTECTED: [&str; 14] = [
     "protected branch", // GitHub, GitLab, Gitea, Forgejo
     "protected branches",

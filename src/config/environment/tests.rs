@@ -279,7 +279,7 @@ fn our_own_variables_are_read() {
     let sync = config.sync.expect("on");
     assert_eq!((sync.prefix.as_str(), sync.file_mode, sync.dir_mode), ("exports/App", 0o664, 0o2775));
     assert_eq!((sync.poll_interval.as_millis(), sync.debounce.as_secs(), sync.kept_days), (500, 2, 7));
-    assert!(sync.proposes);
+    assert_eq!(sync.on_protected, crate::domain::OnProtected::Branch);
     assert_eq!((sync.volatile_keys.len(), sync.provider), (2, Some(Provider::GitLab)));
     assert_eq!(sync.identity_fields, ["slot", "id"]);
     let input = sync.input;

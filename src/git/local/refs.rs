@@ -53,11 +53,10 @@ impl Refs {
     pub(super) fn readable(&self) -> Vec<(String, ObjectId)> {
         let mut found: BTreeMap<String, ObjectId> = refs_packed::read(&self.repository).unwrap_or_default();
         for name in self.loose_names("refs/").unwrap_or_default() {
-            match self.find(&name) {
-                Ok(Some(id)) => {
-                    found.insert(name, id);
-                }
-                _ => tracing::warn!(name, "a ref cannot be read any more"),
+            if let Ok(Some(id)) = self.find(&name) {
+                found.insert(name, id);
+            } else {
+                tracing::warn!(name, "a ref cannot be read any more");
             }
         }
         found.into_iter().collect()

@@ -36,7 +36,7 @@ use std::time::{Duration, Instant};
 use crate::domain::merge::{IdentityFields, MergeRules, VolatileKeys};
 use crate::domain::patterns::AppFilter;
 use crate::domain::plan::Mode;
-use crate::domain::{AppName, BranchName, Failure, FailureClass, ObjectId};
+use crate::domain::{AppName, BranchName, Failure, FailureClass, ObjectId, OnProtected};
 use crate::ports::{FolderOnDisk, LocalRepository, Signature, Workspace};
 
 pub use inspection::InputRules;
@@ -85,8 +85,8 @@ pub struct Settings {
     pub filter: AppFilter,
     /// What may go out.
     pub input: InputRules,
-    /// Whether what the branch does not take goes to a branch of its own.
-    pub proposes: bool,
+    /// What becomes of commits that the branch does not take.
+    pub on_protected: OnProtected,
 }
 
 impl Settings {

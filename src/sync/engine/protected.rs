@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 
 use crate::domain::status::AppState;
 use crate::domain::words;
-use crate::domain::{AppName, Failure, ObjectId, RefusalKind};
+use crate::domain::{AppName, Failure, ObjectId, OnProtected, RefusalKind};
 use crate::ports::{Commit, RefEdit, RefOutcome, RefUpdate};
 
 use super::finding::Finding;
+use super::tip::Unpushed;
 use super::{Engine, Now};
 use crate::sync::ref_names::component;
 use crate::sync::state::{Proposal, Proposed};
@@ -44,7 +45,10 @@ impl Engine {
     /// dealt with.
     pub(super) fn take_to_own_branch(&mut self, words: &str, now: Now) -> Result<bool, Failure> {
         let kind = RefusalKind::of(words);
-        if !self.settings.proposes || !kind.is_about_the_branch() || self.state.notes.tip.is_none() {
+        if self.settings.on_protected == OnProtected::Hold
+            || !kind.is_about_the_branch()
+            || self.state.notes.tip.is_none()
+        {
             return Ok(false);
         }
         let pending = self.state.notes.pending.clone();
@@ -192,7 +196,7 @@ impl Engine {
         let mut proposal = self.proposal_on_tip(now)?;
         words.clone_into(&mut proposal.words);
         let pending = std::mem::take(&mut self.state.notes.pending);
-        for (commit, edits) in self.unpushed_commits()? {
+        for Unpushed { commit, edits } in self.unpushed_since(self.state.notes.tip)? {
             proposal.head = self.put_on(proposal.head, &edits, commit)?;
             for (app, tree) in edits {
                 let ours = pending.get(&app).copied().unwrap_or(tree);

@@ -87,5 +87,7 @@ impl Engine {
 /// A time that is still to come was recorded before the clock was set back: it counts as now.
 fn forget_old(times: &mut Vec<i64>, now: Now) {
     times.retain(|time| *time >= now.unix_seconds - WINDOW_SECONDS);
-    times.iter_mut().for_each(|time| *time = (*time).min(now.unix_seconds));
+    for time in times {
+        *time = (*time).min(now.unix_seconds);
+    }
 }

@@ -10,9 +10,9 @@ use super::{Engine, Knowledge, Now};
 use crate::sync::trees::app_trees;
 
 /// A commit that is not pushed yet, and what it makes of which apps.
-struct Unpushed {
-    commit: Commit,
-    edits: BTreeMap<AppName, Option<ObjectId>>,
+pub(super) struct Unpushed {
+    pub(super) commit: Commit,
+    pub(super) edits: BTreeMap<AppName, Option<ObjectId>>,
 }
 
 impl Engine {
@@ -134,14 +134,8 @@ impl Engine {
         Ok(())
     }
 
-    /// The commits that are not pushed yet, oldest first, each with what it makes of which apps.
-    pub(super) fn unpushed_commits(&self) -> Result<Vec<(Commit, BTreeMap<AppName, Option<ObjectId>>)>, Failure> {
-        let unpushed = self.unpushed_since(self.state.notes.tip)?;
-        Ok(unpushed.into_iter().map(|unpushed| (unpushed.commit, unpushed.edits)).collect())
-    }
-
     /// Commits between `tip` and the head, oldest first.
-    fn unpushed_since(&self, tip: Option<ObjectId>) -> Result<Vec<Unpushed>, Failure> {
+    pub(super) fn unpushed_since(&self, tip: Option<ObjectId>) -> Result<Vec<Unpushed>, Failure> {
         let mut found = Vec::new();
         let mut at = self.state.notes.head.filter(|_| self.state.notes.head != tip);
         while let Some(id) = at.filter(|id| Some(*id) != tip) {

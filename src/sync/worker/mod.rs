@@ -167,10 +167,10 @@ impl Worker {
             self.push_link.try_at_once();
             self.remote.try_at_once();
         }
-        let woken = self.is_woken_by(wake.look.as_ref());
-        if wake.poll || woken || (self.push_link.in_doubt || !self.link.is_up()) && asked {
+        if wake.poll || (self.push_link.in_doubt || !self.link.is_up()) && asked {
             self.poll().await?;
         }
+        self.wake_for(wake.look.as_ref());
         // After the poll: what was fetched need not be written again when the disk holds the same.
         if let Some(look) = wake.look {
             let looked = self.on_engine(move |engine| engine.look(&look, Now::read())).await?;

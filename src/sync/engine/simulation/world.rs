@@ -39,7 +39,7 @@ impl Instance {
             volatile_keys: VolatileKeys::default(),
             identity_fields: IdentityFields::default(),
             kept_days: 90,
-            proposes: false,
+            on_protected: crate::domain::OnProtected::Hold,
             filter: AppFilter::default(),
             input: InputRules::default(),
         };

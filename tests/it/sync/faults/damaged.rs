@@ -14,7 +14,10 @@ use crate::support::{Dice, PATIENCE, git};
 
 const OTHER: &str = "Other/screens/Screen 1/meta.json";
 
-/// An instance in sync, with something kept aside, that is then stopped.
+/// What is done to the repository, in words and in deed.
+type Damage = (&'static str, fn(&Path));
+
+/// An instance in sync that is then stopped.
 fn stopped(world: &World) -> (Instance, PathBuf) {
     let mut dev = world.instance("dev");
     write_app(&dev.apps, "PO App");
@@ -105,12 +108,17 @@ fn packs_with_flipped_bytes_are_found_and_the_repository_is_built_anew() {
 fn every_kind_of_damage_is_mended() {
     let Some(world) = World::new() else { return };
     let (mut dev, _) = stopped(&world);
-    type Damage = fn(&Path);
-    let damages: [(&str, Damage); 8] = [
+    let damages: [Damage; 8] = [
         ("truncated packs", |repository| {
-            packs(repository).iter().for_each(|pack| edit(pack, |bytes| bytes.truncate(bytes.len() / 2)));
+            for pack in packs(repository) {
+                edit(&pack, |bytes| bytes.truncate(bytes.len() / 2));
+            }
         }),
-        ("no packs", |repository| packs(repository).iter().for_each(|pack| fs::remove_file(pack).expect("remove it"))),
+        ("no packs", |repository| {
+            for pack in packs(repository) {
+                fs::remove_file(pack).expect("remove it");
+            }
+        }),
         ("damaged indexes", |repository| {
             for pack in packs(repository) {
                 edit(&pack.with_extension("idx"), |bytes| bytes.truncate(100));

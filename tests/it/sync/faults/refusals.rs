@@ -71,10 +71,9 @@ fn a_full_disk_of_the_server_is_told_from_a_refusal_and_passes() {
     let Some(disk) = SmallDisk::over(&objects, "1M") else { return };
     copy(&aside, &objects);
     disk.fill();
-    write(
-        &dev.apps.join("Mine/big.bin"),
-        vec![7_u8; 300_000].iter().enumerate().map(|(n, b)| b ^ (n * 31 >> 3) as u8).collect::<Vec<u8>>(),
-    );
+    let mut dice = crate::support::Dice::new();
+    let noise: Vec<u8> = (0..300_000).map(|_| dice.roll(256).to_le_bytes()[0]).collect();
+    write(&dev.apps.join("Mine/big.bin"), noise);
     let repository = dev.wait_until("a message", |repository| repository.last_error.is_some());
     let error = repository.last_error.expect("an error").failure;
     assert!(error.to_string().contains("space"), "{error}");
