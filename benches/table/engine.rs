@@ -56,7 +56,7 @@ fn engine(place: &Place, name: &str, apps: &Path) -> Engine {
         FolderSettings { apps_dir: apps.to_owned(), data, debounce: Duration::ZERO, file_mode: 0o644, dir_mode: 0o755 };
     let folder = AppsFolder::open(folder, Arc::clone(&repo) as _).unwrap();
     let settings = Settings {
-        mode: Mode { locked: false, auto_save: true, auto_add: true },
+        mode: Mode { locked: false, auto_save: true, auto_add: true, auto_pull: true },
         branch: BranchName::new("main").unwrap(),
         prefix: "App".into(),
         instance: "bench".into(),

@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 
 use super::reader::{Files, Findings};
 use super::variables::{Setting, Settings};
-use super::{Credential, Provider, SyncConfig, TokenSource, WebConfig};
+use super::{AutoPull, Credential, Provider, SyncConfig, TokenSource, WebConfig};
 use crate::domain::app_name::broken_component_rule;
 use crate::domain::{BranchName, KeyName, RepoUrl};
 
@@ -23,6 +23,7 @@ pub(super) struct Tuning {
     author_email: Option<String>,
     volatile_keys: Vec<String>,
     kept_days: u32,
+    auto_pull: AutoPull,
     allow_path: bool,
 }
 
@@ -41,6 +42,7 @@ impl Tuning {
             author_email: identity(&settings.appferry_author_email, findings),
             volatile_keys: volatile_keys(&settings.appferry_volatile_keys, findings),
             kept_days: findings.number(&settings.appferry_kept_days, 1..=36_500).unwrap_or(90),
+            auto_pull: auto_pull(&settings.appferry_auto_pull, findings).unwrap_or_default(),
             allow_path: findings.boolean(&settings.appferry_allow_path_remote).unwrap_or(false),
         }
     }
@@ -90,6 +92,7 @@ pub(super) fn read(
         auto_save: auto_save.unwrap_or(false),
         locked: locked.unwrap_or(false),
         auto_add: auto_add.unwrap_or(false),
+        auto_pull: tuning.auto_pull,
         apps_dir: apps_dir?,
         prefix: tuning.prefix,
         poll_interval: tuning.poll_interval,
@@ -240,6 +243,19 @@ fn access_token((plain, file): (&Setting, &Setting), files: &dyn Files, findings
         return None;
     }
     Some(Credential::Token(secret.file.map_or(TokenSource::Value(secret.value), TokenSource::File)))
+}
+
+fn auto_pull(setting: &Setting, findings: &mut Findings) -> Option<AutoPull> {
+    let text = setting.text()?;
+    match text.to_ascii_lowercase().as_str() {
+        "always" => Some(AutoPull::Always),
+        "locked" => Some(AutoPull::Locked),
+        "never" => Some(AutoPull::Never),
+        _ => {
+            findings.error(setting.name, format!("{text:?} is none of its values; write always, locked or never"));
+            None
+        }
+    }
 }
 
 fn provider(setting: &Setting, findings: &mut Findings) -> Option<Provider> {

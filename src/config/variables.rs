@@ -88,6 +88,7 @@ variables! {
     APPFERRY_AUTHOR_EMAIL as appferry_author_email, "`appferry@` and the instance's name", "the author's address";
     APPFERRY_VOLATILE_KEYS as appferry_volatile_keys, "`updated_time`", "top-level JSON keys that count as no change, separated by `,`";
     APPFERRY_KEPT_DAYS as appferry_kept_days, "`90`", "days after which content that was kept aside expires";
+    APPFERRY_AUTO_PULL as appferry_auto_pull, "`always`", "`always`: what arrives from Git is installed by itself; `locked`: only on a locked instance; `never`: it waits for `appferry sync update`";
     APPFERRY_ALLOW_PATH_REMOTE as appferry_allow_path_remote, "`false`", "lets the repository be a path on this machine (tests, demonstrations)";
 }
 

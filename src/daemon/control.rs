@@ -27,8 +27,8 @@ impl Whole {
 }
 
 /// Asks one worker.
-struct Control {
-    worker: Handle,
+pub(super) struct Control {
+    pub(super) worker: Handle,
 }
 
 impl Control {
@@ -44,7 +44,7 @@ impl Control {
     }
 }
 
-fn selected(selection: Selection) -> Option<BTreeSet<AppName>> {
+pub(super) fn selected(selection: Selection) -> Option<BTreeSet<AppName>> {
     match selection {
         Selection::All => None,
         Selection::Apps(apps) => Some(apps.into_iter().collect()),

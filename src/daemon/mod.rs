@@ -2,6 +2,7 @@
 
 mod control;
 mod home;
+mod incoming;
 mod parts;
 
 use std::net::SocketAddr;

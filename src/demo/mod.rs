@@ -18,7 +18,7 @@ use anyhow::Context as _;
 use self::folders::Folders;
 use self::server::GitServer;
 use self::view::{View, Watched};
-use crate::config::{Config, Credential, HostKeyPolicy, KeyStoreConfig, LogFormat, SyncConfig, WebConfig};
+use crate::config::{AutoPull, Config, Credential, HostKeyPolicy, KeyStoreConfig, LogFormat, SyncConfig, WebConfig};
 use crate::daemon::Daemon;
 use crate::domain::{BranchName, KeyName, RepoUrl};
 use crate::keys::{KeyKind, KeyService, Protection};
@@ -152,6 +152,7 @@ fn config(folders: &Folders, name: &str, port: u16, key: &KeyName) -> anyhow::Re
             auto_save: !locked,
             locked,
             auto_add: !locked,
+            auto_pull: AutoPull::Always,
             apps_dir: folders.apps(name),
             prefix: "App".to_owned(),
             poll_interval: Duration::from_secs(1),

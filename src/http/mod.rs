@@ -4,6 +4,7 @@ mod access;
 mod answer;
 mod control;
 mod files;
+mod incoming;
 mod listener;
 mod routes;
 
@@ -20,6 +21,9 @@ use crate::domain::Failure;
 pub use answer::{ErrorAnswer, ErrorBody};
 pub use control::{ActionReport, AppOutcome, Backup, Selection, Service, SyncControl, Take};
 pub use control::{AddRequest, ResolveRequest, RestoreRequest};
+pub use incoming::{
+    BranchReport, BranchRequest, Incoming, IncomingAction, IncomingApp, IncomingControl, PullRequest, TakeInRequest,
+};
 pub use files::{announce, announced_address, api_token, read_token, withdraw};
 
 /// How long an action may take before the caller is told to look at the status instead.

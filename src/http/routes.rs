@@ -17,6 +17,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::ACTION_LIMIT;
+use super::incoming;
 use super::access::{TokenDigest, only_by_address, only_with_token};
 use super::answer::ApiError;
 use super::control::{
@@ -41,6 +42,7 @@ pub(super) fn router(service: Arc<dyn Service>, token: &SecretString) -> Router 
         .route("/sync/add", post(add))
         .route("/sync/backups", get(backups))
         .route("/sync/backups/restore", post(restore))
+        .merge(incoming::routes())
         .layer(from_fn_with_state(TokenDigest::of(token), only_with_token));
     Router::new()
         .route("/healthz", get(async || "alive\n"))

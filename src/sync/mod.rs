@@ -6,6 +6,7 @@ pub mod bases;
 pub mod compare;
 pub mod engine;
 pub mod hostile;
+pub mod last_change;
 pub mod ref_names;
 pub mod state;
 pub mod trees;

@@ -51,6 +51,32 @@ pub struct Notes {
     pub confirmed: BTreeSet<AppName>,
     /// Apps that a person asked to add or push although that does not happen by itself.
     pub wanted: BTreeSet<AppName>,
+    /// Apps that a person asked to bring to the state in Git although that does not happen by itself; with their release?
+    pub accepted: BTreeMap<AppName, bool>,
+    /// Apps that stay at a commit that a person chose, on a locked instance.
+    pub pins: BTreeMap<AppName, Pin>,
+    /// Apps whose release in Git was not installed with the rest.
+    pub withheld: BTreeMap<AppName, Withheld>,
+}
+
+/// Where an app stays.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pin {
+    /// What the person called it.
+    pub from: String,
+    /// The commit.
+    pub commit: ObjectId,
+    /// The app in it.
+    pub tree: ObjectId,
+}
+
+/// A release that waits: the folder on disk and the one in Git, as long as the one on disk stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withheld {
+    /// On disk; `None`: the app was never published here.
+    pub here: Option<ObjectId>,
+    /// In Git, in the state that the rest of the app was installed from.
+    pub git: Option<ObjectId>,
 }
 
 /// What is remembered of a conflict.

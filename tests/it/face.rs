@@ -18,6 +18,9 @@ use appferry::client::{Client, ClientError};
 use appferry::domain::status::{AppState, AppStatus, RepositoryStatus, Status};
 use appferry::domain::{AppName, Failure, FailureClass};
 use appferry::http::{self, ActionReport, AppOutcome, Backup, Selection, Service, SyncControl, Take};
+use appferry::http::{
+    BranchReport, BranchRequest, Incoming, IncomingAction, IncomingApp, IncomingControl, PullRequest, TakeInRequest,
+};
 use async_trait::async_trait;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
@@ -101,6 +104,28 @@ impl SyncControl for Fake {
 
     async fn restore(&self, reference: String) -> Result<ActionReport, Failure> {
         Err(Failure::new(FailureClass::Refused, format!("there is no backup {reference}"), "list them"))
+    }
+}
+
+#[async_trait]
+impl IncomingControl for Fake {
+    async fn incoming(&self) -> Result<Incoming, Failure> {
+        let app = IncomingApp { app: "PO App".into(), actions: vec!["update".into()], ..IncomingApp::default() };
+        Ok(Incoming { updated: vec![app], ..Incoming::default() })
+    }
+
+    async fn take_in(&self, action: IncomingAction, request: TakeInRequest) -> Result<ActionReport, Failure> {
+        let TakeInRequest { apps, release, dry_run } = request;
+        Ok(self.note(format!("{action:?} {apps:?} release={release} dry_run={dry_run}")))
+    }
+
+    async fn pull(&self, request: PullRequest) -> Result<ActionReport, Failure> {
+        Ok(self.note(format!("pull {:?} from={:?}", request.selection(), request.from)))
+    }
+
+    async fn create_branch(&self, request: BranchRequest) -> Result<BranchReport, Failure> {
+        let message = self.note(format!("branch {} from {}", request.name, request.from)).apps.remove(0).message;
+        Ok(BranchReport { branch: request.name, commit: "1".repeat(40), made: true, message })
     }
 }
 

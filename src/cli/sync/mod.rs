@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 mod args;
+mod incoming;
 
 use args::{BackupsAction, SyncAction};
 
@@ -31,6 +32,13 @@ pub(super) async fn run(action: SyncAction, client: &Client) -> anyhow::Result<E
             say(&if json { serde_json::to_string_pretty(&backups)? + "\n" } else { list(&backups) })?;
             return Ok(ExitCode::SUCCESS);
         }
+        SyncAction::Incoming(word) => match incoming::run(word, client).await? {
+            incoming::Answer::Report(report) => report,
+            incoming::Answer::Text(text) => {
+                say(&text)?;
+                return Ok(ExitCode::SUCCESS);
+            }
+        },
     };
     say(&outcome(&report))?;
     Ok(if report.apps.iter().all(|app| app.done) { ExitCode::SUCCESS } else { ExitCode::from(super::FAILED) })

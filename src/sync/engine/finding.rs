@@ -49,6 +49,7 @@ impl Engine {
     /// Plans every app anew.
     pub(super) fn find_all(&mut self, now: Now) -> Result<(), Failure> {
         self.find_missing_bases()?;
+        self.forget_released()?;
         let mut findings = BTreeMap::new();
         for app in self.known_apps() {
             let finding = self.find(&app, now)?;
@@ -62,6 +63,7 @@ impl Engine {
         let settled = |app: &AppName| matches!(findings.get(app), None | Some(Finding::InSync));
         self.state.notes.confirmed.retain(|app| !settled(app));
         self.state.notes.wanted.retain(|app| !settled(app));
+        self.state.notes.accepted.retain(|app, _| !settled(app));
         self.findings = findings;
         self.hold_removals(now);
         Ok(())
@@ -91,11 +93,14 @@ impl Engine {
         let base = pending.unwrap_or_else(|| self.state.bases.get(app).copied());
         let remote = self.ahead.get(app).copied().unwrap_or_else(|| self.remote.apps.get(app).copied());
         let local = match self.disk.local(app, base.is_some(), self.settings.debounce, now) {
-            Local::Known(local) => local,
+            Local::Known(local) => self.with_release_of_git(app, local)?,
             unknown => return Ok(wait_for_disk(&unknown)),
         };
         if base == local && local == remote {
             return Ok(if pending.is_some() { Finding::Committed } else { Finding::InSync });
+        }
+        if let Some(pinned) = self.find_pinned(app, local, remote)? {
+            return Ok(pinned);
         }
         let facts = self.comparer.facts(&*self.repo, base, local, remote)?;
         let sides = Sides { base, local, remote };
@@ -110,6 +115,8 @@ impl Engine {
             SyncPlan::Replace => Finding::Replace(sides),
             SyncPlan::Push => Finding::Push(sides),
             SyncPlan::Merge => Finding::Merge(sides),
+            SyncPlan::Hold(hold @ (Hold::Behind | Hold::DriftBehind)) if pending.is_none() => self.wait_to_install(app, hold, sides),
+            SyncPlan::Hold(Hold::Behind | Hold::DriftBehind) => Finding::Committed,
             SyncPlan::Hold(hold) => wait_for_person(hold, self.settings.mode),
         };
         self.held_back(app, finding, now)
@@ -117,8 +124,12 @@ impl Engine {
 
     /// What a person asked for happens even where it does not happen by itself; a lock is not lifted by asking.
     fn mode_for(&self, app: &AppName) -> Mode {
-        let mode = self.settings.mode;
-        if self.state.notes.wanted.contains(app) { Mode { auto_save: true, auto_add: true, ..mode } } else { mode }
+        let (mut mode, notes) = (self.settings.mode, &self.state.notes);
+        if notes.wanted.contains(app) {
+            mode = Mode { auto_save: true, auto_add: true, ..mode };
+        }
+        mode.auto_pull |= notes.accepted.contains_key(app);
+        mode
     }
 
     /// A push or a merge may have to wait: for a half-written file, for the remote's refusal, for a person.
@@ -211,6 +222,7 @@ fn wait_for_person(hold: Hold, mode: Mode) -> Finding {
             AppState::Drift,
             "changed here although this instance is locked; kept aside and replaced when Git changes it",
         ),
+        Hold::Behind | Hold::DriftBehind => (AppState::Behind, "changed in Git; `appferry sync update` installs it"),
         Hold::NameTaken => (
             AppState::Held,
             "Git has an app of this name that was not made from this one; rename one of them, or merge them with `appferry sync add`",

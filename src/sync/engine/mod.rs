@@ -10,6 +10,7 @@ pub mod conflict;
 mod disk;
 mod done;
 mod finding;
+pub mod incoming;
 mod install;
 mod keep;
 mod outgoing;
@@ -297,6 +298,7 @@ impl Engine {
             self.set_base(app, self.remote.apps.get(app).copied());
             self.state.notes.wanted.remove(app);
             self.state.notes.confirmed.remove(app);
+            self.state.notes.accepted.remove(app);
         }
         !agreed.is_empty()
     }

@@ -360,8 +360,8 @@ impl Instance {
     }
 }
 
-const EDITING: Mode = Mode { locked: false, auto_save: true, auto_add: true };
-const LOCKED: Mode = Mode { locked: true, auto_save: false, auto_add: false };
+const EDITING: Mode = Mode { locked: false, auto_save: true, auto_add: true, auto_pull: true };
+const LOCKED: Mode = Mode { locked: true, auto_save: false, auto_add: false, auto_pull: true };
 
 fn world(modes: &[Mode]) -> Vec<Instance> {
     let objects = MemoryRepository::default();
