@@ -155,7 +155,10 @@ pub struct BranchReport {
 pub(super) fn routes() -> Router<Arc<dyn Service>> {
     Router::new()
         .route("/sync/incoming", get(incoming))
-        .route("/sync/install", post(async |chosen, body| take_in(IncomingAction::Install, "install", chosen, body).await))
+        .route(
+            "/sync/install",
+            post(async |chosen, body| take_in(IncomingAction::Install, "install", chosen, body).await),
+        )
         .route("/sync/update", post(async |chosen, body| take_in(IncomingAction::Update, "update", chosen, body).await))
         .route("/sync/delete", post(async |chosen, body| take_in(IncomingAction::Delete, "delete", chosen, body).await))
         .route("/sync/pull", post(pull))

@@ -21,10 +21,10 @@ use crate::domain::Failure;
 pub use answer::{ErrorAnswer, ErrorBody};
 pub use control::{ActionReport, AppOutcome, Backup, Selection, Service, SyncControl, Take};
 pub use control::{AddRequest, ResolveRequest, RestoreRequest};
+pub use files::{announce, announced_address, api_token, read_token, withdraw};
 pub use incoming::{
     BranchReport, BranchRequest, Incoming, IncomingAction, IncomingApp, IncomingControl, PullRequest, TakeInRequest,
 };
-pub use files::{announce, announced_address, api_token, read_token, withdraw};
 
 /// How long an action may take before the caller is told to look at the status instead.
 pub const ACTION_LIMIT: Duration = Duration::from_mins(1);

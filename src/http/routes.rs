@@ -17,12 +17,12 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::ACTION_LIMIT;
-use super::incoming;
 use super::access::{TokenDigest, only_by_address, only_with_token};
 use super::answer::ApiError;
 use super::control::{
     ActionReport, AddRequest, Backup, ResolveRequest, RestoreRequest, Selection, Service, SyncControl,
 };
+use super::incoming;
 use crate::domain::Failure;
 use crate::domain::status::Status;
 

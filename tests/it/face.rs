@@ -192,9 +192,15 @@ async fn the_client_asks_and_the_worker_answers() {
     client.push(&Selection::Apps(vec![app("a")])).await.unwrap();
     let report = client.add(vec![app("Ünïcode \"✓\"")]).await.unwrap();
     assert!(report.apps[0].done);
+    let request = TakeInRequest { apps: vec![app("a")], release: true, dry_run: false };
+    client.take_in(IncomingAction::Update, &request).await.unwrap();
+    client.pull(&PullRequest { from: Some("v1".into()), ..PullRequest::default() }).await.unwrap();
+    let branch = BranchRequest { name: "dev".into(), from: "main".into(), dry_run: false };
+    assert!(client.create_branch(&branch).await.unwrap().made);
+    assert_eq!(client.incoming().await.unwrap().updated[0].actions, ["update"]);
     assert_eq!(client.backups().await.unwrap().len(), 1);
     let asked = served.asked();
-    assert_eq!(asked.len(), 4);
+    assert_eq!(asked.len(), 7);
     assert_eq!(asked[..2], ["confirm All", "resolve PO App Theirs"]);
 }
 
@@ -247,6 +253,10 @@ async fn what_is_no_proper_request_is_answered_as_json() {
         ("/api/v1/sync/confirm", r#"{"apps":["../x"]}"#, "400"),
         ("/api/v1/sync/resolve", r#"{"app":"a","take":"mine"}"#, "400"),
         ("/api/v1/sync/add", r#"{"apps":[]}"#, "400"),
+        ("/api/v1/sync/install", r#"{"apps":[]}"#, "400"),
+        ("/api/v1/sync/delete", r#"{"apps":["a"],"release":true}"#, "400"),
+        ("/api/v1/sync/pull", r#"{"push":true}"#, "400"),
+        ("/api/v1/sync/branches", r#"{"name":"a..b","from":"main"}"#, "400"),
         ("/api/v1/sync/nothing", "{}", "404"),
         ("/api/v1/status", "", "405"),
     ] {

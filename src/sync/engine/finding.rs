@@ -115,7 +115,9 @@ impl Engine {
             SyncPlan::Replace => Finding::Replace(sides),
             SyncPlan::Push => Finding::Push(sides),
             SyncPlan::Merge => Finding::Merge(sides),
-            SyncPlan::Hold(hold @ (Hold::Behind | Hold::DriftBehind)) if pending.is_none() => self.wait_to_install(app, hold, sides),
+            SyncPlan::Hold(hold @ (Hold::Behind | Hold::DriftBehind)) if pending.is_none() => {
+                self.wait_to_install(app, hold, sides)
+            }
             SyncPlan::Hold(Hold::Behind | Hold::DriftBehind) => Finding::Committed,
             SyncPlan::Hold(hold) => wait_for_person(hold, self.settings.mode),
         };

@@ -15,7 +15,12 @@ impl Engine {
             let outcome = match finding {
                 Finding::Pull(sides) => self.install(&app, sides, now),
                 Finding::Replace(sides) => self
-                    .keep_aside(&app, self.on_disk(&app, sides.local), "changed here, and replaced by the state in Git", now)
+                    .keep_aside(
+                        &app,
+                        self.on_disk(&app, sides.local),
+                        "changed here, and replaced by the state in Git",
+                        now,
+                    )
                     .and_then(|()| self.install(&app, sides, now)),
                 _ => continue,
             };

@@ -8,6 +8,7 @@ mod disk_trouble;
 mod first_push;
 mod guard;
 mod hostile;
+mod incoming;
 mod locked;
 mod pull;
 mod race;

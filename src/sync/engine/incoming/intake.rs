@@ -94,12 +94,7 @@ impl Engine {
     }
 
     /// The app is as in Git, but perhaps for its release.
-    pub(super) fn release_or_nothing(
-        &mut self,
-        app: &AppName,
-        release: bool,
-        dry_run: bool,
-    ) -> Result<Begun, Failure> {
+    pub(super) fn release_or_nothing(&mut self, app: &AppName, release: bool, dry_run: bool) -> Result<Begun, Failure> {
         if !release || !self.state.notes.withheld.contains_key(app) {
             return Ok(Begun::Done("is up to date".to_owned()));
         }

@@ -27,12 +27,7 @@ impl Engine {
     ///
     /// # Errors
     /// Disk; that an app is nowhere; or that it is not known what is in Git.
-    pub fn pull(
-        &mut self,
-        apps: Option<&BTreeSet<AppName>>,
-        dry_run: bool,
-        now: Now,
-    ) -> Result<Vec<Step>, Failure> {
+    pub fn pull(&mut self, apps: Option<&BTreeSet<AppName>>, dry_run: bool, now: Now) -> Result<Vec<Step>, Failure> {
         self.look_and_find(now)?;
         let named: BTreeSet<AppName> = match apps {
             Some(apps) => apps.clone(),

@@ -100,7 +100,9 @@ impl Engine {
     pub(in crate::sync::engine) fn withheld_notices(&self) -> Vec<String> {
         let notice = |app: &AppName| {
             let name = app.as_str();
-            format!("the release of {name:?} in Git is not installed; `appferry sync update {name:?} --release` installs it")
+            format!(
+                "the release of {name:?} in Git is not installed; `appferry sync update {name:?} --release` installs it"
+            )
         };
         self.state.notes.withheld.keys().map(notice).collect()
     }
@@ -112,11 +114,7 @@ pub(super) fn disturbed(app: &AppName) -> Failure {
 }
 
 /// `tree` with this folder as its release, or none. A file of that name is no release, and left alone.
-fn with_release(
-    repo: &dyn LocalRepository,
-    tree: ObjectId,
-    release: Option<ObjectId>,
-) -> Result<ObjectId, Failure> {
+fn with_release(repo: &dyn LocalRepository, tree: ObjectId, release: Option<ObjectId>) -> Result<ObjectId, Failure> {
     let mut kept = repo.tree(tree)?;
     let name = RELEASE.as_bytes();
     if kept.iter().any(|entry| entry.name == name && entry.kind != EntryKind::Tree) {
