@@ -32,6 +32,7 @@ pub struct AppFacts {
 
 /// What this instance may do by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own, and every combination has a meaning")]
 pub struct Mode {
     /// Local edits never reach Git.
     pub locked: bool,

@@ -115,7 +115,9 @@ fn list(incoming: &Incoming) -> String {
     for (word, apps) in parts {
         if !apps.is_empty() {
             let _infallible = writeln!(text, "{word} elsewhere");
-            apps.iter().for_each(|app| entry(&mut text, app));
+            for app in apps {
+                entry(&mut text, app);
+            }
         }
     }
     if text.is_empty() { "nothing waits\n".to_owned() } else { text }

@@ -7,6 +7,7 @@ use crate::domain::status::AppState;
 use crate::domain::{AppName, Failure, ObjectId};
 
 use super::disk::Local;
+use super::incoming::wait_to_install;
 use super::{Engine, Now};
 use crate::sync::bases::{Wanted, find_bases};
 use crate::sync::compare::half_written;
@@ -116,7 +117,7 @@ impl Engine {
             SyncPlan::Push => Finding::Push(sides),
             SyncPlan::Merge => Finding::Merge(sides),
             SyncPlan::Hold(hold @ (Hold::Behind | Hold::DriftBehind)) if pending.is_none() => {
-                self.wait_to_install(app, hold, sides)
+                wait_to_install(app, hold, sides)
             }
             SyncPlan::Hold(Hold::Behind | Hold::DriftBehind) => Finding::Committed,
             SyncPlan::Hold(hold) => wait_for_person(hold, self.settings.mode),

@@ -27,11 +27,11 @@ pub(super) async fn all_refs_are_listed_and_any_is_fetched(pair: &Pair, remote: 
     assert_eq!(refs[2].id, first);
     assert_eq!(refs[3].id.to_string(), server(&["rev-parse", "refs/tags/v1.0"]), "the tag itself");
 
-    let named = |name: &str, commit| Ok(FoundCommit { name: Some(name.to_owned()), commit });
-    assert_eq!(remote.fetch_ref("light").await, named("refs/tags/light", first));
+    let of_ref = |name: &str, commit| Ok(FoundCommit { name: Some(name.to_owned()), commit });
+    assert_eq!(remote.fetch_ref("light").await, of_ref("refs/tags/light", first));
     assert!(remote.fetch_ref("dev").await.is_err());
-    assert_eq!(remote.fetch_ref("v1.0").await, named("refs/tags/v1.0", third), "the commit that the tag names");
-    assert_eq!(remote.fetch_ref("team/dev").await, named("refs/heads/team/dev", third));
+    assert_eq!(remote.fetch_ref("v1.0").await, of_ref("refs/tags/v1.0", third), "the commit that the tag names");
+    assert_eq!(remote.fetch_ref("team/dev").await, of_ref("refs/heads/team/dev", third));
     git(&pair.local, &["fsck", "--strict", &third.to_string()]);
     let by_id = |commit| Ok(FoundCommit { name: None, commit });
     assert_eq!(remote.fetch_ref(&second.to_string()).await, by_id(second));

@@ -86,7 +86,10 @@ impl Engine {
             return Begun::Not(self.why_not(app));
         }
         if dry_run {
-            let with = if release { ", with its release" } else { "" };
+            let there = self.release_of(self.remote.apps.get(app).copied());
+            let is_news =
+                there.is_ok_and(|there| there.is_some() && Ok(there) != self.release_of(self.disk.settled(app)));
+            let with = if release && is_news { ", with its release" } else { "" };
             return Begun::Would(format!("{words}{with}"));
         }
         self.state.notes.accepted.insert(app.clone(), release);

@@ -125,20 +125,6 @@ impl Engine {
         })
     }
 
-    /// What planning finds for an app that waits to be installed.
-    pub(super) fn wait_to_install(&self, app: &AppName, hold: Hold, sides: Sides) -> Finding {
-        let name = app.as_str();
-        let reason = match (hold, sides.local, sides.remote) {
-            (Hold::DriftBehind, ..) => format!(
-                "changed in Git, and here although this instance is locked; `appferry sync update {name:?}` keeps ours aside and installs it"
-            ),
-            (_, None, _) => format!("added in Git; `appferry sync install {name:?}` installs it"),
-            (_, _, None) => format!("deleted in Git; `appferry sync delete {name:?}` deletes it here"),
-            _ => format!("changed in Git; `appferry sync update {name:?}` installs it"),
-        };
-        Finding::Wait(AppState::Behind, reason)
-    }
-
     /// Whether an app waits for nothing but to be asked for, or is about to be installed.
     fn may_be_taken_in(&self, app: &AppName) -> bool {
         matches!(
@@ -158,4 +144,18 @@ impl Engine {
         let settled = self.disk.settled(app);
         self.with_release_of_git(app, settled).unwrap_or(settled)
     }
+}
+
+/// What planning finds for an app that waits to be installed.
+pub(super) fn wait_to_install(app: &AppName, hold: Hold, sides: Sides) -> Finding {
+    let name = app.as_str();
+    let reason = match (hold, sides.local, sides.remote) {
+        (Hold::DriftBehind, ..) => format!(
+            "changed in Git, and here although this instance is locked; `appferry sync update {name:?}` keeps ours aside and installs it"
+        ),
+        (_, None, _) => format!("added in Git; `appferry sync install {name:?}` installs it"),
+        (_, _, None) => format!("deleted in Git; `appferry sync delete {name:?}` deletes it here"),
+        _ => format!("changed in Git; `appferry sync update {name:?}` installs it"),
+    };
+    Finding::Wait(AppState::Behind, reason)
 }

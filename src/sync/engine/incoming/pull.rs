@@ -124,9 +124,8 @@ impl Engine {
         if let Some(problem) = self.inspector.problem(&*self.repo, tree)? {
             return Ok(Begun::Not(format!("refused from Git: {problem}")));
         }
-        let local = match self.disk.local(app, false, self.settings.debounce, now) {
-            Local::Known(local) => local,
-            _ => return Ok(Begun::Not(self.why_not(app))),
+        let Local::Known(local) = self.disk.local(app, false, self.settings.debounce, now) else {
+            return Ok(Begun::Not(self.why_not(app)));
         };
         let (locked, shown) = (self.settings.mode.locked, format!("{} ({})", from.name, from.commit.short()));
         let words = if locked { format!("pinned at {shown}") } else { format!("as in {shown}") };

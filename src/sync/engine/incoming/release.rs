@@ -14,6 +14,9 @@ use crate::sync::trees::find_tree;
 /// The folder of an app that is its state as last published.
 const RELEASE: &str = "last_release";
 
+/// From what to what an app is installed, and what is withheld then.
+pub(in crate::sync::engine) type Way = (Option<ObjectId>, Option<ObjectId>, Option<Withheld>);
+
 impl Engine {
     /// A tree on disk as planning sees it.
     pub(in crate::sync::engine) fn with_release_of_git(
@@ -33,12 +36,8 @@ impl Engine {
         if self.state.notes.withheld.contains_key(app) { self.disk.settled(app) } else { local }
     }
 
-    /// From what to what an app is to be installed, and what is withheld then.
-    pub(in crate::sync::engine) fn way_to_install(
-        &self,
-        app: &AppName,
-        sides: Sides,
-    ) -> Result<(Option<ObjectId>, Option<ObjectId>, Option<Withheld>), Failure> {
+    /// How an app is to be installed.
+    pub(in crate::sync::engine) fn way_to_install(&self, app: &AppName, sides: Sides) -> Result<Way, Failure> {
         let from = self.on_disk(app, sides.local);
         let whole = self.state.notes.accepted.get(app) != Some(&false);
         let Some(remote) = sides.remote.filter(|_| !whole) else { return Ok((from, sides.remote, None)) };
