@@ -1,6 +1,7 @@
 //! A typed client of the API, for the command line and the tests.
 
 mod conflict;
+mod incoming;
 
 use std::io;
 use std::path::{Path, PathBuf};

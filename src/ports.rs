@@ -20,7 +20,7 @@ pub use records::{
     Canary, Changed, Keep, KeyRecords, KeyRow, MasterKeysInUse, NewKey, PairRow, SealedKey, SealedMaterial,
     WrappedDataKey,
 };
-pub use remote::{PushError, RefOutcome, RefUpdate, Remote, RemoteTip};
+pub use remote::{FoundCommit, PushError, RefOutcome, RefUpdate, Remote, RemoteRef, RemoteTip};
 pub use repository::{Commit, LocalRepository, RefEdit, Signature};
 pub use sources::{KeySource, SourceKey, Stamp};
 pub use ssh::{Pair, ProcessEnd, RemoteProcess, SessionClass, SshSessions, SshTarget, UsedKey, connection_lost};

@@ -66,7 +66,7 @@ fn engine(place: &Place, name: &str, apps: &Path) -> Engine {
     };
     let folder = AppsFolder::open(folder, Arc::clone(&repo) as _).unwrap();
     let settings = Settings {
-        mode: Mode { locked: false, auto_save: true, auto_add: true },
+        mode: Mode { locked: false, auto_save: true, auto_add: true, auto_pull: true },
         branch: BranchName::new("main").unwrap(),
         prefix: "App".into(),
         instance: "bench".into(),

@@ -183,6 +183,8 @@ pub struct SyncConfig {
     pub locked: bool,
     /// A new app is added to Git by itself.
     pub auto_add: bool,
+    /// `APPFERRY_AUTO_PULL`: where what arrives from Git is installed by itself.
+    pub auto_pull: AutoPull,
     /// `APPFERRY_APPS_DIR`: the folder shared with the builder.
     pub apps_dir: PathBuf,
     /// `APPFERRY_PREFIX`: the folder of the apps in the repository; empty for its root.
@@ -267,6 +269,28 @@ pub struct CommandConfig {
     pub timeout: Duration,
     /// The names of the variables that it does not see.
     pub hidden: Vec<String>,
+/// Where what arrives from Git is installed by itself; elsewhere it waits for a person.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AutoPull {
+    /// Everywhere.
+    #[default]
+    Always,
+    /// On locked instances.
+    Locked,
+    /// Nowhere.
+    Never,
+}
+
+impl AutoPull {
+    /// Whether an instance that is `locked`, or not, installs by itself.
+    #[must_use]
+    pub const fn by_itself(self, locked: bool) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Locked => locked,
+            Self::Never => false,
+        }
+    }
 }
 
 /// How HTTPS remotes are reached.

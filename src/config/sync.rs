@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 
 use super::reader::{Files, Findings};
 use super::variables::{Setting, Settings};
-use super::{Credential, InputConfig, Provider, SyncConfig, TokenSource, WebConfig};
+use super::{AutoPull, Credential, InputConfig, Provider, SyncConfig, TokenSource, WebConfig};
 use crate::domain::app_name::broken_component_rule;
 use crate::domain::merge::DEFAULT_IDENTITY_FIELDS;
 use crate::domain::{BranchName, KeyName, OnProtected, RepoUrl};
@@ -28,6 +28,7 @@ pub(super) struct Tuning {
     input: InputConfig,
     upload_mib: u32,
     on_protected: OnProtected,
+    auto_pull: AutoPull,
     allow_path: bool,
 }
 
@@ -50,6 +51,7 @@ impl Tuning {
             input: super::input::read(settings, findings),
             upload_mib: findings.number(&settings.appferry_upload_limit, 1..=4096).unwrap_or(256),
             on_protected: on_protected(&settings.appferry_on_protected, findings),
+            auto_pull: auto_pull(&settings.appferry_auto_pull, findings).unwrap_or_default(),
             allow_path: findings.boolean(&settings.appferry_allow_path_remote).unwrap_or(false),
         }
     }
@@ -99,6 +101,7 @@ pub(super) fn read(
         auto_save: auto_save.unwrap_or(false),
         locked: locked.unwrap_or(false),
         auto_add: auto_add.unwrap_or(false),
+        auto_pull: tuning.auto_pull,
         apps_dir: apps_dir?,
         prefix: tuning.prefix,
         poll_interval: tuning.poll_interval,
@@ -253,6 +256,19 @@ fn access_token((plain, file): (&Setting, &Setting), files: &dyn Files, findings
         return None;
     }
     Some(Credential::Token(secret.file.map_or(TokenSource::Value(secret.value), TokenSource::File)))
+}
+
+fn auto_pull(setting: &Setting, findings: &mut Findings) -> Option<AutoPull> {
+    let text = setting.text()?;
+    match text.to_ascii_lowercase().as_str() {
+        "always" => Some(AutoPull::Always),
+        "locked" => Some(AutoPull::Locked),
+        "never" => Some(AutoPull::Never),
+        _ => {
+            findings.error(setting.name, format!("{text:?} is none of its values; write always, locked or never"));
+            None
+        }
+    }
 }
 
 fn provider(setting: &Setting, findings: &mut Findings) -> Option<Provider> {

@@ -36,8 +36,8 @@ impl Whole {
 }
 
 /// Asks one worker.
-struct Control {
-    worker: Handle,
+pub(super) struct Control {
+    pub(super) worker: Handle,
     uploads: Uploads,
 }
 
@@ -54,7 +54,7 @@ impl Control {
     }
 }
 
-fn selected(selection: Selection) -> Option<BTreeSet<AppName>> {
+pub(super) fn selected(selection: Selection) -> Option<BTreeSet<AppName>> {
     match selection {
         Selection::All => None,
         Selection::Apps(apps) => Some(apps.into_iter().collect()),

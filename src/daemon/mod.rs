@@ -4,6 +4,7 @@ mod apps;
 mod control;
 mod events;
 mod home;
+mod incoming;
 mod parts;
 
 use std::net::SocketAddr;

@@ -135,7 +135,12 @@ fn repository_folder(sync: &SyncConfig, home: &Home) -> PathBuf {
 fn engine_settings(sync: &SyncConfig, home: &Home) -> Settings {
     let instance = home.instance().to_owned();
     Settings {
-        mode: Mode { locked: sync.locked, auto_save: sync.auto_save, auto_add: sync.auto_add },
+        mode: Mode {
+            locked: sync.locked,
+            auto_save: sync.auto_save,
+            auto_add: sync.auto_add,
+            auto_pull: sync.auto_pull.by_itself(sync.locked),
+        },
         branch: sync.branch.clone(),
         prefix: sync.prefix.clone(),
         author_name: sync.author_name.clone().unwrap_or_else(|| "appferry".to_owned()),

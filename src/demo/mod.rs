@@ -19,7 +19,7 @@ use self::folders::Folders;
 use self::server::GitServer;
 use self::view::{View, Watched};
 use crate::config::{
-    Config, Credential, EventsConfig, HostKeyPolicy, InputConfig, KeyStoreConfig, LogFormat, SyncConfig, WebConfig,
+    AutoPull, Config, Credential, EventsConfig, HostKeyPolicy, InputConfig, KeyStoreConfig, LogFormat, SyncConfig, WebConfig,
 };
 use crate::daemon::Daemon;
 use crate::domain::merge::DEFAULT_IDENTITY_FIELDS;
@@ -156,6 +156,7 @@ fn config(folders: &Folders, name: &str, port: u16, key: &KeyName) -> anyhow::Re
             auto_save: !locked,
             locked,
             auto_add: !locked,
+            auto_pull: AutoPull::Always,
             apps_dir: folders.apps(name),
             prefix: "App".to_owned(),
             poll_interval: Duration::from_secs(1),

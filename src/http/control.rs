@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::apps::Apps;
+use super::incoming::IncomingControl;
 use crate::domain::conflict_view::ConflictView;
 use crate::domain::status::Status;
 use crate::domain::{AppName, Failure};
@@ -32,7 +33,7 @@ pub trait Service: Send + Sync {
 ///
 /// A caller that loses patience drops the future: what was asked for must then go on, or not have begun.
 #[async_trait]
-pub trait SyncControl: Send + Sync {
+pub trait SyncControl: IncomingControl + Send + Sync {
     /// Lets held deletions happen.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ mod control;
 mod events;
 mod files;
 mod hooks;
+mod incoming;
 mod listener;
 mod routes;
 
@@ -27,6 +28,9 @@ pub use control::{ActionReport, AppOutcome, Backup, Selection, Service, SyncCont
 pub use control::{AddRequest, ResolveRequest, RestoreRequest};
 pub use files::{announce, announced_address, api_token, read_token, withdraw};
 pub use hooks::PollHint;
+pub use incoming::{
+    BranchReport, BranchRequest, Incoming, IncomingAction, IncomingApp, IncomingControl, PullRequest, TakeInRequest,
+};
 
 /// How long an action may take before the caller is told to look at the status instead.
 pub const ACTION_LIMIT: Duration = Duration::from_mins(1);

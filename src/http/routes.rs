@@ -23,7 +23,7 @@ use super::apps;
 use super::control::{
     ActionReport, AddRequest, Backup, ResolveRequest, RestoreRequest, Selection, Service, SyncControl,
 };
-use super::{ACTION_LIMIT, Feeds, events, hooks};
+use super::{ACTION_LIMIT, Feeds, events, hooks, incoming};
 use crate::domain::Failure;
 use crate::domain::status::Status;
 
@@ -53,6 +53,7 @@ pub(super) fn router(
         .route("/sync/add", post(add))
         .route("/sync/backups", get(backups))
         .route("/sync/backups/restore", post(restore))
+        .merge(incoming::routes())
         .merge(stream)
         .layer(token.clone());
     Router::new()

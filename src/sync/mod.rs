@@ -8,6 +8,7 @@ pub mod engine;
 pub mod files;
 pub mod hostile;
 pub mod kinship;
+pub mod last_change;
 pub mod ref_names;
 pub mod state;
 pub mod trees;

@@ -62,6 +62,12 @@ pub struct Notes {
     pub rewritten: BTreeSet<AppName>,
     /// What the followed branch does not take and waits on a branch of its own.
     pub proposal: Option<Proposal>,
+    /// Apps that a person asked to bring to the state in Git although that does not happen by itself; with their release?
+    pub accepted: BTreeMap<AppName, bool>,
+    /// Apps that stay at a commit that a person chose, on a locked instance.
+    pub pins: BTreeMap<AppName, Pin>,
+    /// Apps whose release in Git was not installed with the rest.
+    pub withheld: BTreeMap<AppName, Withheld>,
 }
 
 /// A branch of ours that waits to be merged into the followed one.
@@ -103,6 +109,26 @@ pub struct Proposed {
     pub tree: Option<ObjectId>,
     /// What it was on the followed branch then.
     pub theirs: Option<ObjectId>,
+}
+
+/// Where an app stays.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pin {
+    /// What the person called it.
+    pub from: String,
+    /// The commit.
+    pub commit: ObjectId,
+    /// The app in it.
+    pub tree: ObjectId,
+}
+
+/// A release that waits: the folder on disk and the one in Git, as long as the one on disk stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withheld {
+    /// On disk; `None`: the app was never published here.
+    pub here: Option<ObjectId>,
+    /// In Git, in the state that the rest of the app was installed from.
+    pub git: Option<ObjectId>,
 }
 
 /// What is remembered of a conflict.

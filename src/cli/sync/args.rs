@@ -2,6 +2,7 @@
 
 use clap::Subcommand;
 
+use super::incoming::IncomingWord;
 use crate::domain::{AppName, AppNameError};
 use crate::http::Take;
 
@@ -64,6 +65,8 @@ pub(in crate::cli) enum SyncAction {
         #[command(subcommand)]
         action: Option<BackupsAction>,
     },
+    #[command(flatten)]
+    Incoming(IncomingWord),
 }
 
 /// [`Take`], as an argument.
@@ -92,7 +95,7 @@ pub(in crate::cli) enum BackupsAction {
     },
 }
 
-fn app_name(text: &str) -> Result<AppName, AppNameError> {
+pub(super) fn app_name(text: &str) -> Result<AppName, AppNameError> {
     AppName::new(text)
 }
 

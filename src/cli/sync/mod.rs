@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 mod args;
 mod conflict;
+mod incoming;
 
 use args::{BackupsAction, SyncAction};
 
@@ -37,6 +38,13 @@ pub(super) async fn run(action: SyncAction, client: &Client) -> anyhow::Result<E
             say(&if json { serde_json::to_string_pretty(&backups)? + "\n" } else { list(&backups) })?;
             return Ok(ExitCode::SUCCESS);
         }
+        SyncAction::Incoming(word) => match incoming::run(word, client).await? {
+            incoming::Answer::Report(report) => report,
+            incoming::Answer::Text(text) => {
+                say(&text)?;
+                return Ok(ExitCode::SUCCESS);
+            }
+        },
     };
     say(&outcome(&report))?;
     Ok(if report.apps.iter().all(|app| app.done) { ExitCode::SUCCESS } else { ExitCode::from(super::FAILED) })

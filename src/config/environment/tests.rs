@@ -61,6 +61,15 @@ fn problems(base: &[(&str, &str)], changes: &[(&str, &str)]) -> Vec<String> {
 }
 
 #[track_caller]
+#[test]
+fn what_arrives_is_installed_by_itself_unless_the_environment_says_otherwise() {
+    for (value, editing, locked) in [("always", true, true), ("Locked", false, true), ("'never'", false, false)] {
+        let auto_pull = sync(OLDER, &[("APPFERRY_AUTO_PULL", value)]).auto_pull;
+        assert_eq!((auto_pull.by_itself(false), auto_pull.by_itself(true)), (editing, locked), "{value}");
+    }
+    assert_eq!(sync(OLDER, &[]).auto_pull, crate::config::AutoPull::Always);
+}
+
 fn sync(base: &[(&str, &str)], changes: &[(&str, &str)]) -> crate::config::SyncConfig {
     read(base, changes).expect("valid").sync.expect("on")
 }

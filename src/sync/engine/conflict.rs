@@ -165,6 +165,7 @@ impl Engine {
             }
             Take::Theirs => {
                 self.keep_aside(app, local, "theirs was taken in a conflict", now)?;
+                let local = self.with_release_of_git(app, local)?;
                 self.set_base(app, local);
             }
         }

@@ -7,6 +7,7 @@ use crate::domain::status::AppState;
 use crate::domain::{AppName, Failure, ObjectId};
 
 use super::disk::Local;
+use super::incoming::wait_to_install;
 use super::{Engine, Now};
 use crate::sync::bases::{Wanted, find_bases};
 use crate::sync::compare::half_written;
@@ -49,6 +50,7 @@ impl Engine {
     /// Plans every app anew.
     pub(super) fn find_all(&mut self, now: Now) -> Result<(), Failure> {
         self.find_missing_bases()?;
+        self.forget_released()?;
         let mut findings = BTreeMap::new();
         for app in self.known_apps() {
             let finding = self.find(&app, now)?;
@@ -63,6 +65,7 @@ impl Engine {
         self.state.notes.confirmed.retain(|app| !settled(app));
         self.state.notes.wanted.retain(|app| !settled(app));
         self.state.notes.rewritten.retain(|app| !settled(app));
+        self.state.notes.accepted.retain(|app, _| !settled(app));
         self.findings = findings;
         self.find_renames()?;
         self.hold_collisions();
@@ -94,7 +97,7 @@ impl Engine {
         let base = pending.unwrap_or_else(|| self.state.bases.get(app).copied());
         let remote = self.ahead.get(app).copied().unwrap_or_else(|| self.remote.apps.get(app).copied());
         let local = match self.disk.local(app, base.is_some(), self.settings.debounce, now) {
-            Local::Known(local) => local,
+            Local::Known(local) => self.with_release_of_git(app, local)?,
             unknown => return Ok(wait_for_disk(&unknown)),
         };
         if base == local && local == remote {
@@ -102,6 +105,9 @@ impl Engine {
         }
         if let Some(waits) = self.waits_on_own_branch(app, local, remote) {
             return Ok(waits);
+        }
+        if let Some(pinned) = self.find_pinned(app, local, remote)? {
+            return Ok(pinned);
         }
         let facts = self.comparer.facts(&*self.repo, base, local, remote)?;
         let sides = Sides { base, local, remote };
@@ -118,6 +124,10 @@ impl Engine {
             SyncPlan::Replace => Finding::Replace(sides),
             SyncPlan::Push => Finding::Push(sides),
             SyncPlan::Merge => Finding::Merge(sides),
+            SyncPlan::Hold(hold @ (Hold::Behind | Hold::DriftBehind)) if pending.is_none() => {
+                wait_to_install(app, hold, sides)
+            }
+            SyncPlan::Hold(Hold::Behind | Hold::DriftBehind) => Finding::Committed,
             SyncPlan::Hold(hold) => wait_for_person(hold, self.settings.mode),
         };
         self.held_back(app, finding, now)
@@ -125,8 +135,12 @@ impl Engine {
 
     /// What a person asked for happens even where it does not happen by itself; a lock is not lifted by asking.
     fn mode_for(&self, app: &AppName) -> Mode {
-        let mode = self.settings.mode;
-        if self.state.notes.wanted.contains(app) { Mode { auto_save: true, auto_add: true, ..mode } } else { mode }
+        let (mut mode, notes) = (self.settings.mode, &self.state.notes);
+        if notes.wanted.contains(app) {
+            mode = Mode { auto_save: true, auto_add: true, ..mode };
+        }
+        mode.auto_pull |= notes.accepted.contains_key(app);
+        mode
     }
 
     /// A push or a merge may have to wait: for a half-written file or what must not get out, for the remote's refusal, for a person.
@@ -226,6 +240,7 @@ fn wait_for_person(hold: Hold, mode: Mode) -> Finding {
             AppState::Drift,
             "changed here although this instance is locked; kept aside and replaced when Git changes it",
         ),
+        Hold::Behind | Hold::DriftBehind => (AppState::Behind, "changed in Git; `appferry sync update` installs it"),
         Hold::NameTaken => (
             AppState::Held,
             "Git has an app of this name that was not made from this one; rename one of them, or merge them with `appferry sync add`",

@@ -14,6 +14,7 @@ mod disk;
 mod diverged;
 pub mod done;
 mod finding;
+pub mod incoming;
 mod inspection;
 mod install;
 mod keep;
@@ -384,6 +385,7 @@ impl Engine {
             self.set_base(app, self.remote.apps.get(app).copied());
             self.state.notes.wanted.remove(app);
             self.state.notes.confirmed.remove(app);
+            self.state.notes.accepted.remove(app);
         }
         !agreed.is_empty()
     }

@@ -1,6 +1,8 @@
 //! Drives the engine of one repository: waits for changes on either side, talks to the remote, and keeps the status.
 
+mod before;
 mod command;
+mod incoming;
 mod link;
 mod mend;
 mod saving;
@@ -20,6 +22,7 @@ use crate::domain::{Failure, FailureClass};
 use crate::ports::{AuditLog, ChangeHints, EventLog, PushError, Remote, RemoteTip};
 
 pub use command::{Command, Handle};
+pub use incoming::NewBranch;
 
 use super::engine::{Engine, Now, Progress, PushEffect};
 use link::{Link, PUSHING, READING};

@@ -185,7 +185,7 @@ mod tests {
 
     use super::*;
     use crate::domain::Failure;
-    use crate::ports::{PushError, RefOutcome, RefUpdate, RemoteTip};
+    use crate::ports::{FoundCommit, PushError, RefOutcome, RefUpdate, RemoteRef, RemoteTip};
 
     #[tokio::test]
     async fn an_edit_lets_the_remote_prepare_while_the_files_settle() {
@@ -246,6 +246,12 @@ mod tests {
         }
         async fn fetch(&self) -> Result<RemoteTip, Failure> {
             Ok(RemoteTip::Unborn)
+        }
+        async fn refs(&self) -> Result<Vec<RemoteRef>, Failure> {
+            Ok(Vec::new())
+        }
+        async fn fetch_ref(&self, _: &str) -> Result<FoundCommit, Failure> {
+            Err(Failure::internal("not asked for"))
         }
         async fn push(&self, _: &[RefUpdate]) -> Result<Vec<RefOutcome>, PushError> {
             Ok(Vec::new())

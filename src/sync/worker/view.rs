@@ -80,7 +80,10 @@ fn branch_absent(branch: &str, others: &[String]) -> Failure {
     } else {
         format!("the branch {branch:?} is not at the remote; there are: {}", others.join(", "))
     };
-    let remedy = "correct GIT_SYNC_BRANCH_NAME, or create the branch at the remote; nothing is pushed until then";
+    let from = others.first().map_or("BRANCH".to_owned(), |other| format!("{other:?}"));
+    let remedy = format!(
+        "correct GIT_SYNC_BRANCH_NAME, or create it with `appferry sync create-branch {branch:?} --from {from}`; nothing is pushed until then"
+    );
     Failure::new(FailureClass::BranchAbsent, message, remedy)
 }
 

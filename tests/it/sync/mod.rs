@@ -9,6 +9,7 @@ mod faults;
 mod first_push;
 mod guard;
 mod hostile;
+mod incoming;
 mod input;
 mod locked;
 mod merging;

@@ -140,21 +140,35 @@ pub(super) struct MemoryFolder {
 
 impl MemoryFolder {
     pub(super) fn store(&self, files: &Files) -> ObjectId {
-        let entries: Vec<TreeEntry> = (files.iter())
-            .map(|(name, text)| TreeEntry {
-                name: name.clone().into_bytes(),
-                kind: EntryKind::File,
-                id: self.repo.write_blob(text.as_bytes()).unwrap(),
-            })
-            .collect();
+        let mut entries = Vec::new();
+        let mut folders: BTreeMap<&str, Files> = BTreeMap::new();
+        for (path, text) in files {
+            if let Some((folder, rest)) = path.split_once('/') {
+                folders.entry(folder).or_default().insert(rest.to_owned(), text.clone());
+            } else {
+                let id = self.repo.write_blob(text.as_bytes()).unwrap();
+                entries.push(TreeEntry { name: path.clone().into_bytes(), kind: EntryKind::File, id });
+            }
+        }
+        for (folder, files) in folders {
+            let id = self.store(&files);
+            entries.push(TreeEntry { name: folder.as_bytes().to_vec(), kind: EntryKind::Tree, id });
+        }
         self.repo.write_tree(&entries).unwrap()
     }
 
     pub(super) fn files_of(&self, tree: ObjectId) -> Files {
-        let read = |id| String::from_utf8(self.repo.blob(id).unwrap()).unwrap();
-        (self.repo.tree(tree).unwrap().into_iter())
-            .map(|entry| (String::from_utf8(entry.name).unwrap(), read(entry.id)))
-            .collect()
+        let mut files = Files::new();
+        for entry in self.repo.tree(tree).unwrap() {
+            let name = String::from_utf8(entry.name).unwrap();
+            if entry.kind == EntryKind::Tree {
+                let inside = self.files_of(entry.id).into_iter();
+                files.extend(inside.map(|(path, text)| (format!("{name}/{path}"), text)));
+            } else {
+                files.insert(name, String::from_utf8(self.repo.blob(entry.id).unwrap()).unwrap());
+            }
+        }
+        files
     }
 }
 

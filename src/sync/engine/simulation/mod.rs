@@ -1,6 +1,7 @@
 //! The engine against a world in memory: instances, a builder that saves at any moment, and a remote that compares and swaps.
 
 mod checks;
+mod incoming;
 mod memory;
 mod moves;
 mod renaming;

@@ -193,8 +193,8 @@ impl Instance {
     }
 }
 
-pub(super) const EDITING: Mode = Mode { locked: false, auto_save: true, auto_add: true };
-pub(super) const LOCKED: Mode = Mode { locked: true, auto_save: false, auto_add: false };
+pub(super) const EDITING: Mode = Mode { locked: false, auto_save: true, auto_add: true, auto_pull: true };
+pub(super) const LOCKED: Mode = Mode { locked: true, auto_save: false, auto_add: false, auto_pull: true };
 
 pub(super) fn world(modes: &[Mode]) -> Vec<Instance> {
     let objects = MemoryRepository::default();
