@@ -56,6 +56,8 @@ fn commits_pushes_installs_and_releases_arrive_signed_and_in_order() {
     let ids: Vec<u64> = at_dev.taken().iter().map(|event| event.id).collect();
     assert!(ids.is_sorted(), "{ids:?}");
     assert_eq!(list(&dev, 0), at_dev.taken(), "the list and the webhook tell the same");
+    let printed = dev.cli_text(&["events", "--after", "1"]);
+    assert!(printed.contains("published  'PO App'") && !printed.contains("     1  "), "{printed}");
     fs::remove_dir_all(qa.apps.join("PO App/icon")).expect("a change");
     qa.wait(PATIENCE, "a change without a release", || {
         let pushed =
