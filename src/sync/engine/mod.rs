@@ -4,6 +4,7 @@
 //! said and takes away what shall be pushed. A pass is: look at the disk, take over the remote's tip, then
 //! [`advance`](Engine::advance) until nothing moves.
 
+mod arrival;
 mod ask;
 mod commit;
 pub mod conflict;
@@ -29,10 +30,11 @@ use crate::domain::plan::Mode;
 use crate::domain::{AppName, BranchName, Failure, ObjectId};
 use crate::ports::{LocalRepository, Signature, Workspace};
 
+pub use arrival::Arrival;
 pub use keep::KeptAside;
 pub use outgoing::{Outgoing, PushEffect};
 pub use report::Report;
-pub use save::{Arrival, Condition, Save, SaveRefusal, Saved};
+pub use save::{Condition, Save, SaveRefusal, Saved};
 pub use shelf::{Shelf, Shelved};
 
 use super::compare::Comparer;
@@ -113,7 +115,7 @@ pub struct Engine {
     /// What can be read of the apps without asking.
     shelves: shelf::Shelves,
     /// Saves through the API whose push somebody may wait for.
-    awaited: save::Awaited,
+    awaited: arrival::Awaited,
 }
 
 /// What is known of the branch.
@@ -208,7 +210,7 @@ impl Engine {
             rest: None,
             done: Done::default(),
             shelves: shelf::Shelves::default(),
-            awaited: save::Awaited::default(),
+            awaited: arrival::Awaited::default(),
         };
         engine.restore_view()?;
         Ok(engine)
