@@ -4,6 +4,7 @@
 //! said and takes away what shall be pushed. A pass is: look at the disk, take over the remote's tip, then
 //! [`advance`](Engine::advance) until nothing moves.
 
+mod arrival;
 mod ask;
 mod clock;
 mod collision;
@@ -40,11 +41,12 @@ use crate::domain::plan::Mode;
 use crate::domain::{AppName, BranchName, Failure, FailureClass, ObjectId, OnProtected};
 use crate::ports::{FolderOnDisk, LocalRepository, Signature, Workspace};
 
+pub use arrival::Arrival;
 pub use inspection::InputRules;
 pub use keep::KeptAside;
 pub use outgoing::{Outgoing, PushEffect};
 pub use report::Report;
-pub use save::{Arrival, Condition, Save, SaveRefusal, Saved};
+pub use save::{Condition, Save, SaveRefusal, Saved};
 pub use shelf::{Shelf, Shelved};
 
 use super::compare::Comparer;
@@ -158,7 +160,7 @@ pub struct Engine {
     /// What can be read of the apps without asking.
     shelves: shelf::Shelves,
     /// Saves through the API whose push somebody may wait for.
-    awaited: save::Awaited,
+    awaited: arrival::Awaited,
 }
 
 /// What is known of the branch.
@@ -255,7 +257,7 @@ impl Engine {
             install_failures: BTreeMap::new(),
             rest: None,
             shelves: shelf::Shelves::default(),
-            awaited: save::Awaited::default(),
+            awaited: arrival::Awaited::default(),
         };
         if engine.repo.is_mending() {
             engine.go_on_mending();

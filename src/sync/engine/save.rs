@@ -78,33 +78,6 @@ pub enum SaveRefusal {
     Failed(#[from] Failure),
 }
 
-/// Whether what was saved is at the remote.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Arrival {
-    /// It is; the branch is at this commit.
-    Pushed(ObjectId),
-    /// Not yet; it goes on by itself.
-    Waiting(Option<String>),
-    /// The remote refused it, in these words.
-    Refused(String),
-    /// It waits for something that the reason names.
-    Held(AppState, String),
-}
-
-/// The last save of each app that came through the API, and whether the remote has had it since: the base soon moves on to
-/// what it was merged into.
-#[derive(Debug, Default)]
-pub(super) struct Awaited(BTreeMap<AppName, (ObjectId, bool)>);
-
-impl Awaited {
-    /// The remote contains this state of the app.
-    pub(super) fn note(&mut self, app: &AppName, base: Option<ObjectId>) {
-        if let Some((tree, arrived)) = self.0.get_mut(app) {
-            *arrived |= Some(*tree) == base;
-        }
-    }
-}
-
 impl Condition {
     fn holds(&self, local: Option<ObjectId>) -> bool {
         match self {
@@ -139,11 +112,11 @@ impl Engine {
             return Err(SaveRefusal::Absent);
         }
         self.refuse_half_written(app, save.tree)?;
-        self.awaited.0.extend(save.tree.map(|tree| (app.clone(), (tree, false))));
+        self.awaited.begin(app, save.tree);
         if local != save.tree {
             self.put_on_disk(save, local, now)?;
         }
-        let commit = if save.tree.is_some() { self.commit_saved(save, now)? } else { None };
+        let commit = self.commit_saved(save, now)?;
         self.rest = None;
         self.save(now)?;
         self.shelve();
@@ -233,6 +206,9 @@ impl Engine {
             return Ok(None);
         }
         self.find_all(now)?;
+        if save.tree.is_none() {
+            return Ok(None); // a removal is committed when it has stayed away long enough
+        }
         let ready = match self.findings.get(app).cloned() {
             _ if self.is_being_renamed(app) => self.ready_rename_of(app, now)?,
             Some(Finding::Push(sides)) => Some(self.ready(app.clone(), sides.local, sides)?),
@@ -260,30 +236,6 @@ impl Engine {
         match &save.author {
             Some((name, email)) => Signature { name: name.clone(), email: email.clone(), ..author },
             None => author,
-        }
-    }
-
-    /// Whether what was saved has arrived at the remote.
-    #[must_use]
-    pub fn arrival(&self, app: &AppName, saved: &Saved) -> Arrival {
-        let is_base = self.state.bases.get(app).copied() == saved.tree;
-        let was_base = self.awaited.0.get(app).is_some_and(|(tree, arrived)| *arrived && Some(*tree) == saved.tree);
-        if let Some(tip) = self.state.notes.tip
-            && !self.state.notes.pending.contains_key(app)
-            && (is_base
-                || was_base
-                || saved.commit.is_some_and(|commit| self.repo.descends_from(tip, commit).unwrap_or(false)))
-        {
-            return Arrival::Pushed(tip);
-        }
-        if let Some(refusal) = self.refused.get(app) {
-            return Arrival::Refused(refusal.words.clone());
-        }
-        match self.findings.get(app) {
-            Some(Finding::Wait(AppState::Modified, reason)) => Arrival::Waiting(Some(reason.clone())),
-            Some(Finding::Wait(state, reason)) => Arrival::Held(*state, reason.clone()),
-            Some(Finding::HeldRemoval(reason)) => Arrival::Held(AppState::Held, reason.clone()),
-            _ => Arrival::Waiting(None),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Two who save at once, and one who saves beside the API.
 
+use appferry::domain::status::AppState;
 use serde_json::json;
 
 use super::ask::{ask, get, put};
@@ -87,7 +88,7 @@ fn a_deletion_through_the_api_is_one_like_any_other() {
     let path = "/api/v1/apps/Two";
     assert_eq!(ask(&dev, "DELETE", path, &[("If-Match", "\"other\"")], b"").class(), "changed");
     let deleted = ask(&dev, "DELETE", path, &[("If-Match", &tag)], b"").saved();
-    assert_eq!((deleted.tree, dev.apps.join("Two").exists()), (None, false));
+    assert_eq!((deleted.tree, deleted.state, dev.apps.join("Two").exists()), (None, AppState::Modified, false));
     assert_eq!(get(&dev, "Two", &[]).class(), "absent");
     assert_eq!(ask(&dev, "DELETE", path, &[], b"").class(), "absent");
     dev.wait(DELETION, "the removal in Git", || world.repo.subjects()[0] == "'Two' App removed from git");
