@@ -108,7 +108,9 @@ impl Engine {
         let messages: Vec<String> = ready.iter().map(|ready| ready.message.clone()).collect();
         let edits = ready.iter().flat_map(|ready| ready.edits.clone()).collect();
         self.commit_apps(&edits, &words::bulk(&messages), now)?;
-        ready.into_iter().for_each(|ready| self.note_pending(ready));
+        for ready in ready {
+            self.note_pending(ready);
+        }
         Ok(())
     }
 

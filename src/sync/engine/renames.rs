@@ -74,7 +74,9 @@ impl Engine {
                 continue; // deleted by the one and renamed by the other: it lives on under the new name
             }
             if moves.waiting.contains(old) {
-                there.into_iter().for_each(|new| self.wait_for_old_name(new, old));
+                if let Some(new) = there {
+                    self.wait_for_old_name(new, old);
+                }
                 continue;
             }
             let rename = self.rename(old, here, there);

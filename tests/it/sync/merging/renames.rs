@@ -77,20 +77,20 @@ fn two_new_names_wait_for_a_person_and_lose_nothing() {
 
 #[test]
 fn a_deletion_against_an_edit_is_a_conflict_whoever_deleted() {
-    for here in [true, false] {
-        let Some(world) = World::new() else { return };
-        let (dev, mut qa) = two(&world);
-        let delete = |instance: &Instance| fs::remove_dir_all(instance.apps.join("PO App")).expect("remove the app");
-        if here {
-            meet(&world, &dev, &mut qa, edit, delete);
-        } else {
-            meet(&world, &dev, &mut qa, delete, edit);
+    let Some(world) = World::new() else { return };
+    let (dev, mut qa) = two(&world);
+    let edit_and_delete = |edited: &'static str, deleted: &'static str| {
+        move |instance: &Instance| {
+            set(&instance.apps.join(edited).join(SCREEN), "color", "green");
+            fs::remove_dir_all(instance.apps.join(deleted)).expect("remove the app");
         }
-        qa.wait_until_within(DELETION, "the conflict", |repository| {
-            repository.apps.iter().any(|app| app.name == "PO App" && app.state == AppState::Conflict)
-        });
-        let edited = if here { &dev } else { &qa };
-        assert_eq!(value(&edited.apps.join("PO App").join(SCREEN), "color"), Some("green".into()), "{here}");
-        assert_eq!(world.repo.subjects().iter().any(|subject| subject.contains("removed")), !here);
-    }
+    };
+    meet(&world, &dev, &mut qa, edit_and_delete("PO App", "Other"), edit_and_delete("Other", "PO App"));
+    qa.wait_until_within(DELETION, "both conflicts", |repository| {
+        repository.apps.len() == 2 && repository.apps.iter().all(|app| app.state == AppState::Conflict)
+    });
+    assert_eq!(value(&dev.apps.join("PO App").join(SCREEN), "color"), Some("green".into()));
+    assert_eq!(value(&qa.apps.join("Other").join(SCREEN), "color"), Some("green".into()));
+    assert!(!world.repo.subjects().contains(&"'PO App' App removed from git".to_owned()));
+    assert!(world.repo.show("main", "App/PO App/meta.json").is_some());
 }
