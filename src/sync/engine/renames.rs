@@ -228,9 +228,9 @@ impl Engine {
         Ok(())
     }
 
-    /// Whether the app is one of those that [`ready_renames`](Self::ready_renames) takes care of.
-    pub(super) fn is_being_renamed(&self, app: &AppName) -> bool {
-        self.renames.iter().any(|rename| rename.names().any(|name| name == app))
+    /// The names of the apps that [`ready_renames`](Self::ready_renames) takes care of.
+    pub(super) fn being_renamed(&self) -> BTreeSet<AppName> {
+        self.renames.iter().flat_map(Rename::names).cloned().collect()
     }
 
     /// What is to be committed for the renamed apps. Answers also whether anything else moved.
