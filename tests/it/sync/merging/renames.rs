@@ -85,7 +85,15 @@ fn a_deletion_against_an_edit_is_a_conflict_whoever_deleted() {
             fs::remove_dir_all(instance.apps.join(deleted)).expect("remove the app");
         }
     };
-    meet(&world, &dev, &mut qa, edit_and_delete("PO App", "Other"), edit_and_delete("Other", "PO App"));
+    let at_dev = |dev: &Instance| {
+        edit_and_delete("PO App", "Other")(dev);
+        dev.wait(DELETION, "both in Git", || {
+            let edited = world.repo.show("main", &format!("App/PO App/{SCREEN}"));
+            edited.is_some_and(|text| text.contains("green"))
+                && world.repo.show("main", "App/Other/meta.json").is_none()
+        });
+    };
+    meet(&world, &dev, &mut qa, at_dev, edit_and_delete("Other", "PO App"));
     qa.wait_until_within(DELETION, "both conflicts", |repository| {
         repository.apps.len() == 2 && repository.apps.iter().all(|app| app.state == AppState::Conflict)
     });
