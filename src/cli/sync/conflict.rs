@@ -20,7 +20,9 @@ pub(super) fn text(view: &ConflictView) -> String {
     let changed_by = view.theirs.changed_by.as_ref().map(by).unwrap_or_default();
     fact("theirs", &format!("on branch {}{changed_by}", view.theirs.branch));
     for (name, side) in [(&view.renamed_here, "here"), (&view.renamed_there, "in Git")] {
-        name.iter().for_each(|name| fact("renamed", &format!("to '{name}' {side}")));
+        if let Some(name) = name {
+            fact("renamed", &format!("to '{name}' {side}"));
+        }
     }
     if let Some(side) = view.deleted_by {
         fact("deleted", side_words(side));

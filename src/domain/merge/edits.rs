@@ -94,7 +94,9 @@ fn leaves(value: &Value, path: &str, found: &mut BTreeMap<String, Value>) {
     match value {
         Value::Object(object) => members(object),
         Value::Array(list) => {
-            list.iter().for_each(|element| leaves(element, &format!("{path}/#{}", element["id"]), found));
+            for element in list {
+                leaves(element, &format!("{path}/#{}", element["id"]), found);
+            }
         }
         plain => drop(found.insert(path.to_owned(), plain.clone())),
     }
@@ -115,7 +117,9 @@ proptest! {
     ) {
         let edited = |edits: &[Edit]| {
             let mut value = base.clone();
-            edits.iter().for_each(|edit| apply(&mut value, edit));
+            for edit in edits {
+                apply(&mut value, edit);
+            }
             value
         };
         let write = |value: &Value, pretty| {
@@ -161,7 +165,7 @@ proptest! {
                 match kind {
                     0 => lines[at] = format!("{side} changed {nth}\n"),
                     1 => lines[at] = String::new(),
-                    _ => lines[at].push_str(&format!("{side} added {nth}\n")),
+                    _ => lines[at] = format!("{}{side} added {nth}\n", lines[at]),
                 }
             }
             lines.concat()

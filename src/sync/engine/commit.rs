@@ -30,7 +30,8 @@ impl Engine {
     /// Commits what planning found. Answers whether anything moved.
     pub(super) fn commit_found(&mut self, now: Now) -> Result<bool, Failure> {
         let mut found = self.findings_with(|f| matches!(f, Finding::Push(_) | Finding::Merge(_)));
-        found.retain(|(app, _)| !self.is_being_renamed(app));
+        let renamed = self.being_renamed();
+        found.retain(|(app, _)| !renamed.contains(app));
         let (mut ready, mut moved) = self.ready_renames(now)?;
         for (app, finding) in found {
             match finding {
@@ -108,7 +109,9 @@ impl Engine {
         let messages: Vec<String> = ready.iter().map(|ready| ready.message.clone()).collect();
         let edits = ready.iter().flat_map(|ready| ready.edits.clone()).collect();
         self.commit_apps(&edits, &words::bulk(&messages), now)?;
-        ready.into_iter().for_each(|ready| self.note_pending(ready));
+        for ready in ready {
+            self.note_pending(ready);
+        }
         Ok(())
     }
 

@@ -24,7 +24,8 @@ impl Engine {
 
     fn hold_removals_here(&mut self) {
         let mut removed = self.findings_of(|f| matches!(f, Finding::Push(sides) if sides.local.is_none()));
-        removed.retain(|app| !self.is_being_renamed(app));
+        let renamed = self.being_renamed();
+        removed.retain(|app| !renamed.contains(app));
         // Folders that vanish at once are not noticed at once: those whose time is not over yet count as well.
         let going = self.findings_of(|finding| *finding == Finding::Gone).len();
         let notes = &self.state.notes;
@@ -76,7 +77,8 @@ impl Engine {
             return;
         }
         let mut new = self.findings_of(|f| matches!(f, Finding::Push(sides) if sides.base.is_none()));
-        new.retain(|app| !self.is_being_renamed(app));
+        let renamed = self.being_renamed();
+        new.retain(|app| !renamed.contains(app));
         for app in new {
             let reason = "it is new; it waits for a folder that is gone, in case this is a rename".to_owned();
             self.findings.insert(app, Finding::Wait(AppState::Modified, reason));

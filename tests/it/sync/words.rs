@@ -66,7 +66,9 @@ fn what_is_modified_and_removed_at_once_is_told_thing_by_thing() {
         let lines: Vec<String> = changes.iter().map(|(_, line)| line.replace("VERB", verb)).collect();
         format!("PO App:: Minor app update\n\n{}", lines.join("\n"))
     };
-    changes.iter().for_each(|(path, _)| set(&app.join(path), "extra", "changed"));
+    for (path, _) in changes {
+        set(&app.join(path), "extra", "changed");
+    }
     assert_eq!(message(&world, &dev, 3), told("modified"));
     let folders = [
         "screens/Screen 1/controls/main_control/text1",
@@ -75,7 +77,9 @@ fn what_is_modified_and_removed_at_once_is_told_thing_by_thing() {
         "connectors/acct/apis/vendors",
         "configuration",
     ];
-    folders.iter().for_each(|folder| fs::remove_dir_all(app.join(folder)).expect("remove a part"));
+    for folder in folders {
+        fs::remove_dir_all(app.join(folder)).expect("remove a part");
+    }
     assert_eq!(message(&world, &dev, 4), told("removed"));
 }
 

@@ -26,7 +26,9 @@ proptest! {
         for instance in &mut all {
             instance.pass(true, quiet); // offline from the very first, nothing can be committed
         }
-        story.into_iter().for_each(|step| happen(&mut all, step, &mut settled));
+        for step in story {
+            happen(&mut all, step, &mut settled);
+        }
         for instance in &all {
             instance.repo.writes_to_failure.store(0, Ordering::Relaxed);
         }

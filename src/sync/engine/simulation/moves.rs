@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::world::Instance;
 
 /// One step of a random story.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Step {
     Save { who: usize, app: usize, key: usize, value: u32 },
     Delete { who: usize, app: usize },

@@ -12,50 +12,56 @@ use crate::support::world::World;
 
 const SCREEN: &str = "screens/Screen 1/meta.json";
 
-fn rename(instance: &Instance, name: &str) {
-    fs::rename(instance.apps.join("PO App"), instance.apps.join(name)).expect("rename the app");
+fn rename(instance: &Instance, old: &str, new: &str) {
+    fs::rename(instance.apps.join(old), instance.apps.join(new)).expect("rename the app");
 }
 
-fn edit(instance: &Instance) {
-    set(&instance.apps.join("PO App").join(SCREEN), "color", "green");
-}
-
-#[test]
-fn renamed_here_while_others_edit_it_is_the_new_name_with_their_edit() {
-    let Some(world) = World::new() else { return };
-    let (dev, mut qa) = two(&world);
-    meet(&world, &dev, &mut qa, edit, |qa| rename(qa, "Purchase"));
-    wait_until_equal_with(&world, &dev, &qa, "Purchase");
-    assert_eq!(world.repo.subjects()[0], "App renamed 'PO App' to 'Purchase'");
+fn edit(instance: &Instance, app: &str) {
+    set(&instance.apps.join(app).join(SCREEN), "color", "green");
 }
 
 #[test]
-fn renamed_by_others_while_it_is_edited_here_is_the_new_name_with_our_edit() {
+fn renamed_by_one_and_edited_by_the_other_is_the_new_name_with_the_edit_whoever_renamed() {
     let Some(world) = World::new() else { return };
     let (dev, mut qa) = two(&world);
-    meet(&world, &dev, &mut qa, |dev| rename(dev, "Purchase"), edit);
-    wait_until_equal_with(&world, &dev, &qa, "Purchase");
-    assert_eq!(world.repo.subjects()[..2], ["Purchase:: Minor app update", "App renamed 'PO App' to 'Purchase'"]);
-    let kept = qa.cli_text(&["sync", "backups"]);
-    assert!(kept.contains("PO App") && kept.contains("renamed to 'Purchase' in Git"), "{kept}");
-}
-
-fn wait_until_equal_with(world: &World, dev: &Instance, qa: &Instance, name: &str) {
-    for instance in [dev, qa] {
+    let at_dev = |dev: &Instance| {
+        rename(dev, "PO App", "Purchase");
+        edit(dev, "Other");
+        dev.wait(DELETION, "both in Git", || {
+            let edited = world.repo.show("main", &format!("App/Other/{SCREEN}"));
+            edited.is_some_and(|text| text.contains("green"))
+                && world.repo.show("main", "App/PO App/meta.json").is_none()
+        });
+    };
+    let at_qa = |qa: &Instance| {
+        edit(qa, "PO App");
+        rename(qa, "Other", "Orders");
+    };
+    meet(&world, &dev, &mut qa, at_dev, at_qa);
+    for (instance, app) in [(&dev, "Purchase"), (&dev, "Orders"), (&qa, "Purchase"), (&qa, "Orders")] {
         instance.wait(DELETION, "the edit under the new name", || {
-            value(&instance.apps.join(name).join(SCREEN), "color") == Some("green".into())
+            value(&instance.apps.join(app).join(SCREEN), "color") == Some("green".into())
         });
     }
-    wait_until_equal(world, dev, qa);
-    assert_eq!(names(&dev.apps), ["Other", name]);
-    assert_eq!(conflict_branches(world), Vec::<String>::new());
+    wait_until_equal(&world, &dev, &qa);
+    assert_eq!(names(&dev.apps), ["Orders", "Purchase"]);
+    assert_eq!(conflict_branches(&world), Vec::<String>::new());
+    let subjects = world.repo.subjects();
+    for subject in
+        ["App renamed 'PO App' to 'Purchase'", "App renamed 'Other' to 'Orders'", "Purchase:: Minor app update"]
+    {
+        assert!(subjects.contains(&subject.to_owned()), "{subject} in {subjects:?}");
+    }
+    assert!(!subjects.iter().any(|subject| subject.contains("removed")), "{subjects:?}");
+    let kept = qa.cli_text(&["sync", "backups"]);
+    assert!(kept.contains("PO App") && kept.contains("renamed to 'Purchase' in Git"), "{kept}");
 }
 
 #[test]
 fn two_new_names_wait_for_a_person_and_lose_nothing() {
     let Some(world) = World::new() else { return };
     let (dev, mut qa) = two(&world);
-    meet(&world, &dev, &mut qa, |dev| rename(dev, "Purchase"), |qa| rename(qa, "Orders"));
+    meet(&world, &dev, &mut qa, |dev| rename(dev, "PO App", "Purchase"), |qa| rename(qa, "PO App", "Orders"));
     let app = qa.wait_until_within(DELETION, "the conflict", |repository| {
         repository.apps.iter().any(|app| app.name == "PO App" && app.state == AppState::Conflict)
     });
@@ -77,20 +83,28 @@ fn two_new_names_wait_for_a_person_and_lose_nothing() {
 
 #[test]
 fn a_deletion_against_an_edit_is_a_conflict_whoever_deleted() {
-    for here in [true, false] {
-        let Some(world) = World::new() else { return };
-        let (dev, mut qa) = two(&world);
-        let delete = |instance: &Instance| fs::remove_dir_all(instance.apps.join("PO App")).expect("remove the app");
-        if here {
-            meet(&world, &dev, &mut qa, edit, delete);
-        } else {
-            meet(&world, &dev, &mut qa, delete, edit);
+    let Some(world) = World::new() else { return };
+    let (dev, mut qa) = two(&world);
+    let edit_and_delete = |edited: &'static str, deleted: &'static str| {
+        move |instance: &Instance| {
+            set(&instance.apps.join(edited).join(SCREEN), "color", "green");
+            fs::remove_dir_all(instance.apps.join(deleted)).expect("remove the app");
         }
-        qa.wait_until_within(DELETION, "the conflict", |repository| {
-            repository.apps.iter().any(|app| app.name == "PO App" && app.state == AppState::Conflict)
+    };
+    let at_dev = |dev: &Instance| {
+        edit_and_delete("PO App", "Other")(dev);
+        dev.wait(DELETION, "both in Git", || {
+            let edited = world.repo.show("main", &format!("App/PO App/{SCREEN}"));
+            edited.is_some_and(|text| text.contains("green"))
+                && world.repo.show("main", "App/Other/meta.json").is_none()
         });
-        let edited = if here { &dev } else { &qa };
-        assert_eq!(value(&edited.apps.join("PO App").join(SCREEN), "color"), Some("green".into()), "{here}");
-        assert_eq!(world.repo.subjects().iter().any(|subject| subject.contains("removed")), !here);
-    }
+    };
+    meet(&world, &dev, &mut qa, at_dev, edit_and_delete("Other", "PO App"));
+    qa.wait_until_within(DELETION, "both conflicts", |repository| {
+        repository.apps.len() == 2 && repository.apps.iter().all(|app| app.state == AppState::Conflict)
+    });
+    assert_eq!(value(&dev.apps.join("PO App").join(SCREEN), "color"), Some("green".into()));
+    assert_eq!(value(&qa.apps.join("Other").join(SCREEN), "color"), Some("green".into()));
+    assert!(!world.repo.subjects().contains(&"'PO App' App removed from git".to_owned()));
+    assert!(world.repo.show("main", "App/PO App/meta.json").is_some());
 }
