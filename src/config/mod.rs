@@ -269,6 +269,8 @@ pub struct CommandConfig {
     pub timeout: Duration,
     /// The names of the variables that it does not see.
     pub hidden: Vec<String>,
+}
+
 /// Where what arrives from Git is installed by itself; elsewhere it waits for a person.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AutoPull {

@@ -19,7 +19,8 @@ use self::folders::Folders;
 use self::server::GitServer;
 use self::view::{View, Watched};
 use crate::config::{
-    AutoPull, Config, Credential, EventsConfig, HostKeyPolicy, InputConfig, KeyStoreConfig, LogFormat, SyncConfig, WebConfig,
+    AutoPull, Config, Credential, EventsConfig, HostKeyPolicy, InputConfig, KeyStoreConfig, LogFormat, SyncConfig,
+    WebConfig,
 };
 use crate::daemon::Daemon;
 use crate::domain::merge::DEFAULT_IDENTITY_FIELDS;

@@ -47,7 +47,7 @@ impl Awaited {
 impl Engine {
     /// Whether what was saved has arrived at the remote.
     #[must_use]
-    pub fn arrival(&self, app: &AppName, saved: &Saved) -> Arrival {
+    pub fn save_arrival(&self, app: &AppName, saved: &Saved) -> Arrival {
         let is_base = self.state.bases.get(app).copied() == saved.tree;
         let was_base = self.awaited.has_arrived(app, saved.tree);
         if let Some(tip) = self.state.notes.tip

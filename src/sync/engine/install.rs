@@ -50,7 +50,7 @@ impl Engine {
                     self.state.notes.deletions_remote.push(now.unix_seconds);
                 }
                 self.disk.installed(app, to);
-                self.note_installed(app, sides.base.or(sides.local), sides);
+                self.note_installed(app, sides.base.or(sides.local), Sides { remote: to, ..sides });
                 self.set_base(app, sides.remote);
                 self.state.notes.confirmed.remove(app);
                 self.state.notes.accepted.remove(app);

@@ -1,7 +1,5 @@
 //! A whole app that comes through the API: it is put on the disk, and committed where it may be, as one step.
 
-use std::collections::BTreeMap;
-
 use super::finding::Finding;
 use super::shelf::LOCKED;
 use super::{Engine, Knowledge, Look, Now};

@@ -28,11 +28,11 @@ pub struct Command {
 impl Command {
     /// Something to do that answers by itself, before the pass.
     pub(super) fn new(work: impl FnOnce(&mut Engine, Now) + Send + 'static, is_question: bool) -> Self {
-        let start: Start = Box::new(move |engine, now| {
+        let start: Start = Box::new(move |engine, now, _prepared| {
             work(engine, now);
             Box::new(|_| {})
         });
-        Self { start, is_question }
+        Self { before: Before::Nothing, start, is_question }
     }
 
     pub(super) fn is_question(&self) -> bool {

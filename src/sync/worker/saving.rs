@@ -29,7 +29,7 @@ impl Handle {
     /// # Errors
     /// That the worker is busy or gone.
     pub async fn arrival(&self, app: AppName, saved: Saved) -> Result<Arrival, Failure> {
-        self.at_once(move |engine, _| engine.arrival(&app, &saved), true).await
+        self.at_once(move |engine, _| engine.save_arrival(&app, &saved), true).await
     }
 
     /// Lets the worker do `work` and answers right after, before the pass that follows. Waits for its turn.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::domain::{AppName, Failure, FailureClass, ObjectId};
 use crate::ports::Installed;
 use crate::sync::engine::disk::Local;
-use crate::sync::engine::finding::Finding;
+use crate::sync::engine::finding::{Finding, Sides};
 use crate::sync::engine::{Engine, Now};
 use crate::sync::state::Pin;
 use crate::sync::trees::app_trees;
@@ -141,7 +141,8 @@ impl Engine {
                 return Err(disturbed(app));
             }
             self.disk.installed(app, Some(tree));
-            self.done.installed.insert(app.clone());
+            let base = self.state.bases.get(app).copied();
+            self.note_installed(app, base.or(local), Sides { base, local, remote: Some(tree) });
             tracing::info!(%app, from = from.name, commit = %from.commit.short(), "installed from another commit");
         }
         self.note_withheld(app, None);

@@ -84,7 +84,7 @@ impl Engine {
                 tracing::info!(%app, "installed its release");
                 self.note_withheld(app, None);
                 self.disk.installed(app, to);
-                self.done.installed.insert(app.clone());
+                self.note_installed(app, from, Sides { base: from, local: from, remote: to });
                 self.rest = None;
                 Ok(())
             }

@@ -198,28 +198,6 @@ fn where_every_save_counts_the_newest_time_reaches_everybody() {
 }
 
 #[test]
-fn where_every_save_counts_the_newest_time_reaches_everybody() {
-    let mut all = world(&[EDITING, EDITING]);
-    let at = |day: u8| format!("{{\"updated_time\": \"{day:02}-03-2025 06:23:08\"}}");
-    for instance in &mut all {
-        instance.settings.input.skip_volatile_saves = false;
-        instance.start();
-    }
-    all[0].save("A", "x.json", &at(1));
-    all[0].pass(true, quiet);
-    all[1].pass(true, quiet);
-    all[0].save("A", "x.json", &at(4));
-    all[1].save("A", "x.json", &at(3));
-    for _ in 0..3 {
-        all[1].pass(true, quiet);
-        all[0].pass(true, quiet);
-    }
-    assert_eq!(all[0].text("A", "x.json"), Some(at(4)));
-    assert_eq!(all[1].text("A", "x.json"), Some(at(4)));
-    assert_eq!(all[0].log().len(), 3);
-}
-
-#[test]
 fn half_written_json_holds_its_app_alone() {
     let mut all = world(&[EDITING]);
     all[0].save("A", "x.json", "{\"half\":");
