@@ -1,5 +1,8 @@
 //! A typed client of the API, for the command line and the tests.
 
+mod conflict;
+mod incoming;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,6 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::domain::AppName;
+use crate::domain::event::Event;
 use crate::domain::status::Status;
 use crate::http::{
     ACTION_LIMIT, ActionReport, AddRequest, Backup, ErrorAnswer, ErrorBody, ResolveRequest, RestoreRequest, Selection,
@@ -85,6 +89,14 @@ impl Client {
     /// A [`ClientError`].
     pub async fn status(&self) -> Result<Status, ClientError> {
         self.ask(Method::GET, "/api/v1/status", None::<&()>).await
+    }
+
+    /// What happened after an event, oldest first.
+    ///
+    /// # Errors
+    /// A [`ClientError`].
+    pub async fn events(&self, after: u64, limit: u32) -> Result<Vec<Event>, ClientError> {
+        self.ask(Method::GET, &format!("/api/v1/events?after={after}&limit={limit}"), None::<&()>).await
     }
 
     /// Lets held deletions happen.

@@ -12,7 +12,7 @@ use super::reader::{Files, Findings};
 use super::variables::{Setting, Settings, is_known};
 use super::{
     BaseConfig, Config, ConfigError, ConfigErrors, ConfigFile, HostKeyPolicy, KeyStoreConfig, LogFormat,
-    MasterKeySources, key_sources, near, sync, web,
+    MasterKeySources, events, key_sources, near, sync, web,
 };
 use crate::domain::RepoUrl;
 
@@ -85,8 +85,11 @@ impl Config {
         let data_dir = data_dir(&settings, environment, &mut findings);
         let tuning = sync::Tuning::read(&settings, &mut findings);
         let mut sync = if on { sync::read(&settings, tuning, files, &mut findings) } else { None };
-        let for_https = sync.as_ref().is_some_and(|sync| matches!(sync.url, RepoUrl::Https { .. }));
+        let mut events = events::read(&settings, environment, files, &mut findings);
+        let for_https =
+            sync.as_ref().is_some_and(|sync| matches!(sync.url, RepoUrl::Https { .. })) || !events.webhooks.is_empty();
         let web = web::read(&settings.appferry_ca_file, environment, for_https, files, &mut findings);
+        events.web = web.clone();
         if let Some(sync) = &mut sync {
             sync.web = web;
         }
@@ -121,8 +124,10 @@ impl Config {
             log_format: log_format(&settings.appferry_log_format, &mut findings),
             keys,
             sync,
+            upload_mib: findings.number(&settings.appferry_upload_limit, 1..=4096).unwrap_or(256),
             file,
             repositories,
+            events,
             warnings: Vec::new(),
         };
         findings.into_result(config).map(|(config, warnings)| Self { warnings, ..config })

@@ -6,9 +6,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
+use super::apps::WholeApps;
 use super::fleet::Fleet;
+use crate::domain::conflict_view::ConflictView;
 use crate::domain::status::{RepositoryState, Status};
 use crate::domain::{AppName, Failure};
+use crate::http::apps::{Apps, Uploads};
 use crate::http::{ActionReport, AppOutcome, Backup, Selection, Service, SyncControl, Take};
 use crate::sync::engine::conflict;
 use crate::sync::worker::Handle;
@@ -17,17 +20,19 @@ use crate::sync::worker::Handle;
 pub(super) struct Whole {
     fleet: Arc<Fleet>,
     stop: CancellationToken,
+    uploads: Uploads,
 }
 
 impl Whole {
-    pub(super) fn new(fleet: Arc<Fleet>, stop: CancellationToken) -> Self {
-        Self { fleet, stop }
+    pub(super) fn new(fleet: Arc<Fleet>, stop: CancellationToken, uploads: Uploads) -> Self {
+        Self { fleet, stop, uploads }
     }
 }
 
 /// Asks one worker.
-struct Control {
-    worker: Handle,
+pub(super) struct Control {
+    pub(super) worker: Handle,
+    uploads: Uploads,
 }
 
 impl Control {
@@ -43,7 +48,7 @@ impl Control {
     }
 }
 
-fn selected(selection: Selection) -> Option<BTreeSet<AppName>> {
+pub(super) fn selected(selection: Selection) -> Option<BTreeSet<AppName>> {
     match selection {
         Selection::All => None,
         Selection::Apps(apps) => Some(apps.into_iter().collect()),
@@ -67,7 +72,7 @@ impl Service for Whole {
     }
 
     fn repository(&self, name: Option<&str>) -> Result<Arc<dyn SyncControl>, Failure> {
-        Ok(Arc::new(Control { worker: self.fleet.handle(name)? }))
+        Ok(Arc::new(Control { worker: self.fleet.handle(name)?, uploads: self.uploads.clone() }))
     }
 }
 
@@ -85,6 +90,10 @@ impl SyncControl for Control {
         };
         let apps = self.worker.resolve(app, take).await?;
         Ok(self.report(apps, done))
+    }
+
+    async fn conflict(&self, app: AppName) -> Result<ConflictView, Failure> {
+        self.worker.ask(move |engine, _| engine.conflict_view(&app)).await
     }
 
     async fn push(&self, apps: Selection) -> Result<ActionReport, Failure> {
@@ -111,5 +120,9 @@ impl SyncControl for Control {
     async fn restore(&self, reference: String) -> Result<ActionReport, Failure> {
         let apps = self.worker.restore_kept(reference).await?;
         Ok(self.report(apps, "brought back to the apps folder; what was there is kept aside"))
+    }
+
+    fn apps(&self) -> Result<Arc<dyn Apps>, Failure> {
+        Ok(Arc::new(WholeApps::new(self.worker.clone(), self.uploads.clone())))
     }
 }

@@ -1,8 +1,11 @@
 //! Builds the adapters, starts the tasks, and drains them.
 
+mod apps;
 mod control;
+mod events;
 mod fleet;
 mod home;
+mod incoming;
 mod parts;
 
 use std::net::SocketAddr;
@@ -21,6 +24,7 @@ use crate::domain::status::Status;
 use crate::http;
 use crate::keys::KeyService;
 use crate::ssh::Sessions;
+use crate::store::EventStore;
 use crate::watch::Watching;
 
 use control::Whole;
@@ -64,13 +68,16 @@ impl Daemon {
             .await
             .with_context(|| format!("cannot listen on {}; choose another APPFERRY_LISTEN", config.listen))?;
         let address = listener.local_addr()?;
-        let fleet = assemble(&config, home, &keys, &tasks, &stop)?;
+        let events = events::open(&config, &home, &tasks, &stop).await?;
+        let fleet = assemble(&config, home, (&keys, &events), &tasks, &stop)?;
         let sessions = fleet.sessions();
         set_out(&fleet, &config, &tasks, &stop).await?;
-        let control = Arc::new(Whole::new(Arc::clone(&fleet), stop.clone()));
+        let feeds = events::feeds(&config, events, &fleet);
+        let uploads = http::apps::Uploads::open(&config.data_dir, apps::limits(&config))?;
+        let control = Arc::new(Whole::new(Arc::clone(&fleet), stop.clone(), uploads));
         let token = http::api_token(&config.data_dir)?;
         http::announce(&config.data_dir, address)?;
-        let serving = http::serve(listener, control, token, stop.clone());
+        let serving = http::serve(listener, control, token, feeds, stop.clone());
         tasks.spawn(async move {
             if let Err(failure) = serving.await {
                 tracing::error!(%failure, "the API ended");
@@ -156,7 +163,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 fn assemble(
     config: &Config,
     home: Home,
-    keys: &KeyService,
+    (keys, events): (&KeyService, &Arc<EventStore>),
     tasks: &TaskTracker,
     stop: &CancellationToken,
 ) -> anyhow::Result<Arc<Fleet>> {
@@ -170,6 +177,7 @@ fn assemble(
         keys: fleet_keys,
         sessions,
         audit: keys.audit_log(),
+        events: Arc::<EventStore>::clone(events),
         turns: fleet::turns(),
         watching: Watching::new()
             .context("cannot start a thread to watch the apps folders; raise the limit of processes")?,

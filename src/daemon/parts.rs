@@ -11,16 +11,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::home::Home;
 use crate::config::{Config, Credential, HostKeyPolicy, Provider, RepositoryConfig, SyncConfig, TokenSource};
-use crate::domain::merge::VolatileKeys;
+use crate::domain::merge::{IdentityFields, VolatileKeys};
 use crate::domain::plan::Mode;
 use crate::domain::status::KeyStatus;
 use crate::domain::{AppName, Failure, KeyName};
 use crate::git::local::LocalRepo;
 use crate::git::remote::{self, Access, Proxy, TimeLimits, Token, Web};
 use crate::keys::KeyService;
-use crate::ports::{AuditLog, ChangeHints, Hint, Keyring, LocalRepository, Remote, SshSessions, Workspace};
+use crate::ports::{AuditLog, ChangeHints, EventLog, Hint, Keyring, LocalRepository, Remote, SshSessions, Workspace};
 use crate::ssh::{HostKeys, Sessions};
-use crate::sync::engine::{Engine, Settings};
+use crate::sync::engine::{Engine, InputRules, Settings};
 use crate::sync::single::{OneApp, single_prefix};
 use crate::sync::worker::{Face, Handle, Pace, Turns, Worker};
 use crate::watch::{Hints, WatchMode, Watcher, Watching};
@@ -95,12 +95,12 @@ pub(super) async fn worker(
     repository: &RepositoryConfig,
     home: &Home,
     sessions: Arc<dyn SshSessions>,
-    audit: Arc<dyn AuditLog>,
+    (audit, events): (Arc<dyn AuditLog>, Arc<dyn EventLog>),
     (turns, watching): (&Turns, &Watching),
 ) -> Result<(Worker, Handle), Failure> {
     let sync = &repository.sync;
     let folder = repository_folder(repository, home);
-    let mut settings = engine_settings(sync, home);
+    let mut settings = engine_settings(repository, home);
     if let Some(app) = &repository.single {
         settings.prefix = single_prefix(&settings.prefix, app);
     }
@@ -113,7 +113,7 @@ pub(super) async fn worker(
         watching.watch(sync.apps_dir.clone()).map_err(|error| Failure::disk("cannot watch the apps folder", &error))?;
     let pace = Pace { poll_interval: sync.poll_interval, debounce: sync.debounce };
     let hints = Box::new(FolderHints { watcher, hints, only: repository.single.clone() });
-    let (worker, handle) = Worker::new(engine, (remote, audit), hints, face(repository), pace);
+    let (worker, handle) = Worker::new(engine, (remote, audit, events), hints, face(repository), pace);
     Ok((worker.in_turns(turns.clone()), handle))
 }
 
@@ -130,10 +130,16 @@ pub(super) fn repository_folder(repository: &RepositoryConfig, home: &Home) -> P
     home.folder().join("repositories").join(format!("{short:016x}"))
 }
 
-fn engine_settings(sync: &SyncConfig, home: &Home) -> Settings {
+fn engine_settings(repository: &RepositoryConfig, home: &Home) -> Settings {
+    let sync = &repository.sync;
     let instance = home.instance().to_owned();
     Settings {
-        mode: Mode { locked: sync.locked, auto_save: sync.auto_save, auto_add: sync.auto_add },
+        mode: Mode {
+            locked: sync.locked,
+            auto_save: sync.auto_save,
+            auto_add: sync.auto_add,
+            auto_pull: sync.auto_pull.by_itself(sync.locked),
+        },
         branch: sync.branch.clone(),
         prefix: sync.prefix.clone(),
         author_name: sync.author_name.clone().unwrap_or_else(|| "appferry".to_owned()),
@@ -141,7 +147,15 @@ fn engine_settings(sync: &SyncConfig, home: &Home) -> Settings {
         instance,
         debounce: sync.debounce,
         volatile_keys: VolatileKeys::new(sync.volatile_keys.clone()),
+        identity_fields: IdentityFields::new(sync.identity_fields.clone()),
         kept_days: sync.kept_days,
+        filter: repository.filter.clone(),
+        input: InputRules {
+            skip_volatile_saves: sync.input.skip_volatile_saves,
+            largest_file: sync.input.max_file_size,
+            allow_secrets: sync.input.allow_secrets.clone(),
+        },
+        on_protected: sync.on_protected,
     }
 }
 
@@ -152,6 +166,8 @@ fn disk_settings(sync: &SyncConfig, folder: &std::path::Path) -> workspace::Sett
         debounce: sync.debounce,
         file_mode: sync.file_mode,
         dir_mode: sync.dir_mode,
+        ignore: sync.input.ignore.clone(),
+        largest_file: sync.input.max_file_size,
     }
 }
 

@@ -5,6 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use super::apps::Apps;
+use super::incoming::IncomingControl;
+use crate::domain::conflict_view::ConflictView;
 use crate::domain::status::Status;
 use crate::domain::{AppName, Failure};
 
@@ -30,7 +33,7 @@ pub trait Service: Send + Sync {
 ///
 /// A caller that loses patience drops the future: what was asked for must then go on, or not have begun.
 #[async_trait]
-pub trait SyncControl: Send + Sync {
+pub trait SyncControl: IncomingControl + Send + Sync {
     /// Lets held deletions happen.
     ///
     /// # Errors
@@ -42,6 +45,12 @@ pub trait SyncControl: Send + Sync {
     /// # Errors
     /// As [`confirm`](Self::confirm).
     async fn resolve(&self, app: AppName, take: Take) -> Result<ActionReport, Failure>;
+
+    /// What clashes in an app, file by file.
+    ///
+    /// # Errors
+    /// That the app is in no conflict; a [`Failure`] of class disk or internal.
+    async fn conflict(&self, app: AppName) -> Result<ConflictView, Failure>;
 
     /// Commits and pushes local changes.
     ///
@@ -66,6 +75,14 @@ pub trait SyncControl: Send + Sync {
     /// # Errors
     /// As [`confirm`](Self::confirm).
     async fn restore(&self, reference: String) -> Result<ActionReport, Failure>;
+
+    /// Its apps, whole.
+    ///
+    /// # Errors
+    /// That this one has none to give.
+    fn apps(&self) -> Result<Arc<dyn Apps>, Failure> {
+        Err(Failure::internal("this worker gives no whole apps"))
+    }
 }
 
 /// Which apps an action is about: `{"all":true}` or `{"apps":["…"]}`.

@@ -5,7 +5,10 @@
 pub mod bases;
 pub mod compare;
 pub mod engine;
+pub mod files;
 pub mod hostile;
+pub mod kinship;
+pub mod last_change;
 pub mod ref_names;
 pub mod single;
 pub mod state;

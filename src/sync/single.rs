@@ -125,6 +125,10 @@ impl Workspace for OneApp {
         self.folder.install(app, from, to)
     }
 
+    fn follow(&mut self, app: &AppName, trees: &[ObjectId]) -> Result<(), Failure> {
+        self.folder.follow(app, trees)
+    }
+
     fn recover(&mut self) -> Result<Vec<AppName>, Failure> {
         self.folder.recover()
     }

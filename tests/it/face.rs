@@ -15,9 +15,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use appferry::client::{Client, ClientError};
+use appferry::domain::conflict_view::ConflictView;
 use appferry::domain::status::{AppState, AppStatus, RepositoryStatus, Status};
 use appferry::domain::{AppName, Failure, FailureClass};
 use appferry::http::{self, ActionReport, AppOutcome, Backup, Selection, Service, SyncControl, Take};
+use appferry::http::{
+    BranchReport, BranchRequest, Incoming, IncomingAction, IncomingApp, IncomingControl, PullRequest, TakeInRequest,
+};
 use async_trait::async_trait;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
@@ -84,6 +88,10 @@ impl SyncControl for Fake {
         Ok(self.note(format!("resolve {app} {take:?}")))
     }
 
+    async fn conflict(&self, app: AppName) -> Result<ConflictView, Failure> {
+        Err(Failure::new(FailureClass::Refused, format!("the app {app} is in no conflict"), "see the status"))
+    }
+
     async fn push(&self, apps: Selection) -> Result<ActionReport, Failure> {
         if apps == Selection::Apps(vec![AppName::new("slow").unwrap()]) {
             self.begun.notify_one();
@@ -110,6 +118,28 @@ impl SyncControl for Fake {
     }
 }
 
+#[async_trait]
+impl IncomingControl for Fake {
+    async fn incoming(&self) -> Result<Incoming, Failure> {
+        let app = IncomingApp { app: "PO App".into(), actions: vec!["update".into()], ..IncomingApp::default() };
+        Ok(Incoming { updated: vec![app], ..Incoming::default() })
+    }
+
+    async fn take_in(&self, action: IncomingAction, request: TakeInRequest) -> Result<ActionReport, Failure> {
+        let TakeInRequest { apps, release, dry_run } = request;
+        Ok(self.note(format!("{action:?} {apps:?} release={release} dry_run={dry_run}")))
+    }
+
+    async fn pull(&self, request: PullRequest) -> Result<ActionReport, Failure> {
+        Ok(self.note(format!("pull {:?} from={:?}", request.selection(), request.from)))
+    }
+
+    async fn create_branch(&self, request: BranchRequest) -> Result<BranchReport, Failure> {
+        let message = self.note(format!("branch {} from {}", request.name, request.from)).apps.remove(0).message;
+        Ok(BranchReport { branch: request.name, commit: "1".repeat(40), made: true, message })
+    }
+}
+
 /// A served API with its data folder.
 struct Served {
     data: TempDir,
@@ -128,7 +158,7 @@ impl Served {
         http::announce(data.path(), address).unwrap();
         let (fake, stop, tasks) = (Arc::new(Fake::default()), CancellationToken::new(), TaskTracker::new());
         let service = Arc::new(FakeService(Arc::clone(&fake)));
-        tasks.spawn(http::serve(listener, service, token, stop.clone()));
+        tasks.spawn(http::serve(listener, service, token, http::Feeds::default(), stop.clone()));
         tasks.close();
         Self { data, fake, address, stop, tasks }
     }
@@ -173,9 +203,15 @@ async fn the_client_asks_and_the_worker_answers() {
     client.push(&Selection::Apps(vec![app("a")])).await.unwrap();
     let report = client.add(vec![app("Ünïcode \"✓\"")]).await.unwrap();
     assert!(report.apps[0].done);
+    let request = TakeInRequest { apps: vec![app("a")], release: true, dry_run: false };
+    client.take_in(IncomingAction::Update, &request).await.unwrap();
+    client.pull(&PullRequest { from: Some("v1".into()), ..PullRequest::default() }).await.unwrap();
+    let branch = BranchRequest { name: "dev".into(), from: "main".into(), dry_run: false };
+    assert!(client.create_branch(&branch).await.unwrap().made);
+    assert_eq!(client.incoming().await.unwrap().updated[0].actions, ["update"]);
     assert_eq!(client.backups().await.unwrap().len(), 1);
     let asked = served.asked();
-    assert_eq!(asked.len(), 4);
+    assert_eq!(asked.len(), 7);
     assert_eq!(asked[..2], ["confirm All", "resolve PO App Theirs"]);
 }
 
@@ -228,6 +264,10 @@ async fn what_is_no_proper_request_is_answered_as_json() {
         ("/api/v1/sync/confirm", r#"{"apps":["../x"]}"#, "400"),
         ("/api/v1/sync/resolve", r#"{"app":"a","take":"mine"}"#, "400"),
         ("/api/v1/sync/add", r#"{"apps":[]}"#, "400"),
+        ("/api/v1/sync/install", r#"{"apps":[]}"#, "400"),
+        ("/api/v1/sync/delete", r#"{"apps":["a"],"release":true}"#, "400"),
+        ("/api/v1/sync/pull", r#"{"push":true}"#, "400"),
+        ("/api/v1/sync/branches", r#"{"name":"a..b","from":"main"}"#, "400"),
         ("/api/v1/sync/nothing", "{}", "404"),
         ("/api/v1/status", "", "405"),
     ] {

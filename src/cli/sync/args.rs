@@ -2,6 +2,7 @@
 
 use clap::Subcommand;
 
+use super::incoming::IncomingWord;
 use crate::domain::{AppName, AppNameError};
 use crate::http::Take;
 
@@ -34,6 +35,15 @@ pub(in crate::cli) enum SyncAction {
         #[arg(long, value_name = "SIDE")]
         take: Side,
     },
+    /// Show what clashes in an app: each place with what both sides had, ours and theirs.
+    Conflict {
+        /// The app in conflict.
+        #[arg(value_name = "APP", value_parser = app_name)]
+        app: AppName,
+        /// Print the answer of the API as it is, with the merged candidate of each file.
+        #[arg(long)]
+        json: bool,
+    },
     /// Commit and push local changes.
     Push {
         /// The apps to push; all of them when none is named.
@@ -55,6 +65,8 @@ pub(in crate::cli) enum SyncAction {
         #[command(subcommand)]
         action: Option<BackupsAction>,
     },
+    #[command(flatten)]
+    Incoming(IncomingWord),
 }
 
 /// [`Take`], as an argument.
@@ -83,7 +95,7 @@ pub(in crate::cli) enum BackupsAction {
     },
 }
 
-fn app_name(text: &str) -> Result<AppName, AppNameError> {
+pub(super) fn app_name(text: &str) -> Result<AppName, AppNameError> {
     AppName::new(text)
 }
 

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 mod args;
+mod conflict;
+mod incoming;
 
 use args::{BackupsAction, SyncAction};
 
@@ -19,6 +21,11 @@ pub(super) async fn run(action: SyncAction, client: &Client) -> anyhow::Result<E
             client.confirm(&if all { Selection::All } else { Selection::Apps(apps) }).await?
         }
         SyncAction::Resolve { app, take } => client.resolve(app, take.into()).await?,
+        SyncAction::Conflict { app, json } => {
+            let view = client.conflict(&app).await?;
+            say(&if json { serde_json::to_string_pretty(&view)? + "\n" } else { conflict::text(&view) })?;
+            return Ok(ExitCode::SUCCESS);
+        }
         SyncAction::Push { apps } => {
             client.push(&if apps.is_empty() { Selection::All } else { Selection::Apps(apps) }).await?
         }
@@ -31,6 +38,13 @@ pub(super) async fn run(action: SyncAction, client: &Client) -> anyhow::Result<E
             say(&if json { serde_json::to_string_pretty(&backups)? + "\n" } else { list(&backups) })?;
             return Ok(ExitCode::SUCCESS);
         }
+        SyncAction::Incoming(word) => match incoming::run(word, client).await? {
+            incoming::Answer::Report(report) => report,
+            incoming::Answer::Text(text) => {
+                say(&text)?;
+                return Ok(ExitCode::SUCCESS);
+            }
+        },
     };
     say(&outcome(&report))?;
     Ok(if report.apps.iter().all(|app| app.done) { ExitCode::SUCCESS } else { ExitCode::from(super::FAILED) })

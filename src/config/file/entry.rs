@@ -11,6 +11,7 @@ use super::super::variables::Settings;
 use super::super::{Credential, sync};
 use super::node::{Entry, Node, Value};
 use super::{ConfigFile, RepositoryConfig, keys};
+use crate::domain::patterns::{AppFilter, Patterns};
 use crate::domain::status::GLOBAL;
 use crate::domain::{AppName, RepoUrl};
 
@@ -79,12 +80,12 @@ pub(super) fn read(
     let name = name(&place, findings);
     let single = single(&place, findings);
     let sync = place.sync(files, findings);
-    let list = |key| place.find(key).map(|given| given.texts.clone()).unwrap_or_default();
-    let (include, exclude) = (list("include"), list("exclude"));
+    let include = patterns(&place, "include", findings);
+    let filter = AppFilter { include, exclude: patterns(&place, "exclude", findings) };
     let mut sync = sync?;
     sync.web = file.web(&sync.url, findings);
     let stamp = stamp(&own, &sync.credential);
-    Some((line, RepositoryConfig { name: name?, single: single?, include, exclude, sync, stamp }))
+    Some((line, RepositoryConfig { name: name?, single: single?, filter, sync, stamp }))
 }
 
 /// Whether a default for all is of use to a repository of this URL: of the credentials only one is.
@@ -209,6 +210,22 @@ fn single(place: &Place<'_>, findings: &mut Findings) -> Option<Option<AppName>>
             None
         }
     }
+}
+
+fn patterns(place: &Place<'_>, key: &str, findings: &mut Findings) -> Patterns {
+    let mut all = Patterns::default();
+    for text in place.find(key).map(|given| given.texts.as_slice()).unwrap_or_default() {
+        match Patterns::parse(text) {
+            // As a comment, it would make a filter that follows everything.
+            Ok(patterns) if patterns.is_empty() => {
+                let problem = format!("{text:?} names no app; give patterns such as `PO *`, or leave it out");
+                findings.error(place.of(key), problem);
+            }
+            Ok(patterns) => all = all.followed_by(patterns),
+            Err(error) => findings.error(place.of(key), error.to_string()),
+        }
+    }
+    all
 }
 
 fn stamp(givens: &[Given], credential: &Credential) -> [u8; 32] {

@@ -22,14 +22,21 @@ pub(super) const LIKE_VARIABLES: &[(&str, &str)] = &[
     ("author_name", "APPFERRY_AUTHOR_NAME"),
     ("author_email", "APPFERRY_AUTHOR_EMAIL"),
     ("volatile_keys", "APPFERRY_VOLATILE_KEYS"),
+    ("identity_fields", "APPFERRY_IDENTITY_FIELDS"),
+    ("skip_volatile_saves", "APPFERRY_SKIP_VOLATILE_SAVES"),
+    ("max_file_size", "APPFERRY_MAX_FILE_SIZE"),
+    ("ignore", "APPFERRY_IGNORE"),
+    ("allow_secrets", "APPFERRY_ALLOW_SECRETS"),
     ("kept_days", "APPFERRY_KEPT_DAYS"),
+    ("on_protected", "APPFERRY_ON_PROTECTED"),
+    ("auto_pull", "APPFERRY_AUTO_PULL"),
 ];
 
 /// Keys that no variable has.
 const OWN: [&str; 5] = ["name", "layout", "app", "include", "exclude"];
 
 /// Keys that take several values.
-const LISTS: [&str; 3] = ["volatile_keys", "include", "exclude"];
+const LISTS: [&str; 6] = ["volatile_keys", "identity_fields", "ignore", "allow_secrets", "include", "exclude"];
 
 /// Keys whose value is a path of this machine.
 pub(super) const PATHS: [&str; 3] = ["apps_dir", "passphrase_file", "token_file"];
@@ -109,7 +116,7 @@ mod tests {
     use super::*;
 
     /// Settings of the whole program, which no entry has.
-    const OF_THE_INSTANCE: [&str; 20] = [
+    const OF_THE_INSTANCE: [&str; 29] = [
         "APPFERRY_DATA_DIR",
         "APPFERRY_CONFIG",
         "APPFERRY_INSTANCE",
@@ -129,6 +136,15 @@ mod tests {
         "APPFERRY_VAULT_MOUNT",
         "APPFERRY_VAULT_PATH",
         "APPFERRY_VAULT_NAMESPACE",
+        "APPFERRY_WEBHOOK_URL",
+        "APPFERRY_WEBHOOK_SECRET",
+        "APPFERRY_WEBHOOK_SECRET_FILE",
+        "APPFERRY_EVENT_COMMAND",
+        "APPFERRY_EVENT_TIMEOUT",
+        "APPFERRY_EVENTS",
+        "APPFERRY_HOOK_SECRET",
+        "APPFERRY_HOOK_SECRET_FILE",
+        "APPFERRY_UPLOAD_LIMIT",
         "APPFERRY_ALLOW_PATH_REMOTE",
     ];
 

@@ -18,6 +18,7 @@ use super::error::{ConfigError, ConfigErrors};
 use super::reader::{Files, Findings};
 use super::variables::Setting;
 use super::{SyncConfig, WebConfig, web};
+use crate::domain::patterns::AppFilter;
 use crate::domain::{AppName, RepoUrl};
 
 use entry::Given;
@@ -51,10 +52,8 @@ pub struct RepositoryConfig {
     pub name: String,
     /// The app that the repository is, in place of a folder of apps (`layout = "single"`).
     pub single: Option<AppName>,
-    /// Patterns for the names of the apps that are followed; none means all.
-    pub include: Vec<String>,
-    /// Patterns for those that are not.
-    pub exclude: Vec<String>,
+    /// `include` and `exclude`: which apps are followed.
+    pub filter: AppFilter,
     /// Everything that a variable could say, too.
     pub sync: SyncConfig,
     /// Tells two states of an entry apart.
@@ -66,7 +65,7 @@ impl RepositoryConfig {
     #[must_use]
     pub fn of_the_environment(sync: SyncConfig) -> Self {
         let name = crate::domain::status::GLOBAL.to_owned();
-        Self { name, single: None, include: Vec::new(), exclude: Vec::new(), sync, stamp: [0; 32] }
+        Self { name, single: None, filter: AppFilter::default(), sync, stamp: [0; 32] }
     }
 
     /// The folder that nobody else may have.

@@ -39,7 +39,8 @@ pub(super) struct Member {
 pub(super) async fn open(common: &Common, config: &RepositoryConfig) -> Result<Opened, Failure> {
     let user = common.home.key_user(&config.name);
     let sessions = Arc::new(OwnSessions::new(Arc::clone(&common.sessions), Arc::clone(&common.keys), user));
-    parts::worker(config, &common.home, sessions, Arc::clone(&common.audit), (&common.turns, &common.watching)).await
+    let logs = (Arc::clone(&common.audit), Arc::clone(&common.events));
+    parts::worker(config, &common.home, sessions, logs, (&common.turns, &common.watching)).await
 }
 
 impl Member {

@@ -21,7 +21,8 @@ use super::home::Home;
 use crate::config::{ConfigFile, RepositoryConfig};
 use crate::domain::status::{ConfigFileStatus, RepositoryStatus, Status};
 use crate::domain::{Failure, FailureClass};
-use crate::ports::AuditLog;
+use crate::http::PollHint;
+use crate::ports::{AuditLog, EventLog};
 use crate::ssh::Sessions;
 use crate::sync::worker::{Handle, Turns};
 use crate::watch::Watching;
@@ -52,6 +53,7 @@ pub(super) struct Common {
     pub(super) keys: Arc<FleetKeys>,
     pub(super) sessions: Arc<Sessions>,
     pub(super) audit: Arc<dyn AuditLog>,
+    pub(super) events: Arc<dyn EventLog>,
     pub(super) turns: Turns,
     pub(super) watching: Watching,
     pub(super) tasks: TaskTracker,
@@ -240,6 +242,20 @@ impl Fleet {
 
     fn file(&self) -> MutexGuard<'_, Option<ConfigFileStatus>> {
         self.file.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Hooks reach the repositories as they are now, also those of a file that was read again.
+impl PollHint for Fleet {
+    fn repositories(&self) -> Vec<String> {
+        let running = self.running();
+        running.members.values().map(|member| member.config().sync.url.to_string()).collect()
+    }
+
+    fn poll_soon(&self, url: &str) {
+        let running = self.running();
+        let meant = running.members.values().filter(|member| member.config().sync.url.to_string() == url);
+        meant.filter_map(Member::handle).for_each(|handle| handle.poll_soon());
     }
 }
 

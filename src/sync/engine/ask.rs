@@ -53,8 +53,9 @@ impl Engine {
         };
         // A person asks: what was refused is tried again now.
         self.refused.retain(|app, _| !wanted.contains(app));
-        let differing = |app: &AppName| self.disk.settled(app) != self.remote.apps.get(app).copied();
+        let differing = |app: &AppName| self.settled_as_planned(app) != self.remote.apps.get(app).copied();
         let wanted: Vec<AppName> = wanted.into_iter().filter(|app| differing(app)).collect();
+        self.try_followed_branch(&wanted);
         self.state.notes.wanted.extend(wanted.iter().cloned());
         self.save(now)?;
         Ok(wanted)

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::plan::{Hold, Mode, SyncPlan, plan};
+use crate::domain::plan::{Hold, Mode, SyncPlan, plan, plan_with_volatile_saves};
 use crate::domain::status::AppState;
 use crate::domain::{AppName, Failure, ObjectId};
 
 use super::disk::Local;
+use super::incoming::wait_to_install;
 use super::{Engine, Now};
 use crate::sync::bases::{Wanted, find_bases};
 use crate::sync::compare::half_written;
@@ -49,6 +50,7 @@ impl Engine {
     /// Plans every app anew.
     pub(super) fn find_all(&mut self, now: Now) -> Result<(), Failure> {
         self.find_missing_bases()?;
+        self.forget_released()?;
         let mut findings = BTreeMap::new();
         for app in self.known_apps() {
             let finding = self.find(&app, now)?;
@@ -62,9 +64,12 @@ impl Engine {
         let settled = |app: &AppName| matches!(findings.get(app), None | Some(Finding::InSync));
         self.state.notes.confirmed.retain(|app| !settled(app));
         self.state.notes.wanted.retain(|app| !settled(app));
+        self.state.notes.rewritten.retain(|app| !settled(app));
+        self.state.notes.accepted.retain(|app, _| !settled(app));
         self.findings = findings;
-        self.hold_removals(now);
-        Ok(())
+        self.find_renames()?;
+        self.hold_collisions();
+        self.hold_removals(now)
     }
 
     fn known_apps(&self) -> BTreeSet<AppName> {
@@ -72,6 +77,7 @@ impl Engine {
             .chain(self.remote.apps.keys())
             .chain(self.state.bases.keys())
             .chain(self.state.notes.pending.keys())
+            .filter(|app| self.settings.filter.takes(app))
             .cloned()
             .collect()
     }
@@ -84,21 +90,29 @@ impl Engine {
         if let Some(problem) = self.remote.hostile.get(app) {
             return Ok(Finding::Wait(
                 AppState::Held,
-                format!("refused from Git: {problem}; nothing of this app is installed until it is removed there"),
+                format!("refused from Git: {problem}; nothing of this app is installed until that is put right there"),
             ));
         }
         let pending = self.state.notes.pending.get(app).copied();
         let base = pending.unwrap_or_else(|| self.state.bases.get(app).copied());
         let remote = self.ahead.get(app).copied().unwrap_or_else(|| self.remote.apps.get(app).copied());
         let local = match self.disk.local(app, base.is_some(), self.settings.debounce, now) {
-            Local::Known(local) => local,
+            Local::Known(local) => self.with_release_of_git(app, local)?,
             unknown => return Ok(wait_for_disk(&unknown)),
         };
         if base == local && local == remote {
             return Ok(if pending.is_some() { Finding::Committed } else { Finding::InSync });
         }
+        if let Some(waits) = self.waits_on_own_branch(app, local, remote) {
+            return Ok(waits);
+        }
+        if let Some(pinned) = self.find_pinned(app, local, remote)? {
+            return Ok(pinned);
+        }
         let facts = self.comparer.facts(&*self.repo, base, local, remote)?;
         let sides = Sides { base, local, remote };
+        let plan: fn(&_, _) -> _ =
+            if self.settings.input.skip_volatile_saves { plan } else { plan_with_volatile_saves };
         let finding = match plan(&facts, self.mode_for(app)) {
             // What is merged is written to disk only after the push was accepted (rule 1).
             SyncPlan::Nothing | SyncPlan::Adopt | SyncPlan::Pull | SyncPlan::Replace if pending.is_some() => {
@@ -110,6 +124,10 @@ impl Engine {
             SyncPlan::Replace => Finding::Replace(sides),
             SyncPlan::Push => Finding::Push(sides),
             SyncPlan::Merge => Finding::Merge(sides),
+            SyncPlan::Hold(hold @ (Hold::Behind | Hold::DriftBehind)) if pending.is_none() => {
+                wait_to_install(app, hold, sides)
+            }
+            SyncPlan::Hold(Hold::Behind | Hold::DriftBehind) => Finding::Committed,
             SyncPlan::Hold(hold) => wait_for_person(hold, self.settings.mode),
         };
         self.held_back(app, finding, now)
@@ -117,11 +135,15 @@ impl Engine {
 
     /// What a person asked for happens even where it does not happen by itself; a lock is not lifted by asking.
     fn mode_for(&self, app: &AppName) -> Mode {
-        let mode = self.settings.mode;
-        if self.state.notes.wanted.contains(app) { Mode { auto_save: true, auto_add: true, ..mode } } else { mode }
+        let (mut mode, notes) = (self.settings.mode, &self.state.notes);
+        if notes.wanted.contains(app) {
+            mode = Mode { auto_save: true, auto_add: true, ..mode };
+        }
+        mode.auto_pull |= notes.accepted.contains_key(app);
+        mode
     }
 
-    /// A push or a merge may have to wait: for a half-written file, for the remote's refusal, for a person.
+    /// A push or a merge may have to wait: for a half-written file or what must not get out, for the remote's refusal, for a person.
     fn held_back(&mut self, app: &AppName, finding: Finding, now: Now) -> Result<Finding, Failure> {
         let sides = match &finding {
             Finding::Push(sides) | Finding::Merge(sides) => *sides,
@@ -137,8 +159,11 @@ impl Engine {
         if let Some(problem) = half_written(&*self.repo, sides.base, sides.local)? {
             return Ok(Finding::Wait(AppState::Held, problem));
         }
+        if let Some(problem) = self.unfit(app, sides)? {
+            return Ok(Finding::Wait(AppState::Held, problem));
+        }
         if matches!(finding, Finding::Merge(_)) && self.is_known_conflict(app, sides) {
-            return Ok(Finding::Wait(AppState::Conflict, self.conflict_reason(app)));
+            return Ok(Finding::Wait(self.clash_state(app), self.conflict_reason(app)));
         }
         Ok(finding)
     }
@@ -170,7 +195,11 @@ impl Engine {
             return Ok(());
         }
         self.searched.extend(wanted.iter().map(|(app, state)| (app.clone(), (state.tree, tip))));
-        for (app, base) in find_bases(&*self.repo, tip, &self.settings.prefix, wanted)? {
+        let names: Vec<AppName> = wanted.keys().cloned().collect();
+        let mut found = find_bases(&*self.repo, tip, &self.settings.prefix, wanted)?;
+        let unfound = names.into_iter().filter(|app| !found.contains_key(app)).collect();
+        found.extend(self.find_bases_last_seen(tip, unfound)?);
+        for (app, base) in found {
             tracing::info!(%app, base = %base.short(), "found the state on disk in the history of the branch");
             self.set_base(&app, Some(base));
         }
@@ -211,6 +240,7 @@ fn wait_for_person(hold: Hold, mode: Mode) -> Finding {
             AppState::Drift,
             "changed here although this instance is locked; kept aside and replaced when Git changes it",
         ),
+        Hold::Behind | Hold::DriftBehind => (AppState::Behind, "changed in Git; `appferry sync update` installs it"),
         Hold::NameTaken => (
             AppState::Held,
             "Git has an app of this name that was not made from this one; rename one of them, or merge them with `appferry sync add`",
