@@ -72,7 +72,7 @@ impl Member {
                 life.stop.run_until_cancelled(other.cancelled()).await;
             }
             if life.stop.run_until_cancelled(tokio::time::sleep(after)).await.is_some() {
-                life.live(opened).await;
+                Box::pin(life.live(opened)).await;
             }
         });
         Self { config, status: shown, handle, stop, ended }
