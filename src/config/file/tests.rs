@@ -211,3 +211,26 @@ fn an_entry_is_the_same_until_something_in_it_changes() {
     let all = read(&TWO.replace("auto_save = true", "auto_save = false"));
     assert!(before[0] != all[0] && before[1] != all[1], "a default reaches all");
 }
+
+#[test]
+fn a_pattern_that_names_nothing_and_one_that_is_none_are_refused() {
+    let text = TWO.replace("\"PO *\"", "\"# PO\", \"[a-\"").replace("\"Old *\"", "\", \"");
+    let said = read_with(PATH, &text, &[]).expect_err("wrong").join("\n");
+    for part in ["include: \"# PO\" names no app", "include: \"[a-\" is not a pattern", "exclude: \", \" names no app"]
+    {
+        assert!(said.contains(part), "{part}\n{said}");
+    }
+}
+
+#[test]
+fn what_the_builder_writes_is_treated_as_each_entry_says() {
+    let more = "ignore = [\"*.tmp\", \"cache/\"]\nmax_file_size = \"2MB\"\nauto_pull = \"never\"\n";
+    let text = TWO.replace("include = ", &format!("{more}include = "));
+    let config =
+        read_with(PATH, &text, &[("APPFERRY_MAX_FILE_SIZE", "1MB"), ("APPFERRY_UPLOAD_LIMIT", "7")]).expect("valid");
+    let [dev, web] = config.repositories.as_slice() else { panic!("two") };
+    assert_eq!((dev.sync.input.max_file_size.0, web.sync.input.max_file_size.0), (1_000_000, 2_000_000));
+    assert!(web.sync.input.ignore.match_file("cache/a") && !dev.sync.input.ignore.match_file("cache/a"));
+    assert!(dev.sync.auto_pull.by_itself(false) && !web.sync.auto_pull.by_itself(true));
+    assert_eq!(config.upload_mib, 7, "the API's limit counts without a repository of the environment, too");
+}

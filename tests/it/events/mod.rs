@@ -18,13 +18,13 @@ use sha2::Sha256;
 use crate::support::instance::Instance;
 
 /// HMAC-SHA256 in hex.
-fn hmac_hex(secret: &str, body: &[u8]) -> String {
+pub(crate) fn hmac_hex(secret: &str, body: &[u8]) -> String {
     let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("any key").chain_update(body);
     mac.finalize().into_bytes().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 /// One request without our token, by way of a proxy's host name.
-fn post(instance: &Instance, path: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, String) {
+pub(crate) fn post(instance: &Instance, path: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, String) {
     let address = fs::read_to_string(instance.data.join("api.addr")).expect("it runs");
     let mut stream = TcpStream::connect(address.trim()).expect("it listens");
     stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a limit");

@@ -4,6 +4,7 @@ mod many;
 mod reload;
 mod single;
 mod trouble;
+mod wired;
 
 use std::fs;
 use std::path::{Path, PathBuf};
