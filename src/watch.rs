@@ -4,18 +4,20 @@
 //! clock asks for everything once in a while, because inotify loses events when its queue is full.
 
 mod hints;
+mod inotify;
+mod root;
 mod supervise;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, sync_channel};
-use std::thread::JoinHandle;
+use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 pub use hints::Hints;
 use hints::Pending;
+use root::{Heard, Root};
 
 /// How often everything is looked at although inotify works.
 pub const RESCAN: Duration = Duration::from_mins(1);
@@ -48,29 +50,52 @@ impl WatchMode {
     }
 }
 
-/// Watches one apps folder from a thread of its own, until it is stopped or dropped.
+/// Watches any number of apps folders, with one inotify instance.
+#[derive(Clone)]
+pub struct Watching(Arc<Sender<Root>>);
+
+/// One apps folder under watch, until it is dropped.
 pub struct Watcher {
     mode: watch::Receiver<WatchMode>,
-    stop: SyncSender<()>,
-    thread: Option<JoinHandle<()>>,
+    heard: Arc<Heard>,
+    /// The thread lives as long as somebody may need it.
+    _watching: Watching,
 }
 
-impl Watcher {
+impl Watching {
+    /// Starts the thread that looks after the folders.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn new() -> std::io::Result<Self> {
+        Ok(Self(Arc::new(supervise::start()?)))
+    }
+
     /// Starts watching, and answers at once: setting up takes a watch for each folder, and goes on in the background. A
     /// folder that is missing, goes or is made anew is watched as soon as it is there.
     ///
     /// # Errors
-    /// The thread cannot be started.
-    pub fn start(apps_dir: PathBuf) -> std::io::Result<(Self, Hints)> {
+    /// A thread cannot be started.
+    pub fn watch(&self, apps_dir: PathBuf) -> std::io::Result<(Watcher, Hints)> {
         let starting =
             WatchMode::Polling { reason: "the folders are just being put under watch".to_owned(), every: POLL };
         let (mode_sender, mode) = watch::channel(starting);
-        let (stop, stopped) = sync_channel(1);
         let pending = Arc::new(Pending::default());
         let hints = Hints::new(Arc::clone(&pending), mode.clone());
-        let supervisor = supervise::Supervisor::new(apps_dir, pending, mode_sender);
-        let thread = std::thread::Builder::new().name("watch".to_owned()).spawn(move || supervisor.run(&stopped))?;
-        Ok((Self { mode, stop, thread: Some(thread) }, hints))
+        let root = Root::new(apps_dir, pending, mode_sender, Arc::downgrade(&self.0));
+        let heard = Arc::clone(&root.heard);
+        supervise::take_in(root)?;
+        Ok((Watcher { mode, heard, _watching: self.clone() }, hints))
+    }
+}
+
+impl Watcher {
+    /// Watches one folder alone.
+    ///
+    /// # Errors
+    /// As [`Watching::watch`].
+    pub fn start(apps_dir: PathBuf) -> std::io::Result<(Self, Hints)> {
+        Watching::new()?.watch(apps_dir)
     }
 
     /// How changes are noticed now.
@@ -84,18 +109,11 @@ impl Watcher {
     pub fn modes(&self) -> watch::Receiver<WatchMode> {
         self.mode.clone()
     }
-
-    /// Ends the thread and waits for it. Blocks for as long as the file system does.
-    pub fn stop(mut self) {
-        let _ = self.stop.try_send(());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
 }
 
+/// The thread notices within a second.
 impl Drop for Watcher {
     fn drop(&mut self) {
-        let _ = self.stop.try_send(());
+        self.heard.stop();
     }
 }

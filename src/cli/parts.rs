@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 
 use super::check::CheckParts;
 use crate::config::{BaseConfig, Config, SyncConfig, account_name};
-use crate::daemon::{host_keys, open_remote, open_sessions, with_given_passphrase};
+use crate::daemon::{host_keys, open_remote, open_sessions, with_given_passphrases};
 use crate::domain::{Failure, FailureClass, KeyName};
 use crate::git::local::LocalRepo;
 use crate::keys::KeyService;
@@ -19,7 +19,7 @@ use crate::ssh::{HostKeys, Sessions};
 pub(super) struct RealParts {
     base: BaseConfig,
     config: Option<Config>,
-    /// An empty repository for the time of the check: a remote needs one, though nothing is fetched.
+    /// Empty repositories for the time of the check: each remote needs one, though nothing is fetched.
     scratch: PathBuf,
     opened: Mutex<Opened>,
 }
@@ -28,12 +28,13 @@ pub(super) struct RealParts {
 struct Opened {
     keys: Option<KeyService>,
     sessions: Option<Arc<Sessions>>,
+    remotes: usize,
 }
 
 impl RealParts {
     /// For this data folder; `config` is there when the whole environment is right.
     pub(super) fn new(base: &BaseConfig, config: Option<&Config>) -> Self {
-        let scratch = base.data_dir.join(format!("check-{}.git", std::process::id()));
+        let scratch = base.data_dir.join(format!("check-{}", std::process::id()));
         Self { base: base.clone(), config: config.cloned(), scratch, opened: Mutex::default() }
     }
 }
@@ -42,7 +43,8 @@ impl RealParts {
 impl CheckParts for RealParts {
     async fn keyring(&self) -> Result<Arc<dyn Keyring>, Failure> {
         let (keys, _notices) = KeyService::open(&self.base.keys, &account_name()).await?;
-        let keys = with_given_passphrase(keys, self.config.as_ref().and_then(|config| config.sync.as_ref()));
+        let repositories = self.config.as_ref().map(Config::all_repositories).unwrap_or_default();
+        let keys = with_given_passphrases(keys, &repositories);
         self.opened.lock().await.keys = Some(keys.clone());
         Ok(Arc::new(keys))
     }
@@ -51,18 +53,24 @@ impl CheckParts for RealParts {
         let config =
             self.config.as_ref().ok_or_else(|| Failure::internal("a check of the remote needs a configuration"))?;
         let mut opened = self.opened.lock().await;
-        let host_keys = match &opened.keys {
-            Some(keys) => host_keys(config, keys, &format!("check by {}", account_name())),
-            None => HostKeys::new(config.known_hosts.clone()),
+        let sessions = if let Some(sessions) = &opened.sessions {
+            Arc::clone(sessions)
+        } else {
+            let host_keys = match &opened.keys {
+                Some(keys) => host_keys(config, keys, &format!("check by {}", account_name())),
+                None => HostKeys::new(config.known_hosts.clone()),
+            };
+            let keyring = keyring.unwrap_or_else(|| Arc::new(NoKeys));
+            Arc::new(open_sessions(sync.poll_interval, keyring, host_keys))
         };
-        let keyring = keyring.unwrap_or_else(|| Arc::new(NoKeys));
-        let sessions = Arc::new(open_sessions(sync, keyring, host_keys));
         opened.sessions = Some(Arc::clone(&sessions));
+        opened.remotes += 1;
+        let scratch = self.scratch.join(format!("{}.git", opened.remotes));
         drop(opened);
-        let path = self.scratch.clone();
+        let path = scratch.clone();
         let opened = tokio::task::spawn_blocking(move || LocalRepo::open_or_create(&path)).await;
         let local: Arc<dyn LocalRepository> = Arc::new(opened.map_err(Failure::internal)??);
-        open_remote(sync, self.scratch.clone(), local, sessions)
+        open_remote(sync, scratch, local, sessions)
     }
 
     async fn close(&self) {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::args::StatusArgs;
 use super::output::{plain, say};
-use crate::domain::status::{AppState, AppStatus, ErrorStatus, KeyStatus, RepositoryStatus, Status};
+use crate::domain::status::{AppState, AppStatus, ConfigFileStatus, ErrorStatus, KeyStatus, RepositoryStatus, Status};
 
 /// With more apps than this only those are listed that are not in sync.
 const LISTED_WHOLE: usize = 50;
@@ -20,12 +20,29 @@ fn render(status: &Status, all: bool) -> String {
     if !status.sync_enabled {
         text.push_str("Git Sync is off (GIT_SYNC_IS_GLOBAL)\n");
     }
+    if let Some(file) = &status.config {
+        render_file(&mut text, file);
+    }
+    let several = status.config.is_some() || status.repositories.len() > 1;
     for repository in &status.repositories {
         text.push('\n');
+        if several {
+            let _infallible = writeln!(text, "{:<12}{}", "name", plain(&repository.name));
+        }
         render_repository(&mut text, repository);
         render_apps(&mut text, &repository.apps, all);
     }
     text
+}
+
+fn render_file(text: &mut String, file: &ConfigFileStatus) {
+    let _infallible = writeln!(text, "{:<12}{}, read {}", "config", plain(&file.path), plain(&file.read));
+    if !file.errors.is_empty() {
+        text.push_str("  the file is wrong now; what was read before stays:\n");
+    }
+    for error in &file.errors {
+        let _infallible = writeln!(text, "  {}", plain(error));
+    }
 }
 
 /// Name, fingerprint, where it is if not in the store, and a rotation under way.
@@ -103,6 +120,20 @@ fn words_of(state: &impl serde::Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn several_repositories_are_told_apart_by_name_and_a_refused_file_is_shown() {
+        let named = |name: &str| RepositoryStatus { name: name.into(), ..RepositoryStatus::default() };
+        let config = ConfigFileStatus {
+            path: "/etc/appferry.toml".into(),
+            read: "2026-01-01T00:00:00Z".into(),
+            errors: vec!["/etc/appferry.toml, line 3: it is not TOML".into()],
+        };
+        let both = vec![named("sales"), named("reports")];
+        let text = render(&Status { config: Some(config), repositories: both, ..Status::default() }, false);
+        assert!(text.contains("\nname        sales\n") && text.contains("\nname        reports\n"), "{text}");
+        assert!(text.contains("stays:\n  /etc/appferry.toml, line 3: it is not TOML\n"), "{text}");
+    }
     use crate::domain::status::RepositoryState;
     use crate::domain::{Failure, FailureClass};
 
@@ -141,7 +172,13 @@ mod tests {
             ],
             ..RepositoryStatus::default()
         };
-        Status { version: "0.1.0".into(), instance: "dev".into(), sync_enabled: true, repositories: vec![repository] }
+        Status {
+            version: "0.1.0".into(),
+            instance: "dev".into(),
+            sync_enabled: true,
+            repositories: vec![repository],
+            ..Status::default()
+        }
     }
 
     #[test]

@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::file::FileContent;
 use super::reader::{Files, Findings};
 use super::variables::{Setting, Settings, is_known};
 use super::{
-    BaseConfig, Config, ConfigError, ConfigErrors, HostKeyPolicy, KeyStoreConfig, LogFormat, MasterKeySources, events,
-    key_sources, near, sync, web,
+    BaseConfig, Config, ConfigError, ConfigErrors, ConfigFile, HostKeyPolicy, KeyStoreConfig, LogFormat,
+    MasterKeySources, events, key_sources, near, sync, web,
 };
 use crate::domain::RepoUrl;
 
@@ -104,6 +105,16 @@ impl Config {
             );
         }
         let keys = key_store(&settings, data_dir.clone(), environment, files, &mut findings);
+        let ca_file = &settings.appferry_ca_file;
+        let around = (data_dir.as_path(), sync.as_ref());
+        let file = ConfigFile::of(&settings.appferry_config, (environment, ca_file), around, files, &mut findings);
+        let content = file.as_ref().map(|file| file.read(files)).transpose();
+        let content = content.unwrap_or_else(|ConfigErrors(errors)| {
+            findings.errors.extend(errors);
+            None
+        });
+        let FileContent { repositories, warnings } = content.unwrap_or_default();
+        findings.warnings.extend(warnings);
         let config = Self {
             data_dir,
             listen: listen(&settings.appferry_listen, &mut findings),
@@ -113,6 +124,9 @@ impl Config {
             log_format: log_format(&settings.appferry_log_format, &mut findings),
             keys,
             sync,
+            upload_mib: findings.number(&settings.appferry_upload_limit, 1..=4096).unwrap_or(256),
+            file,
+            repositories,
             events,
             warnings: Vec::new(),
         };
@@ -169,6 +183,10 @@ impl Files for DiskFiles {
 
     fn exists(&self, path: &Path) -> bool {
         path.exists()
+    }
+
+    fn resolved(&self, path: &Path) -> PathBuf {
+        path.canonicalize().unwrap_or_else(|_| path.to_owned())
     }
 }
 

@@ -15,6 +15,7 @@ mod account;
 mod environment;
 mod error;
 mod events;
+mod file;
 mod input;
 mod key_sources;
 mod near;
@@ -26,6 +27,7 @@ mod web;
 pub use account::account_name;
 pub use environment::{DiskFiles, Environment};
 pub use error::{ConfigError, ConfigErrors};
+pub use file::{ConfigFile, FileContent, RepositoryConfig};
 pub use reader::Files;
 pub use variables::{VARIABLES, Variable, own_variables_table};
 
@@ -46,8 +48,14 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Where the keys are, and what opens them.
     pub keys: KeyStoreConfig,
-    /// Git Sync, when it is on.
+    /// Git Sync of the environment, when it is on.
     pub sync: Option<SyncConfig>,
+    /// `APPFERRY_CONFIG`: more repositories, read again when the file changes.
+    pub file: Option<ConfigFile>,
+    /// What the file holds now.
+    pub repositories: Vec<RepositoryConfig>,
+    /// `APPFERRY_UPLOAD_LIMIT`: the largest app that the API takes, in MiB.
+    pub upload_mib: u32,
     /// Who is told of what happens, and who may hint.
     pub events: EventsConfig,
     /// Worth saying at the start, but no reason to stop.
@@ -70,6 +78,13 @@ pub struct BaseConfig {
 }
 
 impl Config {
+    /// All repositories, that of the environment first.
+    #[must_use]
+    pub fn all_repositories(&self) -> Vec<RepositoryConfig> {
+        let global = self.sync.clone().map(RepositoryConfig::of_the_environment);
+        global.into_iter().chain(self.repositories.iter().cloned()).collect()
+    }
+
     /// Reads the environment of this process.
     ///
     /// # Errors
@@ -211,8 +226,6 @@ pub struct SyncConfig {
     pub kept_days: u32,
     /// What the builder writes: what is ignored, what is too large, what is secret.
     pub input: InputConfig,
-    /// The largest app that the API takes, in MiB.
-    pub upload_mib: u32,
     /// `APPFERRY_ON_PROTECTED`: what becomes of commits that the followed branch does not take.
     pub on_protected: OnProtected,
     /// How an HTTPS repository is reached.

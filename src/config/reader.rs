@@ -29,6 +29,11 @@ pub trait Files {
 
     /// Whether there is a file.
     fn exists(&self, path: &Path) -> bool;
+
+    /// The path without links, where it is there.
+    fn resolved(&self, path: &Path) -> PathBuf {
+        path.to_owned()
+    }
 }
 
 /// A secret, with the file it came from.

@@ -26,7 +26,6 @@ pub(super) struct Tuning {
     identity_fields: Vec<String>,
     kept_days: u32,
     input: InputConfig,
-    upload_mib: u32,
     on_protected: OnProtected,
     auto_pull: AutoPull,
     allow_path: bool,
@@ -49,7 +48,6 @@ impl Tuning {
             identity_fields: names(&settings.appferry_identity_fields, &DEFAULT_IDENTITY_FIELDS, findings),
             kept_days: findings.number(&settings.appferry_kept_days, 1..=36_500).unwrap_or(90),
             input: super::input::read(settings, findings),
-            upload_mib: findings.number(&settings.appferry_upload_limit, 1..=4096).unwrap_or(256),
             on_protected: on_protected(&settings.appferry_on_protected, findings),
             auto_pull: auto_pull(&settings.appferry_auto_pull, findings).unwrap_or_default(),
             allow_path: findings.boolean(&settings.appferry_allow_path_remote).unwrap_or(false),
@@ -115,7 +113,6 @@ pub(super) fn read(
         identity_fields: tuning.identity_fields,
         kept_days: tuning.kept_days,
         input: tuning.input,
-        upload_mib: tuning.upload_mib,
         on_protected: tuning.on_protected,
         web: WebConfig::default(),
     })

@@ -62,6 +62,7 @@ variables! {
     GIT_PROVIDER as git_provider, "from the host", "`GITHUB`, `GITLAB` or `BITBUCKET`: chooses the HTTPS user name and the hints";
     APPFERRY_DATA_DIR as appferry_data_dir, "`/var/lib/appferry` as root, else `~/.local/share/appferry`", "key store, local repository, caches and journal";
     APPFERRY_APPS_DIR as appferry_apps_dir, "", "the folder of the apps, shared with the builder; mandatory when Git Sync is on";
+    APPFERRY_CONFIG as appferry_config, "", "a file with more repositories, `….toml` or `….yaml`; read again when it changes";
     APPFERRY_PREFIX as appferry_prefix, "`App`", "the folder of the apps in the repository; `.` for its root";
     APPFERRY_INSTANCE as appferry_instance, "the host's name at the first start", "the name of this instance in commits and conflict branches";
     APPFERRY_LISTEN as appferry_listen, "`127.0.0.1:7420`", "where the API listens; port `0` takes any free one";

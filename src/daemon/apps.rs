@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use crate::archive::Limits;
-use crate::config::SyncConfig;
+use crate::config::Config;
 use crate::domain::status::RepositoryStatus;
 use crate::domain::{AppName, Failure};
 use crate::http::apps::{Apps, Uploads};
@@ -14,9 +14,8 @@ use crate::sync::engine::{Arrival, Save, SaveRefusal, Saved, Shelf};
 use crate::sync::worker::Handle;
 
 /// What an app that comes through the API may be at most.
-pub(super) fn limits(sync: Option<&SyncConfig>) -> Limits {
-    let limits = Limits::default();
-    Limits { whole: sync.map_or(limits.whole, |sync| u64::from(sync.upload_mib) << 20), ..limits }
+pub(super) fn limits(config: &Config) -> Limits {
+    Limits { whole: u64::from(config.upload_mib) << 20, ..Limits::default() }
 }
 
 /// Reads from the shelf, and saves through the worker.

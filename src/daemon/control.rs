@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::apps::WholeApps;
+use super::fleet::Fleet;
 use crate::domain::conflict_view::ConflictView;
-use crate::domain::status::{GLOBAL, RepositoryState, Status};
-use crate::domain::{AppName, Failure, FailureClass};
+use crate::domain::status::{RepositoryState, Status};
+use crate::domain::{AppName, Failure};
 use crate::http::apps::{Apps, Uploads};
 use crate::http::{ActionReport, AppOutcome, Backup, Selection, Service, SyncControl, Take};
 use crate::sync::engine::conflict;
@@ -18,20 +18,14 @@ use crate::sync::worker::Handle;
 
 /// Answers the API from the status, and knows the workers.
 pub(super) struct Whole {
-    status: watch::Receiver<Status>,
-    worker: Option<Handle>,
+    fleet: Arc<Fleet>,
     stop: CancellationToken,
     uploads: Uploads,
 }
 
 impl Whole {
-    pub(super) fn new(
-        status: watch::Receiver<Status>,
-        worker: Option<Handle>,
-        stop: CancellationToken,
-        uploads: Uploads,
-    ) -> Self {
-        Self { status, worker, stop, uploads }
+    pub(super) fn new(fleet: Arc<Fleet>, stop: CancellationToken, uploads: Uploads) -> Self {
+        Self { fleet, stop, uploads }
     }
 }
 
@@ -63,33 +57,22 @@ pub(super) fn selected(selection: Selection) -> Option<BTreeSet<AppName>> {
 
 impl Service for Whole {
     fn status(&self) -> Status {
-        self.status.borrow().clone()
+        self.fleet.status()
     }
 
     fn readiness(&self) -> Result<(), String> {
         if self.stop.is_cancelled() {
             return Err("it is ending".to_owned());
         }
-        let status = self.status.borrow();
-        match status.repositories.iter().find(|repository| repository.state == RepositoryState::Starting) {
+        let repositories = self.fleet.repositories();
+        match repositories.iter().find(|repository| repository.state == RepositoryState::Starting) {
             Some(repository) => Err(format!("{}: {}", repository.url, repository.summary)),
             None => Ok(()),
         }
     }
 
     fn repository(&self, name: Option<&str>) -> Result<Arc<dyn SyncControl>, Failure> {
-        let Some(worker) = &self.worker else {
-            return Err(Failure::new(
-                FailureClass::Refused,
-                "Git Sync is off",
-                "set GIT_SYNC_IS_GLOBAL=true and start appferry again",
-            ));
-        };
-        if let Some(name) = name.filter(|name| *name != GLOBAL) {
-            let message = format!("there is no repository {name:?}");
-            return Err(Failure::new(FailureClass::Refused, message, "`appferry status` shows which there are"));
-        }
-        Ok(Arc::new(Control { worker: worker.clone(), uploads: self.uploads.clone() }))
+        Ok(Arc::new(Control { worker: self.fleet.handle(name)?, uploads: self.uploads.clone() }))
     }
 }
 

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::fleet::Fleet;
 use super::home::Home;
 use crate::config::Config;
 use crate::events;
-use crate::http::{Feeds, PollHint};
+use crate::http::Feeds;
 use crate::ports::EventQueue;
 use crate::store::EventStore;
-use crate::sync::worker::Handle;
 
 /// Opens the log, and starts the delivery to everybody who is to be told.
 ///
@@ -34,26 +34,11 @@ pub(super) async fn open(
     Ok(store)
 }
 
-/// What the API shows of it.
-pub(super) fn feeds(config: &Config, events: Arc<EventStore>, worker: Option<&Handle>) -> Feeds {
-    let url = config.sync.as_ref().map(|sync| sync.url.to_string());
-    let workers = url.zip(worker.cloned()).into_iter().collect();
+/// What the API shows of it, and whom a hint reaches.
+pub(super) fn feeds(config: &Config, events: Arc<EventStore>, fleet: &Arc<Fleet>) -> Feeds {
     Feeds {
         events: Some(events),
-        poll: Some(Arc::new(Workers(workers))),
+        poll: Some(Arc::<Fleet>::clone(fleet)),
         hook_secret: config.events.hook_secret.clone(),
-    }
-}
-
-/// The repositories, by their URLs.
-struct Workers(Vec<(String, Handle)>);
-
-impl PollHint for Workers {
-    fn repositories(&self) -> Vec<String> {
-        self.0.iter().map(|(url, _)| url.clone()).collect()
-    }
-
-    fn poll_soon(&self, url: &str) {
-        self.0.iter().filter(|(known, _)| known == url).for_each(|(_, worker)| worker.poll_soon());
     }
 }

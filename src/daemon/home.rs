@@ -1,5 +1,6 @@
 //! The data folder: who may work in it, and as which instance.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -10,22 +11,23 @@ use rustix::fs::{FlockOperation, flock};
 /// Longest name of an instance, in characters.
 const LONGEST_NAME: usize = 64;
 
-/// Holds what this instance was called among the users of a key.
-const KEY_USER: &str = "key-user";
+/// Holds what the repositories of this instance were called among the users of their keys, a line each.
+const KEY_USERS: &str = "key-user";
 
-/// The data folder, locked for this process as long as this lives.
+/// The data folder.
 pub(super) struct Home {
     folder: PathBuf,
     instance: String,
     /// Tells instances of the same name apart, where several share a key store.
     id: String,
-    /// The kernel takes the lock back when the process ends, however it ends.
-    _lock: File,
 }
+
+/// The data folder is this process's as long as this lives. The kernel takes it back when the process ends, however it ends.
+pub(super) struct Lock(#[allow(dead_code, reason = "held, not used")] File);
 
 impl Home {
     /// Makes the folder (0700) if need be, locks it, and finds the name of the instance.
-    pub(super) fn take(folder: &Path, wanted_name: Option<&str>) -> anyhow::Result<Self> {
+    pub(super) fn take(folder: &Path, wanted_name: Option<&str>) -> anyhow::Result<(Self, Lock)> {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).with_context(|| {
             format!(
                 "cannot make the data folder {}; give APPFERRY_DATA_DIR a folder that can be written",
@@ -44,7 +46,7 @@ impl Home {
         }
         let instance = fixed_name(folder, wanted_name)?;
         let id = fixed_id(folder)?;
-        Ok(Self { folder: folder.to_owned(), instance, id, _lock: lock })
+        Ok((Self { folder: folder.to_owned(), instance, id }, Lock(lock)))
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -55,19 +57,22 @@ impl Home {
         &self.instance
     }
 
-    /// What this instance's environment is called among the users of a key, and what it was called at the last start, if
-    /// that was something else.
-    pub(super) fn key_user(&self) -> (String, Option<String>) {
-        let now = format!("environment of {} ({})", self.instance, self.id);
-        let before = std::fs::read_to_string(self.folder.join(KEY_USER)).ok().map(|text| text.trim().to_owned());
-        let before = before.filter(|before| !before.is_empty() && *before != now);
-        (now, before)
+    /// What a repository is called among the users of its key.
+    pub(super) fn key_user(&self, repository: &str) -> String {
+        format!("repository {repository} of {} ({})", self.instance, self.id)
     }
 
-    /// Keeps that name for the next start, once the store no longer knows the one before.
-    pub(super) fn keep_key_user(&self, user: &str) {
-        if let Err(error) = replace(&self.folder.join(KEY_USER), user) {
-            tracing::warn!(%error, "the file {KEY_USER} cannot be written; after a change of name, the old one stays a user of the key");
+    /// The users of keys that were noted before: at the last start, perhaps under another name.
+    pub(super) fn key_users_before(&self) -> BTreeSet<String> {
+        let text = std::fs::read_to_string(self.folder.join(KEY_USERS)).unwrap_or_default();
+        text.lines().map(str::trim).filter(|user| !user.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// Keeps them for the next start.
+    pub(super) fn keep_key_users(&self, users: &BTreeSet<String>) {
+        let lines: Vec<&str> = users.iter().map(String::as_str).collect();
+        if let Err(error) = replace(&self.folder.join(KEY_USERS), &lines.join("\n")) {
+            tracing::warn!(%error, "the file {KEY_USERS} cannot be written; what is renamed or removed stays a user of its key");
         }
     }
 }
@@ -84,7 +89,7 @@ fn fixed_id(folder: &Path) -> anyhow::Result<String> {
     Ok(id)
 }
 
-/// The whole line or the one before.
+/// The whole text or the one before.
 fn replace(path: &Path, line: &str) -> std::io::Result<()> {
     let writing = path.with_extension("new");
     std::fs::write(&writing, format!("{line}\n"))?;

@@ -3,6 +3,7 @@
 mod apps;
 mod control;
 mod events;
+mod fleet;
 mod home;
 mod incoming;
 mod parts;
@@ -18,18 +19,19 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::{Config, SyncConfig};
-use crate::domain::status::{RepositoryStatus, Status};
+use crate::config::{Config, RepositoryConfig};
+use crate::domain::status::Status;
 use crate::http;
 use crate::keys::KeyService;
 use crate::ssh::Sessions;
 use crate::store::EventStore;
-use crate::sync::worker::{Handle, Worker};
+use crate::watch::Watching;
 
 use control::Whole;
-use home::Home;
+use fleet::{Fleet, FleetKeys};
+use home::{Home, Lock};
 
-pub use parts::{host_keys, open_remote, open_sessions, with_given_passphrase};
+pub use parts::{host_keys, open_remote, open_sessions, with_given_passphrases};
 
 /// How long the end may take: a push under way is finished.
 ///
@@ -40,15 +42,14 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 
 /// A running service.
 pub struct Daemon {
-    status: watch::Receiver<Status>,
+    fleet: Arc<Fleet>,
     address: SocketAddr,
     data_dir: PathBuf,
-    sessions: Option<Arc<Sessions>>,
+    sessions: Arc<Sessions>,
     keys: KeyService,
     tasks: TaskTracker,
     stop: CancellationToken,
-    /// Held for its lock.
-    _home: Home,
+    _lock: Lock,
 }
 
 impl Daemon {
@@ -56,14 +57,11 @@ impl Daemon {
     ///
     /// # Errors
     /// What makes a start pointless: the data folder is in use or not writable, the key store cannot be opened, the address is
-    /// taken, the apps folder is unusable. What a remote may do later is a state, not an error.
+    /// taken, the only repository cannot be opened. What a remote may do later is a state, not an error.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
-        let home = Home::take(&config.data_dir, config.instance.as_deref())?;
-        let (user, before) = home.key_user();
-        let keys = parts::open_keys(&config, &home, &user).await?;
-        if parts::mark_used(&keys, (&user, before.as_deref()), config.sync.as_ref()).await {
-            home.keep_key_user(&user);
-        }
+        let (home, lock) = Home::take(&config.data_dir, config.instance.as_deref())?;
+        let instance = home.instance().to_owned();
+        let keys = parts::open_keys(&config, &home).await?;
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         tasks.spawn(parts::prune_daily(keys.audit_log(), stop.clone()));
         let listener = TcpListener::bind(config.listen)
@@ -71,25 +69,12 @@ impl Daemon {
             .with_context(|| format!("cannot listen on {}; choose another APPFERRY_LISTEN", config.listen))?;
         let address = listener.local_addr()?;
         let events = events::open(&config, &home, &tasks, &stop).await?;
-        let mut empty = Status {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            instance: home.instance().to_owned(),
-            sync_enabled: config.sync.is_some(),
-            repositories: Vec::new(),
-        };
-        let (sessions, handle) = if let Some(sync) = &config.sync {
-            let (sessions, worker, handle) = start_sync(&config, sync, &home, (&keys, &events), &tasks).await?;
-            tasks.spawn(run_worker(worker, stop.clone()));
-            empty.repositories.push(handle.status().borrow().clone());
-            (Some(sessions), Some(handle))
-        } else {
-            tracing::info!("Git Sync is off (GIT_SYNC_IS_GLOBAL is not true): nothing to do but to answer");
-            (None, None)
-        };
-        let status = follow_status(empty, handle.as_ref().map(Handle::status), keys.clone(), &tasks, &stop);
-        let feeds = events::feeds(&config, events, handle.as_ref());
-        let uploads = http::apps::Uploads::open(&config.data_dir, apps::limits(config.sync.as_ref()))?;
-        let control = Arc::new(Whole::new(status.clone(), handle, stop.clone(), uploads));
+        let fleet = assemble(&config, home, (&keys, &events), &tasks, &stop)?;
+        let sessions = fleet.sessions();
+        set_out(&fleet, &config, &tasks, &stop).await?;
+        let feeds = events::feeds(&config, events, &fleet);
+        let uploads = http::apps::Uploads::open(&config.data_dir, apps::limits(&config))?;
+        let control = Arc::new(Whole::new(Arc::clone(&fleet), stop.clone(), uploads));
         let token = http::api_token(&config.data_dir)?;
         http::announce(&config.data_dir, address)?;
         let serving = http::serve(listener, control, token, feeds, stop.clone());
@@ -98,20 +83,20 @@ impl Daemon {
                 tracing::error!(%failure, "the API ended");
             }
         });
-        tracing::info!(%address, instance = home.instance(), "started");
-        Ok(Self { status, address, data_dir: config.data_dir, sessions, keys, tasks, stop, _home: home })
+        tracing::info!(%address, instance, "started");
+        Ok(Self { fleet, address, data_dir: config.data_dir, sessions, keys, tasks, stop, _lock: lock })
     }
 
     /// How everything stands.
     #[must_use]
     pub fn status(&self) -> Status {
-        self.status.borrow().clone()
+        self.fleet.status()
     }
 
     /// The status, and its changes.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<Status> {
-        self.status.clone()
+        self.fleet.changes()
     }
 
     /// Where the API listens.
@@ -141,9 +126,7 @@ impl Daemon {
                 "the remote did not finish in time; its connections are closed, the next start goes on"
             );
         }
-        if let Some(sessions) = self.sessions {
-            sessions.shutdown().await;
-        }
+        self.sessions.shutdown().await;
         let closed = tokio::time::timeout(CLOSE_LIMIT, self.tasks.wait()).await;
         if tokio::time::timeout(CLOSE_LIMIT, self.keys.close()).await.is_err() {
             tracing::warn!("the key store does not answer; left without closing it");
@@ -176,47 +159,54 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     }
 }
 
-async fn run_worker(worker: Worker, stop: CancellationToken) {
-    if let Err(failure) = worker.run(stop.clone()).await {
-        tracing::error!(%failure, "the sync worker ended");
-        stop.cancel();
-    }
-}
-
-async fn start_sync(
+/// What the repositories share, and none of them yet.
+fn assemble(
     config: &Config,
-    sync: &SyncConfig,
-    home: &Home,
+    home: Home,
     (keys, events): (&KeyService, &Arc<EventStore>),
     tasks: &TaskTracker,
-) -> anyhow::Result<(Arc<Sessions>, Worker, Handle)> {
+    stop: &CancellationToken,
+) -> anyhow::Result<Arc<Fleet>> {
     let host_keys = host_keys(config, keys, &format!("instance {}", home.instance()));
-    let sessions = Arc::new(open_sessions(sync, Arc::new(keys.clone()), host_keys));
-    let (worker, handle) =
-        parts::worker(sync, home, &sessions, (keys.audit_log(), Arc::<EventStore>::clone(events)), tasks).await?;
-    Ok((sessions, worker, handle))
+    let longest_poll = config.all_repositories().iter().map(|repository| repository.sync.poll_interval).max();
+    let fleet_keys = Arc::new(FleetKeys::new(keys.clone()));
+    let keyring: Arc<FleetKeys> = Arc::clone(&fleet_keys);
+    let sessions = Arc::new(open_sessions(longest_poll.unwrap_or_default(), keyring, host_keys));
+    let common = fleet::Common {
+        home,
+        keys: fleet_keys,
+        sessions,
+        audit: keys.audit_log(),
+        events: Arc::<EventStore>::clone(events),
+        turns: fleet::turns(),
+        watching: Watching::new()
+            .context("cannot start a thread to watch the apps folders; raise the limit of processes")?,
+        tasks: tasks.clone(),
+        stop: stop.clone(),
+        bell: tokio::sync::Notify::new(),
+        alone: config.file.is_none(),
+    };
+    Ok(Fleet::new(common, config.file.as_ref()))
 }
 
-/// The status of all, kept true by a task.
-fn follow_status(
-    mut whole: Status,
-    repository: Option<watch::Receiver<RepositoryStatus>>,
-    keys: KeyService,
+/// Starts the repositories, and follows the file that names them.
+async fn set_out(
+    fleet: &Arc<Fleet>,
+    config: &Config,
     tasks: &TaskTracker,
     stop: &CancellationToken,
-) -> watch::Receiver<Status> {
-    let (sender, receiver) = watch::channel(whole.clone());
-    let Some(mut repository) = repository else { return receiver };
-    let stop = stop.clone();
-    tasks.spawn(async move {
-        while let Some(Ok(())) = stop.run_until_cancelled(repository.changed()).await {
-            let mut shown = repository.borrow_and_update().clone();
-            if let Some(key) = &mut shown.key {
-                parts::describe_key(key, &keys).await;
-            }
-            whole.repositories = vec![shown];
-            sender.send_replace(whole.clone());
-        }
-    });
-    receiver
+) -> anyhow::Result<()> {
+    let all = config.all_repositories();
+    if all.is_empty() {
+        tracing::info!("Git Sync is off (GIT_SYNC_IS_GLOBAL is not true): nothing to do but to answer");
+    }
+    if let (None, Some(global)) = (&config.file, all.first()) {
+        fleet.start_alone(global.clone()).await?;
+    }
+    fleet.become_these(all).await;
+    if let Some(file) = &config.file {
+        let global = config.sync.clone().map(RepositoryConfig::of_the_environment);
+        tasks.spawn(fleet::follow(Arc::clone(fleet), file.clone(), global, stop.clone()));
+    }
+    Ok(())
 }

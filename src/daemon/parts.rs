@@ -1,30 +1,29 @@
 //! The adapters, built from the configuration.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::home::Home;
-use crate::config::{Config, Credential, HostKeyPolicy, Provider, SyncConfig, TokenSource};
+use crate::config::{Config, Credential, HostKeyPolicy, Provider, RepositoryConfig, SyncConfig, TokenSource};
 use crate::domain::merge::{IdentityFields, VolatileKeys};
-use crate::domain::patterns::AppFilter;
 use crate::domain::plan::Mode;
-use crate::domain::status::{GLOBAL, KeyStatus};
-use crate::domain::{Failure, KeyName};
+use crate::domain::status::KeyStatus;
+use crate::domain::{AppName, Failure, KeyName};
 use crate::git::local::LocalRepo;
 use crate::git::remote::{self, Access, Proxy, TimeLimits, Token, Web};
 use crate::keys::KeyService;
-use crate::ports::{AuditLog, ChangeHints, EventLog, Hint, Keyring, LocalRepository, Remote, SshSessions};
+use crate::ports::{AuditLog, ChangeHints, EventLog, Hint, Keyring, LocalRepository, Remote, SshSessions, Workspace};
 use crate::ssh::{HostKeys, Sessions};
 use crate::sync::engine::{Engine, InputRules, Settings};
-use crate::sync::worker::{Face, Handle, Pace, Worker};
-use crate::watch::{Hints, WatchMode, Watcher};
+use crate::sync::single::{OneApp, single_prefix};
+use crate::sync::worker::{Face, Handle, Pace, Turns, Worker};
+use crate::watch::{Hints, WatchMode, Watcher, Watching};
 use crate::workspace::{self, AppsFolder};
 
 const PRUNE_EVERY: Duration = Duration::from_hours(24);
@@ -35,44 +34,27 @@ const IDLE_CLOSE: Duration = Duration::from_hours(12);
 ///
 /// # Errors
 /// That the store or its master keys cannot be used.
-pub(super) async fn open_keys(config: &Config, home: &Home, user: &str) -> anyhow::Result<KeyService> {
+pub(super) async fn open_keys(config: &Config, home: &Home) -> anyhow::Result<KeyService> {
     let (keys, notices) = KeyService::open(&config.keys, &format!("instance {}", home.instance())).await?;
     for notice in notices {
         tracing::warn!("{notice}");
     }
-    let keys = keys.on_behalf_of(user);
-    Ok(with_given_passphrase(keys, config.sync.as_ref()))
+    Ok(keys)
 }
 
-/// The service, knowing the passphrase that the environment gives for the key that it names.
+/// The service, knowing the passphrases that are given for the keys of these repositories.
 #[must_use]
-pub fn with_given_passphrase(keys: KeyService, sync: Option<&SyncConfig>) -> KeyService {
-    match sync.map(|sync| &sync.credential) {
-        Some(Credential::Key { name, passphrase: Some(passphrase) }) => {
+pub fn with_given_passphrases(keys: KeyService, repositories: &[RepositoryConfig]) -> KeyService {
+    repositories.iter().fold(keys, |keys, repository| match &repository.sync.credential {
+        Credential::Key { name, passphrase: Some(passphrase) } => {
             keys.with_passphrase(name.clone(), passphrase.clone())
         }
         _ => keys,
-    }
+    })
 }
 
-/// Notes which keys the environment names, so that they are not deleted by mistake. What it was called before it was
-/// renamed uses nothing any more. Answers whether all of it is noted.
-pub(super) async fn mark_used(
-    keys: &KeyService,
-    (now, before): (&str, Option<&str>),
-    sync: Option<&SyncConfig>,
-) -> bool {
-    let names: Vec<KeyName> = sync.and_then(key_name).into_iter().cloned().collect();
-    for (user, names) in before.map(|before| (before, &[][..])).into_iter().chain([(now, names.as_slice())]) {
-        if let Err(error) = keys.mark_used_by(user, names).await {
-            tracing::warn!(%error, "could not note which keys the environment uses");
-            return false;
-        }
-    }
-    true
-}
-
-fn key_name(sync: &SyncConfig) -> Option<&KeyName> {
+/// The key that opens a repository, if one does.
+pub(super) fn key_name(sync: &SyncConfig) -> Option<&KeyName> {
     match &sync.credential {
         Credential::Key { name, .. } => Some(name),
         Credential::Token(_) | Credential::None => None,
@@ -86,53 +68,70 @@ pub fn host_keys(config: &Config, keys: &KeyService, who: &str) -> HostKeys {
     HostKeys::new(config.known_hosts.clone()).with_store(keys.host_trust(), first_use_by)
 }
 
-/// The pool of SSH sessions.
+/// The pool of SSH sessions, for repositories that are asked for at least every `poll_interval`.
 #[must_use]
-pub fn open_sessions(sync: &SyncConfig, keyring: Arc<dyn Keyring>, host_keys: HostKeys) -> Sessions {
-    let idle_close = IDLE_CLOSE.max(sync.poll_interval * 3);
+pub fn open_sessions(poll_interval: Duration, keyring: Arc<dyn Keyring>, host_keys: HostKeys) -> Sessions {
+    let idle_close = IDLE_CLOSE.max(poll_interval * 3);
     let settings = crate::ssh::Settings { idle_close, ..crate::ssh::Settings::default() };
     Sessions::new(keyring, host_keys, settings)
 }
 
-/// The worker of the one repository, with everything it needs.
-pub(super) async fn worker(
-    sync: &SyncConfig,
-    home: &Home,
-    sessions: &Arc<Sessions>,
-    (audit, events): (Arc<dyn AuditLog>, Arc<dyn EventLog>),
-    tasks: &TaskTracker,
-) -> anyhow::Result<(Worker, Handle)> {
-    let folder = repository_folder(sync, home);
-    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let settings = engine_settings(sync, home);
-    let disk = disk_settings(sync, &folder);
-    let path = folder.join("repo.git");
-    let (engine, local) = tasks.spawn_blocking(move || open_engine(&path, disk, settings)).await??;
-    let remote = open_remote(sync, folder.join("repo.git"), local, Arc::<Sessions>::clone(sessions))?;
-    let (watcher, hints) = Watcher::start(sync.apps_dir.clone()).context("cannot watch the apps folder")?;
-    let face = Face {
-        name: GLOBAL.to_owned(),
+/// What the status says of a repository and what does not change.
+pub(super) fn face(repository: &RepositoryConfig) -> Face {
+    let sync = &repository.sync;
+    Face {
+        name: repository.name.clone(),
         url: sync.url.to_string(),
         branch: sync.branch.to_string(),
         apps_dir: sync.apps_dir.display().to_string(),
         prefix: sync.prefix.clone(),
         locked: sync.locked,
         key: key_name(sync).map(|name| KeyStatus { name: name.to_string(), ..KeyStatus::default() }),
-    };
+    }
+}
+
+/// The worker of a repository, with everything it needs. Nothing is asked of the remote yet.
+pub(super) async fn worker(
+    repository: &RepositoryConfig,
+    home: &Home,
+    sessions: Arc<dyn SshSessions>,
+    (audit, events): (Arc<dyn AuditLog>, Arc<dyn EventLog>),
+    (turns, watching): (&Turns, &Watching),
+) -> Result<(Worker, Handle), Failure> {
+    let sync = &repository.sync;
+    let folder = repository_folder(repository, home);
+    let mut settings = engine_settings(repository, home);
+    if let Some(app) = &repository.single {
+        settings.prefix = single_prefix(&settings.prefix, app);
+    }
+    let disk = disk_settings(sync, &folder);
+    let (path, single) = (folder.join("repo.git"), repository.single.clone());
+    let opened = turns.run(move || open_engine(&path, disk, settings, single)).await;
+    let (engine, local) = opened.map_err(|_| Failure::internal("opening the repository broke off"))??;
+    let remote = open_remote(sync, folder.join("repo.git"), local, sessions)?;
+    let (watcher, hints) =
+        watching.watch(sync.apps_dir.clone()).map_err(|error| Failure::disk("cannot watch the apps folder", &error))?;
     let pace = Pace { poll_interval: sync.poll_interval, debounce: sync.debounce };
-    Ok(Worker::new(engine, (remote, audit, events), Box::new(FolderHints { watcher, hints }), face, pace))
+    let hints = Box::new(FolderHints { watcher, hints, only: repository.single.clone() });
+    let (worker, handle) = Worker::new(engine, (remote, audit, events), hints, face(repository), pace);
+    Ok((worker.in_turns(turns.clone()), handle))
 }
 
 /// State is kept by URL, branch, prefix and folder: with another of any of them, the bases mean nothing (rule 1).
-fn repository_folder(sync: &SyncConfig, home: &Home) -> PathBuf {
+pub(super) fn repository_folder(repository: &RepositoryConfig, home: &Home) -> PathBuf {
+    let sync = &repository.sync;
     let apps_dir = std::path::absolute(&sync.apps_dir).unwrap_or_else(|_| sync.apps_dir.clone());
-    let identity = format!("{}\n{}\n{}\n{}", sync.url, sync.branch, sync.prefix, apps_dir.display());
+    let mut identity = format!("{}\n{}\n{}\n{}", sync.url, sync.branch, sync.prefix, apps_dir.display());
+    if let Some(app) = &repository.single {
+        identity = format!("{identity}\n{app}");
+    }
     let digest = Sha256::digest(identity.as_bytes());
     let short = digest.iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte));
     home.folder().join("repositories").join(format!("{short:016x}"))
 }
 
-fn engine_settings(sync: &SyncConfig, home: &Home) -> Settings {
+fn engine_settings(repository: &RepositoryConfig, home: &Home) -> Settings {
+    let sync = &repository.sync;
     let instance = home.instance().to_owned();
     Settings {
         mode: Mode {
@@ -150,7 +149,7 @@ fn engine_settings(sync: &SyncConfig, home: &Home) -> Settings {
         volatile_keys: VolatileKeys::new(sync.volatile_keys.clone()),
         identity_fields: IdentityFields::new(sync.identity_fields.clone()),
         kept_days: sync.kept_days,
-        filter: AppFilter::default(),
+        filter: repository.filter.clone(),
         input: InputRules {
             skip_volatile_saves: sync.input.skip_volatile_saves,
             largest_file: sync.input.max_file_size,
@@ -176,10 +175,22 @@ fn open_engine(
     path: &std::path::Path,
     disk: workspace::Settings,
     settings: Settings,
+    single: Option<AppName>,
 ) -> Result<(Engine, Arc<dyn LocalRepository>), Failure> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)
+            .map_err(|error| Failure::disk(format!("cannot make {}", folder.display()), &error))?;
+    }
     let local: Arc<dyn LocalRepository> = Arc::new(LocalRepo::open_or_create(path)?);
     let folder = AppsFolder::open(disk, Arc::clone(&local))?;
-    let engine = Engine::open(Arc::clone(&local), Box::new(folder), settings)?;
+    let workspace: Box<dyn Workspace> = match single {
+        None => Box::new(folder),
+        Some(app) => {
+            let name = path.parent().and_then(|folder| folder.file_name()).unwrap_or_default().to_string_lossy();
+            Box::new(OneApp::new(Box::new(folder.shared_as(&name)), Arc::clone(&local), app))
+        }
+    };
+    let engine = Engine::open(Arc::clone(&local), workspace, settings)?;
     Ok((engine, local))
 }
 
@@ -251,12 +262,20 @@ pub(super) async fn prune_daily(audit: Arc<dyn AuditLog>, stop: CancellationToke
 struct FolderHints {
     watcher: Watcher,
     hints: Hints,
+    /// The app that the repository is, where it is one.
+    only: Option<AppName>,
 }
 
 #[async_trait]
 impl ChangeHints for FolderHints {
     async fn next(&mut self) -> Hint {
-        self.hints.next().await
+        loop {
+            match (self.hints.next().await, &self.only) {
+                (Hint::Apps(apps), Some(only)) if !apps.contains(only) => {}
+                (Hint::Apps(_), Some(only)) => return Hint::Apps(BTreeSet::from([only.clone()])),
+                (hint, _) => return hint,
+            }
+        }
     }
 
     fn rescan_every(&self) -> Duration {

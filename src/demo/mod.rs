@@ -143,6 +143,7 @@ fn config(folders: &Folders, name: &str, port: u16, key: &KeyName) -> anyhow::Re
         known_hosts: Some(folders.known_hosts()),
         instance: Some(name.to_owned()),
         log_format: LogFormat::Human,
+        upload_mib: 256,
         events: EventsConfig::default(),
         keys: KeyStoreConfig::embedded(folders.data(name)),
         sync: Some(SyncConfig {
@@ -171,10 +172,11 @@ fn config(folders: &Folders, name: &str, port: u16, key: &KeyName) -> anyhow::Re
             identity_fields: DEFAULT_IDENTITY_FIELDS.map(str::to_owned).to_vec(),
             kept_days: 90,
             input: InputConfig::default(),
-            upload_mib: 256,
             on_protected: OnProtected::Hold,
             web: WebConfig::default(),
         }),
+        file: None,
+        repositories: Vec::new(),
         warnings: Vec::new(),
     })
 }

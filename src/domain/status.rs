@@ -16,8 +16,22 @@ pub struct Status {
     pub instance: String,
     /// Whether Git Sync is switched on.
     pub sync_enabled: bool,
+    /// The file of `APPFERRY_CONFIG`, where one is used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<ConfigFileStatus>,
     /// One entry a repository.
     pub repositories: Vec<RepositoryStatus>,
+}
+
+/// The file that names more repositories.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigFileStatus {
+    /// Where it is.
+    pub path: String,
+    /// When the version was read that counts now (RFC 3339).
+    pub read: String,
+    /// What is wrong with the version that is there now, if something is; the one before stays.
+    pub errors: Vec<String>,
 }
 
 /// One repository.

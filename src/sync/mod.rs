@@ -10,6 +10,7 @@ pub mod hostile;
 pub mod kinship;
 pub mod last_change;
 pub mod ref_names;
+pub mod single;
 pub mod state;
 pub mod trees;
 pub mod worker;

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::domain::{AppName, EntryKind, Failure, ObjectId, TreeEntry};
 use crate::ports::LocalRepository;
 
+use super::single::SinglePrefix;
+
 /// One file in which two trees differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileChange {
@@ -116,11 +118,16 @@ pub fn app_trees(repo: &dyn LocalRepository, root: Option<ObjectId>, prefix: &st
     Ok(found)
 }
 
-/// The tree at `path` (components separated by `/`; empty: the root itself), if there is one.
+/// The tree at `path` (components separated by `/`; empty: the root itself), if there is one. A
+/// [`single_prefix`](super::single::single_prefix) is a folder that holds one app.
 ///
 /// # Errors
 /// As the repository.
 pub fn find_tree(repo: &dyn LocalRepository, root: Option<ObjectId>, path: &str) -> Result<Option<ObjectId>, Failure> {
+    if let Some(single) = SinglePrefix::of(path) {
+        let folder = single.folder_of(repo, find_tree(repo, root, single.folder)?)?;
+        return find_tree(repo, folder, single.below);
+    }
     let mut tree = root;
     for component in path.split('/').filter(|part| !part.is_empty()) {
         tree = entries(repo, tree)?
@@ -144,36 +151,48 @@ pub fn with_apps(
     prefix: &str,
     edits: &BTreeMap<AppName, Option<ObjectId>>,
 ) -> Result<ObjectId, Failure> {
-    let path: Vec<&str> = prefix.split('/').filter(|part| !part.is_empty()).collect();
-    match with_apps_below(repo, root, &path, edits)? {
+    let single = SinglePrefix::of(prefix);
+    let folder = single.as_ref().map_or(prefix, |single| single.folder);
+    let path: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
+    let change = |before: Vec<TreeEntry>| match &single {
+        Some(single) => single.with_app(repo, before, edits),
+        None => Ok(with_folders(before, edits)),
+    };
+    match changed_below(repo, root, &path, &change)? {
         Some(tree) => Ok(tree),
         None => repo.write_tree(&[]),
     }
 }
 
-/// As [`with_apps`], for what is left of the prefix. An empty folder does not exist in Git: `None`.
-fn with_apps_below(
+/// The tree with what lies at `path` changed. An empty folder does not exist in Git: `None`.
+fn changed_below(
     repo: &dyn LocalRepository,
     tree: Option<ObjectId>,
     path: &[&str],
-    edits: &BTreeMap<AppName, Option<ObjectId>>,
+    change: &dyn Fn(Vec<TreeEntry>) -> Result<Vec<TreeEntry>, Failure>,
 ) -> Result<Option<ObjectId>, Failure> {
     let mut kept = entries(repo, tree)?;
     if let Some((first, rest)) = path.split_first() {
         let name = first.as_bytes();
         let inner = kept.iter().find(|entry| entry.name == name && entry.kind == EntryKind::Tree).map(|e| e.id);
-        let changed = with_apps_below(repo, inner, rest, edits)?;
+        let changed = changed_below(repo, inner, rest, change)?;
         kept.retain(|entry| entry.name != name);
         kept.extend(changed.map(|id| TreeEntry { name: name.to_vec(), kind: EntryKind::Tree, id }));
     } else {
-        let edited: BTreeSet<&[u8]> = edits.keys().map(|app| app.as_str().as_bytes()).collect();
-        kept.retain(|entry| !edited.contains(entry.name.as_slice()));
-        kept.extend(edits.iter().filter_map(|(app, tree)| {
-            let id = (*tree)?;
-            Some(TreeEntry { name: app.as_str().as_bytes().to_vec(), kind: EntryKind::Tree, id })
-        }));
+        kept = change(kept)?;
     }
     if kept.is_empty() { Ok(None) } else { repo.write_tree(&kept).map(Some) }
+}
+
+/// The entries of the apps' folder with some apps set or taken out.
+fn with_folders(mut kept: Vec<TreeEntry>, edits: &BTreeMap<AppName, Option<ObjectId>>) -> Vec<TreeEntry> {
+    let edited: BTreeSet<&[u8]> = edits.keys().map(|app| app.as_str().as_bytes()).collect();
+    kept.retain(|entry| !edited.contains(entry.name.as_slice()));
+    kept.extend(edits.iter().filter_map(|(app, tree)| {
+        let id = (*tree)?;
+        Some(TreeEntry { name: app.as_str().as_bytes().to_vec(), kind: EntryKind::Tree, id })
+    }));
+    kept
 }
 
 /// The share of files, `0.0` to `1.0`, that two trees have in common by content, wherever they lie.

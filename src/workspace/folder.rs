@@ -57,6 +57,8 @@ pub struct AppsFolder {
     /// What is in files over the limit.
     pub(super) large: HashMap<Stamp, ObjectId>,
     renames: Renames,
+    /// The name of our staging folder.
+    staging: String,
     repo: Arc<dyn LocalRepository>,
 }
 
@@ -90,6 +92,7 @@ impl AppsFolder {
             ignored: Ignored::new(settings.ignore.clone()),
             large: HashMap::new(),
             renames: Renames { with_flags: true },
+            staging: STAGING.to_owned(),
             repo,
             settings,
         })
@@ -100,6 +103,13 @@ impl AppsFolder {
     #[must_use]
     pub fn without_exchange(mut self) -> Self {
         self.renames.with_flags = false;
+        self
+    }
+
+    /// Shares the folder with others who look after other apps: installs are staged apart from theirs.
+    #[must_use]
+    pub fn shared_as(mut self, name: &str) -> Self {
+        self.staging = format!("{STAGING}-{name}");
         self
     }
 
@@ -146,7 +156,7 @@ impl AppsFolder {
         let site = Site {
             repo: self.repo.as_ref(),
             root,
-            staging: staging(root)?,
+            staging: staging(root, &self.staging)?,
             renames: self.renames,
             trusts_mode: nature.trusts_mode,
             file_mode: self.settings.file_mode,
@@ -199,7 +209,7 @@ impl Workspace for AppsFolder {
         if let Some(failure) = failed {
             return Err(failure);
         }
-        if let Ok(staging) = root.child(super::mount::OURS).and_then(|ours| ours.child(STAGING)) {
+        if let Ok(staging) = root.child(super::mount::OURS).and_then(|ours| ours.child(&self.staging)) {
             sweep_out(self.repo.as_ref(), &staging)?;
         }
         Ok(pending)
@@ -225,11 +235,11 @@ impl Workspace for AppsFolder {
 
 const STAGING: &str = "staging";
 
-fn staging(root: &Dir) -> Result<Dir, Failure> {
+fn staging(root: &Dir, name: &str) -> Result<Dir, Failure> {
     let open = || {
         let ours = our_folder(root)?;
-        match ours.make_dir(STAGING, 0o700) {
-            Ok(()) | Err(rustix::io::Errno::EXIST) => ours.child(STAGING),
+        match ours.make_dir(name, 0o700) {
+            Ok(()) | Err(rustix::io::Errno::EXIST) => ours.child(name),
             Err(errno) => Err(errno),
         }
     };

@@ -57,7 +57,13 @@ impl Service for FakeService {
             .map(|n| AppStatus { name: format!("App_{n}"), state: AppState::InSync, reason: None })
             .collect();
         let repository = RepositoryStatus { url: "git@host:apps.git".into(), apps, ..RepositoryStatus::default() };
-        Status { version: "1".into(), instance: "dev".into(), sync_enabled: true, repositories: vec![repository] }
+        Status {
+            version: "1".into(),
+            instance: "dev".into(),
+            sync_enabled: true,
+            repositories: vec![repository],
+            ..Status::default()
+        }
     }
 
     fn readiness(&self) -> Result<(), String> {

@@ -21,6 +21,7 @@ mod key_sources;
 mod keys;
 mod leaks;
 mod localrepo;
+mod repositories;
 mod silence;
 mod ssh;
 mod store;

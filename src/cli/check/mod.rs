@@ -10,18 +10,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::StreamExt as _;
 
 pub use report::{Outcome, Report, Step};
 
 use super::output::say;
 use super::parts::RealParts;
-use crate::config::{Config, ConfigErrors, Credential, SyncConfig, TokenSource};
+use crate::config::{Config, ConfigErrors, Credential, RepositoryConfig, SyncConfig, TokenSource};
 use crate::domain::{Failure, FailureClass, RepoUrl};
 use crate::logs;
 use crate::ports::{Keyring, Remote, ResolvedKey};
 
 /// How long one question to the remote may take.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// How many repositories are looked at together.
+const AT_ONCE: usize = 8;
 
 /// The adapters that the check looks through. The daemon's factory and the tests implement it.
 #[async_trait]
@@ -69,37 +72,61 @@ pub async fn check(config: Result<&Config, &ConfigErrors>, parts: Option<&dyn Ch
         Err(Some(failure)) => Step::fail("store", failure),
         Err(None) => Step::skip("store", "the data folder is not known"),
     });
-    let sync = config.map(|config| config.sync.as_ref());
-    match (sync, parts) {
-        (Ok(Some(sync)), Some(parts)) => way_to_the_branch(&mut report, sync, keyring.ok(), parts).await,
-        (Ok(Some(_)), None) => report.skip_all(&BEFORE_THE_FOLDER, "it needs the store"),
-        (Ok(None), _) => report.skip_all(&BEFORE_THE_FOLDER, "Git Sync is off"),
-        (Err(_), _) => report.skip_all(&BEFORE_THE_FOLDER, "it needs the environment"),
+    let keyring = keyring.ok();
+    match (config.map(Config::all_repositories), parts) {
+        (Ok(all), _) if all.is_empty() => report.skip_all(&OF_A_REPOSITORY, "Git Sync is off"),
+        (Ok(all), parts) => report.steps.extend(of_all(&all, keyring.as_ref(), parts).await),
+        (Err(_), _) => report.skip_all(&OF_A_REPOSITORY, "it needs the environment"),
     }
-    report.steps.push(match sync {
-        Ok(Some(sync)) => apps_folder::check(&sync.apps_dir).await,
-        Ok(None) => Step::skip("apps folder", "Git Sync is off"),
-        Err(_) => Step::skip("apps folder", "it needs the environment"),
-    });
     report
 }
 
+/// The steps of each repository, in their order; a few are looked at together.
+async fn of_all(
+    all: &[RepositoryConfig],
+    keyring: Option<&Arc<dyn Keyring>>,
+    parts: Option<&dyn CheckParts>,
+) -> Vec<Step> {
+    let several = all.len() > 1;
+    let looks = all.iter().map(|repository| async move {
+        let steps = of_one(&repository.sync, keyring, parts).await;
+        let of = |step: Step| if several { step.of(&repository.name) } else { step };
+        steps.into_iter().map(of).collect::<Vec<Step>>()
+    });
+    let looks: Vec<_> = looks.collect();
+    futures::stream::iter(looks).buffered(AT_ONCE).concat().await
+}
+
+async fn of_one(sync: &SyncConfig, keyring: Option<&Arc<dyn Keyring>>, parts: Option<&dyn CheckParts>) -> Vec<Step> {
+    let mut report = Report::default();
+    match parts {
+        Some(parts) => way_to_the_branch(&mut report, sync, keyring.cloned(), parts).await,
+        None => report.skip_all(&BEFORE_THE_FOLDER, "it needs the store"),
+    }
+    report.steps.push(apps_folder::check(&sync.apps_dir).await);
+    report.steps
+}
+
 const BEFORE_THE_FOLDER: [&str; 8] = ["key", "name lookup", "connect", "host key", "login", "read", "write", "branch"];
+const OF_A_REPOSITORY: [&str; 9] =
+    ["key", "name lookup", "connect", "host key", "login", "read", "write", "branch", "apps folder"];
 
 fn environment(config: Result<&Config, &ConfigErrors>) -> Step {
     match config {
         Ok(config) => {
-            let detail = match &config.sync {
-                Some(sync) => format!("{}, branch {}", sync.url, sync.branch),
-                None => "Git Sync is off".to_owned(),
+            let detail = match config.all_repositories().as_slice() {
+                [] => "Git Sync is off".to_owned(),
+                [only] => format!("{}, branch {}", only.sync.url, only.sync.branch),
+                several => format!("{} repositories", several.len()),
             };
             Step::ok("environment", detail).with_notes(config.warnings.clone())
         }
         Err(errors) => Step {
+            repository: None,
             name: "environment",
             outcome: Outcome::Fail {
                 problem: errors.to_string(),
-                fix: "correct the variables; docs/configuration.md lists them".into(),
+                fix: "correct them; docs/configuration.md lists the variables and the keys".into(),
             },
             notes: Vec::new(),
         },

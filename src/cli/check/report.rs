@@ -15,6 +15,8 @@ pub struct Report {
 /// One step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
+    /// The repository that it is about, where there are several.
+    pub repository: Option<String>,
     /// What was looked at.
     pub name: &'static str,
     /// How it went.
@@ -22,6 +24,9 @@ pub struct Step {
     /// Worth knowing, but nothing wrong.
     pub notes: Vec<String>,
 }
+
+/// What the steps call the settings of the environment, in the file of `APPFERRY_CONFIG`.
+const KEYS: [(&str, &str); 2] = [("GIT_SYNC_BRANCH_NAME", "its `branch`"), ("APPFERRY_APPS_DIR", "its `apps_dir`")];
 
 /// How a step went.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,16 +58,27 @@ impl Report {
 
 impl Step {
     pub(super) fn ok(name: &'static str, detail: impl Into<String>) -> Self {
-        Self { name, outcome: Outcome::Ok(detail.into()), notes: Vec::new() }
+        Self { repository: None, name, outcome: Outcome::Ok(detail.into()), notes: Vec::new() }
     }
 
     pub(super) fn skip(name: &'static str, why: impl Into<String>) -> Self {
-        Self { name, outcome: Outcome::Skip(why.into()), notes: Vec::new() }
+        Self { repository: None, name, outcome: Outcome::Skip(why.into()), notes: Vec::new() }
     }
 
     pub(super) fn fail(name: &'static str, failure: &Failure) -> Self {
         let outcome = Outcome::Fail { problem: failure.message.clone(), fix: failure.remedy.clone() };
-        Self { name, outcome, notes: Vec::new() }
+        Self { repository: None, name, outcome, notes: Vec::new() }
+    }
+
+    /// The same, of one repository of several: its settings are keys of a file.
+    pub(super) fn of(mut self, repository: &str) -> Self {
+        if let Outcome::Fail { problem, fix } = &mut self.outcome {
+            for (variable, key) in KEYS {
+                *problem = problem.replace(variable, key);
+                *fix = fix.replace(variable, key);
+            }
+        }
+        Self { repository: Some(repository.to_owned()), ..self }
     }
 
     pub(super) fn with_notes(self, notes: Vec<String>) -> Self {
@@ -84,7 +100,8 @@ impl fmt::Display for Step {
             Outcome::Skip(why) => ("skip", why, ""),
         };
         let mut lines = detail.lines();
-        writeln!(f, "{mark:<5} {:<12} {}", self.name, plain(lines.next().unwrap_or_default()))?;
+        let of = self.repository.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
+        writeln!(f, "{mark:<5} {of}{:<12} {}", self.name, plain(lines.next().unwrap_or_default()))?;
         for line in lines {
             writeln!(f, "      {}", plain(line))?;
         }

@@ -102,7 +102,7 @@ pub(super) enum KeysCommand {
     Release {
         /// The key's name.
         name: KeyName,
-        /// Who, as `show` lists it: `environment of prod (…)`.
+        /// Who, as `show` lists it: `repository global of prod (…)`.
         #[arg(long)]
         user: String,
     },

@@ -8,6 +8,7 @@ mod mend;
 mod saving;
 mod schedule;
 mod tell;
+mod turns;
 mod view;
 mod waking;
 
@@ -23,6 +24,8 @@ use crate::ports::{AuditLog, ChangeHints, EventLog, PushError, Remote, RemoteTip
 
 pub use command::{Command, Handle};
 pub use incoming::NewBranch;
+pub use turns::Turns;
+pub use view::{first as starting, unopened};
 
 use super::engine::{Engine, Now, Progress, PushEffect};
 use link::{Link, PUSHING, READING};
@@ -71,6 +74,7 @@ pub struct Worker {
     teller: Teller,
     hints: Box<dyn ChangeHints>,
     commands: mpsc::Receiver<Command>,
+    turns: Turns,
     status: watch::Sender<RepositoryStatus>,
     face: Face,
     schedule: Schedule,
@@ -114,6 +118,7 @@ impl Worker {
             teller: Teller::new(audit, events),
             hints,
             commands,
+            turns: Turns::default(),
             status,
             face,
             schedule,
@@ -129,6 +134,12 @@ impl Worker {
             started: false,
         };
         (worker, Handle::new(sender, receiver, poll, shelf))
+    }
+
+    /// The same, sharing the machine with others.
+    #[must_use]
+    pub fn in_turns(self, turns: Turns) -> Self {
+        Self { turns, ..self }
     }
 
     /// Runs until `stop` fires. A push already begun is finished, never cut in half.
@@ -392,14 +403,13 @@ impl Worker {
         &mut self,
         work: impl FnOnce(&mut Engine) -> T + Send + 'static,
     ) -> Result<T, Failure> {
-        let gone = || Failure::internal("the sync engine stopped after a defect; restart appferry");
+        let gone = || Failure::internal("the sync engine stopped after a defect");
         let mut engine = self.engine.take().ok_or_else(gone)?;
-        let (engine, result) = tokio::task::spawn_blocking(move || {
+        let working = self.turns.run(move || {
             let result = work(&mut engine);
             (engine, result)
-        })
-        .await
-        .map_err(|_| gone())?;
+        });
+        let (engine, result) = working.await.map_err(|_| gone())?;
         self.engine = Some(engine);
         Ok(result)
     }

@@ -2,13 +2,25 @@
 
 use super::Face;
 use super::link::Link;
-use crate::domain::status::{AppState, ErrorStatus, RepositoryState, RepositoryStatus};
+use crate::domain::status::{AppState, ErrorStatus, GLOBAL, RepositoryState, RepositoryStatus};
 use crate::domain::{Failure, FailureClass, RefusalKind};
 use crate::sync::engine::Report;
 
 /// Before the first pass has ended.
-pub(super) fn first(face: &Face) -> RepositoryStatus {
+#[must_use]
+pub fn first(face: &Face) -> RepositoryStatus {
     repository(face, Report::default(), [&Link::default(), &Link::default()], None, None, false)
+}
+
+/// Where there is no worker, because of `failure`; `next_try` is when that is tried again (RFC 3339).
+#[must_use]
+pub fn unopened(face: &Face, failure: &Failure, next_try: Option<String>) -> RepositoryStatus {
+    let none = Link::default();
+    let mut status = repository(face, Report::default(), [&none, &none], Some(failure), None, false);
+    if let Some(error) = &mut status.last_error {
+        error.next_try = next_try;
+    }
+    status
 }
 
 /// The whole status.
@@ -59,7 +71,7 @@ fn standing_error(face: &Face, report: &Report, links: [&Link; 2], trouble: Opti
         return Some(failure.clone());
     }
     if let Some(others) = &report.branch_absent {
-        return Some(now(branch_absent(&face.branch, others)));
+        return Some(now(branch_absent(face, others)));
     }
     if let Some((words, retry_in)) = &report.refused {
         let message = format!("the remote refuses our push: {words}");
@@ -72,7 +84,8 @@ fn standing_error(face: &Face, report: &Report, links: [&Link; 2], trouble: Opti
     Some(now(Failure::new(failure.class, message, failure.remedy.clone())))
 }
 
-fn branch_absent(branch: &str, others: &[String]) -> Failure {
+fn branch_absent(face: &Face, others: &[String]) -> Failure {
+    let branch = &face.branch;
     let ours = |name: &&String| !name.starts_with("conflict/") && !name.starts_with("appferry/");
     let others: Vec<&str> = others.iter().filter(ours).map(String::as_str).collect();
     let message = if others.is_empty() {
@@ -81,8 +94,13 @@ fn branch_absent(branch: &str, others: &[String]) -> Failure {
         format!("the branch {branch:?} is not at the remote; there are: {}", others.join(", "))
     };
     let from = others.first().map_or("BRANCH".to_owned(), |other| format!("{other:?}"));
+    let (setting, which) = if face.name == GLOBAL {
+        ("GIT_SYNC_BRANCH_NAME", String::new())
+    } else {
+        ("its `branch` in the file of APPFERRY_CONFIG", format!(" --repository {}", face.name))
+    };
     let remedy = format!(
-        "correct GIT_SYNC_BRANCH_NAME, or create it with `appferry sync create-branch {branch:?} --from {from}`; nothing is pushed until then"
+        "correct {setting}, or create it with `appferry sync{which} create-branch {branch:?} --from {from}`; nothing is pushed until then"
     );
     Failure::new(FailureClass::BranchAbsent, message, remedy)
 }

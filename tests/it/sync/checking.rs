@@ -222,7 +222,7 @@ fn an_instance_that_is_renamed_uses_its_key_under_its_new_name_alone() {
         users.push(used_by[0].as_str().expect("text").to_owned());
     }
     assert!(
-        users[0].starts_with("environment of dev (") && users[1].starts_with("environment of renamed ("),
+        users[0].starts_with("repository global of dev (") && users[1].starts_with("repository global of renamed ("),
         "{users:?}"
     );
     let id = |user: &str| user.rsplit(' ').next().map(str::to_owned);
