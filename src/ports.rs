@@ -19,6 +19,6 @@ pub use records::{
     WrappedDataKey,
 };
 pub use remote::{PushError, RefOutcome, RefUpdate, Remote, RemoteTip};
-pub use repository::{Commit, LocalRepository, RefEdit, Signature};
+pub use repository::{Commit, LocalRepository, RefEdit, Signature, Tag};
 pub use sources::{KeySource, SourceKey, Stamp};
 pub use ssh::{Pair, ProcessEnd, RemoteProcess, SessionClass, SshSessions, SshTarget, UsedKey, connection_lost};

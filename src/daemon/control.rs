@@ -1,16 +1,15 @@
 //! The service and its workers, as the API sees them.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::status::{GLOBAL, RepositoryState, Status};
+use crate::domain::status::{AppStatus, GLOBAL, RepositoryState, Status};
 use crate::domain::{AppName, Failure, FailureClass};
-use crate::http::{ActionReport, AppOutcome, Backup, Selection, Service, SyncControl, Take};
-use crate::sync::engine::conflict;
+use crate::http::{Action, ActionReport, AppRow, Backup, Service, SyncControl};
+use crate::sync::history::{AppDiff, HistoryPage, Reader};
 use crate::sync::worker::Handle;
 
 /// Answers the API from the status, and knows the workers.
@@ -29,26 +28,6 @@ impl Whole {
 /// Asks one worker.
 struct Control {
     worker: Handle,
-}
-
-impl Control {
-    /// What became of `apps`, in the words of the status after the pass.
-    fn report(&self, apps: Vec<AppName>, done: &str) -> ActionReport {
-        let status = self.worker.status().borrow().clone();
-        let outcome = |app: AppName| {
-            let shown = status.apps.iter().find(|shown| shown.name == app.as_str());
-            let reason = shown.and_then(|shown| shown.reason.clone());
-            AppOutcome { app: app.into(), done: reason.is_none(), message: reason.unwrap_or_else(|| done.to_owned()) }
-        };
-        ActionReport { apps: apps.into_iter().map(outcome).collect() }
-    }
-}
-
-fn selected(selection: Selection) -> Option<BTreeSet<AppName>> {
-    match selection {
-        Selection::All => None,
-        Selection::Apps(apps) => Some(apps.into_iter().collect()),
-    }
 }
 
 impl Service for Whole {
@@ -85,28 +64,27 @@ impl Service for Whole {
 
 #[async_trait]
 impl SyncControl for Control {
-    async fn confirm(&self, apps: Selection) -> Result<ActionReport, Failure> {
-        let apps = self.worker.confirm(selected(apps)).await?;
-        Ok(self.report(apps, "the removal was confirmed"))
+    async fn act(&self, action: Action, dry_run: bool) -> Result<ActionReport, Failure> {
+        self.worker.act(action, dry_run).await
     }
 
-    async fn resolve(&self, app: AppName, take: Take) -> Result<ActionReport, Failure> {
-        let (take, done) = match take {
-            Take::Ours => (conflict::Take::Ours, "ours was taken"),
-            Take::Theirs => (conflict::Take::Theirs, "theirs was taken; ours is kept aside"),
+    async fn apps(&self) -> Result<Vec<AppRow>, Failure> {
+        let last = self.worker.read(|reader| reader.last_commits()).await?;
+        let apps = self.worker.status().borrow().apps.clone();
+        let row = |app: AppStatus| AppRow { commit: last.get(&app.name).cloned(), app };
+        Ok(apps.into_iter().map(row).collect())
+    }
+
+    async fn diff(&self, app: AppName, commit: Option<String>) -> Result<AppDiff, Failure> {
+        self.worker.diff(app, commit).await
+    }
+
+    async fn history(&self, app: AppName, limit: usize, before: Option<String>) -> Result<HistoryPage, Failure> {
+        let page = move |reader: &Reader| {
+            let before = before.map(|before| reader.find_commit(&before)).transpose()?;
+            reader.history(&app, limit, before)
         };
-        let apps = self.worker.resolve(app, take).await?;
-        Ok(self.report(apps, done))
-    }
-
-    async fn push(&self, apps: Selection) -> Result<ActionReport, Failure> {
-        let apps = self.worker.push(selected(apps)).await?;
-        Ok(self.report(apps, "pushed"))
-    }
-
-    async fn add(&self, apps: Vec<AppName>) -> Result<ActionReport, Failure> {
-        let apps = self.worker.push(Some(apps.into_iter().collect())).await?;
-        Ok(self.report(apps, "added to Git"))
+        self.worker.read(page).await
     }
 
     async fn backups(&self) -> Result<Vec<Backup>, Failure> {
@@ -118,10 +96,5 @@ impl SyncControl for Control {
             reason: kept.reason,
         };
         Ok(kept.into_iter().map(backup).collect())
-    }
-
-    async fn restore(&self, reference: String) -> Result<ActionReport, Failure> {
-        let apps = self.worker.restore_kept(reference).await?;
-        Ok(self.report(apps, "brought back to the apps folder; what was there is kept aside"))
     }
 }

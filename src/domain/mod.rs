@@ -1,6 +1,7 @@
 //! Pure types and decisions. No input, no output, no clock.
 
 pub mod app_name;
+pub mod author;
 pub mod backoff;
 pub mod branch_name;
 pub mod failure;
@@ -10,12 +11,16 @@ pub mod object;
 pub mod plan;
 pub mod repo_url;
 pub mod status;
+pub mod tag_name;
+pub mod unified;
 pub mod words;
 
 pub use app_name::{AppName, AppNameError};
+pub use author::{Author, AuthorError};
 pub use backoff::Backoff;
 pub use branch_name::{BranchName, BranchNameError};
 pub use failure::{Failure, FailureClass};
 pub use key_name::{KeyName, KeyNameError};
 pub use object::{EntryKind, ObjectId, TreeEntry};
 pub use repo_url::{RepoUrl, RepoUrlError};
+pub use tag_name::{TagName, TagNameError};

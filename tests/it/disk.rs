@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use appferry::domain::{AppName, EntryKind, Failure, FailureClass, ObjectId, TreeEntry};
-use appferry::ports::{AppOnDisk, Commit, FolderOnDisk, Hint, Installed, LocalRepository, RefEdit, Workspace};
+use appferry::ports::{AppOnDisk, Commit, FolderOnDisk, Hint, Installed, LocalRepository, RefEdit, Tag, Workspace};
 use appferry::watch::{Hints, WatchMode, Watcher};
 use appferry::workspace::{AppsFolder, Settings};
 use proptest::prelude::*;
@@ -88,6 +88,9 @@ impl LocalRepository for Memory {
         Ok(id)
     }
     fn write_commit(&self, _: &Commit) -> Result<ObjectId, Failure> {
+        missing()
+    }
+    fn write_tag(&self, _: &Tag) -> Result<ObjectId, Failure> {
         missing()
     }
     fn flush(&self) -> Result<(), Failure> {

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use crate::domain::status::AppState;
 use crate::domain::words::{self, PathChange, PathChangeKind, Side};
 use crate::domain::{AppName, Failure, ObjectId};
-use crate::ports::Commit;
+use crate::ports::{Commit, Signature};
 
 use super::finding::{Finding, Sides};
 use super::{Engine, Now};
 use crate::sync::compare::TreeMerge;
+use crate::sync::state::Wording;
 use crate::sync::trees::{changed_files, find_tree, with_apps};
 
 /// More apps than this, changed in one pass, make one commit (rule 13).
@@ -53,7 +54,11 @@ impl Engine {
 
     /// Merges one app. What comes out is ready to be committed, or known to be at the remote already, or a conflict.
     fn merge_found(&mut self, app: AppName, sides: Sides, now: Now) -> Result<Option<Ready>, Failure> {
-        match self.comparer.merge(&*self.repo, sides.base, sides.local, sides.remote)? {
+        let merge = match self.merged_by_a_person(&app, sides) {
+            Some(tree) => TreeMerge::Clean(Some(tree)),
+            None => self.comparer.merge(&*self.repo, sides.base, sides.local, sides.remote)?,
+        };
+        match merge {
             TreeMerge::Clean(tree) if tree == sides.remote => {
                 self.keep_aside(&app, sides.local, "merged, and everything of it was in Git", now)?;
                 // The remote contains our edit: it is the base now, and what the remote has beyond it is pulled.
@@ -96,7 +101,8 @@ impl Engine {
             } else {
                 self.describe(app, sides.remote, *tree)?
             };
-            self.commit_apps(&edits, &message, now)?;
+            let wording = self.state.notes.wordings.get(app).cloned();
+            self.commit_apps(&edits, &message, wording, now)?;
             self.note_pending(app, sides.local);
             if let Some(old) = renames.get(app) {
                 self.note_pending(old, None);
@@ -111,7 +117,8 @@ impl Engine {
             messages.push(self.describe(app, sides.remote, *tree)?);
         }
         let edits = ready.iter().map(|ready| (ready.app.clone(), ready.tree)).collect();
-        self.commit_apps(&edits, &words::bulk(&messages), now)?;
+        let wording = ready.iter().find_map(|ready| self.state.notes.wordings.get(&ready.app)).cloned();
+        self.commit_apps(&edits, &words::bulk(&messages), wording, now)?;
         for Ready { app, sides, .. } in ready {
             self.note_pending(app, sides.local);
         }
@@ -124,15 +131,21 @@ impl Engine {
         self.findings.insert(app.clone(), Finding::Committed);
     }
 
-    /// Puts one commit on top of the head.
+    /// Puts one commit on top of the head. What a person gave takes the place of our words and our author.
     fn commit_apps(
         &mut self,
         edits: &BTreeMap<AppName, Option<ObjectId>>,
         message: &str,
+        wording: Option<Wording>,
         now: Now,
     ) -> Result<(), Failure> {
-        let (author, committer) = (self.author(now), self.committer(now));
-        let message = words::with_trailer(message, &self.settings.instance);
+        let Wording { message: given, author: by } = wording.unwrap_or_default();
+        let committer = self.committer(now);
+        let author = match by {
+            Some(by) => Signature { name: by.name().to_owned(), email: by.email().to_owned(), ..committer.clone() },
+            None => self.author(now),
+        };
+        let message = words::with_trailer(given.as_deref().unwrap_or(message), &self.settings.instance);
         let commit = Commit { tree: ObjectId::ZERO, parents: Vec::new(), author, committer, message };
         self.put_on_head(edits, commit)
     }

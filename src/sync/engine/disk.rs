@@ -134,6 +134,11 @@ impl Disk {
         }
     }
 
+    /// Whether there is no folder of this name.
+    pub(super) fn is_unknown(&self, app: &AppName) -> bool {
+        matches!(self.apps.get(app), None | Some(AppOnDisk::Absent | AppOnDisk::Empty))
+    }
+
     /// Forgets an app that is nowhere any more.
     pub(super) fn forget(&mut self, app: &AppName) {
         if self.apps.get(app).is_none_or(|found| *found == AppOnDisk::Absent) {

@@ -27,13 +27,17 @@ use crate::domain::plan::Mode;
 use crate::domain::{AppName, BranchName, Failure, ObjectId};
 use crate::ports::{LocalRepository, Signature, Workspace};
 
+pub use ask::{Begun, Difference};
 pub use keep::KeptAside;
 pub use outgoing::{Outgoing, PushEffect};
 pub use report::Report;
 
+use super::action::RefReport;
 use super::compare::Comparer;
+use super::history::KnownCommits;
 use super::hostile::Inspector;
 use super::state::{State, StateFile};
+use ask::Tagging;
 use disk::Disk;
 use done::Done;
 use finding::Finding;
@@ -106,6 +110,12 @@ pub struct Engine {
     rest: Option<Rest>,
     /// What reached the other side and was not told yet.
     done: Done,
+    /// What became of each ref that was pushed since somebody asked for something.
+    told: Vec<RefReport>,
+    /// The tag that somebody asked for.
+    tagging: Option<Tagging>,
+    /// What is known of the apps' last commits.
+    last_commits: Arc<KnownCommits>,
 }
 
 /// What is known of the branch.
@@ -199,6 +209,9 @@ impl Engine {
             install_failures: BTreeMap::new(),
             rest: None,
             done: Done::default(),
+            told: Vec::new(),
+            tagging: None,
+            last_commits: Arc::default(),
         };
         engine.restore_view()?;
         Ok(engine)
@@ -253,6 +266,7 @@ impl Engine {
             return Ok(Progress::Rest);
         }
         if self.is_at_rest() {
+            self.prepare_tag()?;
             let waits = can_push && !self.outgoing(now).is_empty();
             return Ok(if waits { Progress::Push } else { Progress::Rest });
         }
@@ -260,6 +274,7 @@ impl Engine {
         self.find_all(now)?;
         let adopted = self.adopt_agreed();
         let committed = self.commit_found(now)?;
+        self.prepare_tag()?;
         if can_push && !self.outgoing(now).is_empty() {
             return Ok(Progress::Push);
         }
@@ -295,6 +310,7 @@ impl Engine {
         let agreed: Vec<AppName> = self.findings_of(|finding| matches!(finding, Finding::Adopt));
         for app in &agreed {
             self.set_base(app, self.remote.apps.get(app).copied());
+            self.state.notes.wordings.remove(app);
             self.state.notes.wanted.remove(app);
             self.state.notes.confirmed.remove(app);
         }
@@ -317,6 +333,7 @@ impl Engine {
             None => self.state.bases.remove(app),
         };
         self.state.notes.conflicts.remove(app);
+        self.state.notes.merged.remove(app);
         self.rest = None;
     }
 

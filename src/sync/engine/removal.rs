@@ -26,7 +26,7 @@ impl Engine {
     fn hold_removals_here(&mut self) {
         let renamed: BTreeSet<AppName> = self.renames().into_values().collect();
         let mut removed = self.findings_of(|f| matches!(f, Finding::Push(sides) if sides.local.is_none()));
-        removed.retain(|app| !renamed.contains(app));
+        removed.retain(|app| !renamed.contains(app) && !self.state.notes.removing.contains_key(app));
         // Folders that vanish at once are not noticed at once: those whose time is not over yet count as well.
         let going = self.findings_of(|finding| *finding == Finding::Gone).len();
         let notes = &self.state.notes;
@@ -90,6 +90,8 @@ impl Engine {
         let mut added: Vec<(&AppName, ObjectId)> = Vec::new();
         for (app, finding) in &self.findings {
             match finding {
+                // What a person takes out of Git stays here: its copy under another name is a new app.
+                Finding::Push(Sides { local: None, .. }) if self.state.notes.removing.contains_key(app) => {}
                 Finding::Push(Sides { base: Some(base), local: None, .. }) => removed.push((app, *base)),
                 Finding::Push(Sides { base: None, local: Some(local), .. }) => added.push((app, *local)),
                 _ => {}

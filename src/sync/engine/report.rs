@@ -65,7 +65,7 @@ impl Engine {
         here.chain(there).collect()
     }
 
-    fn app_status(&self, app: &AppName, finding: &Finding) -> AppStatus {
+    pub(super) fn app_status(&self, app: &AppName, finding: &Finding) -> AppStatus {
         let (state, reason) = match finding {
             Finding::InSync | Finding::Adopt => (AppState::InSync, None),
             Finding::Committed => (AppState::Modified, Some("committed here, not pushed yet".to_owned())),

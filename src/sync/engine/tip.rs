@@ -197,11 +197,12 @@ impl Engine {
     /// What was pending is at the remote: the snapshots it was made from are the bases now.
     pub(super) fn confirm_pending(&mut self, now: Now) {
         for (app, snapshot) in std::mem::take(&mut self.state.notes.pending) {
-            if snapshot.is_none() {
+            if snapshot.is_none() && !self.state.notes.removing.contains_key(&app) {
                 self.state.notes.deletions_here.push(now.unix_seconds);
             }
             self.set_base(&app, snapshot);
             self.state.notes.wanted.remove(&app);
+            self.state.notes.wordings.remove(&app);
             self.state.notes.confirmed.remove(&app);
             self.refused.remove(&app);
         }
