@@ -28,6 +28,17 @@ pub enum Action {
 }
 
 impl Action {
+    /// The apps whose folders it looks at; `None`: all of them.
+    #[must_use]
+    pub fn apps(&self) -> Option<Vec<AppName>> {
+        match self {
+            Self::Confirm(_) | Self::RestoreKept(_) => Some(Vec::new()),
+            Self::Push(request) => request.apps.clone(),
+            Self::Add(apps) | Self::Remove(apps) | Self::Revert(apps) => Some(apps.clone()),
+            Self::Resolve(app, _) | Self::Restore(app, _) => Some(vec![app.clone()]),
+        }
+    }
+
     /// One word for it, for the log.
     #[must_use]
     pub const fn name(&self) -> &'static str {

@@ -147,11 +147,16 @@ impl Disk {
         }
     }
 
-    pub(super) fn waits(&self, settings: &Settings, now: Now) -> Vec<(AppName, Duration)> {
-        let busy = self.apps.iter().filter_map(|(app, found)| match found {
-            AppOnDisk::Busy(wait) => Some((app.clone(), *wait)),
+    /// The apps that are being written, and how long until each may be quiet.
+    pub(super) fn busy(&self) -> impl Iterator<Item = (&AppName, Duration)> {
+        self.apps.iter().filter_map(|(app, found)| match found {
+            AppOnDisk::Busy(wait) => Some((app, *wait)),
             _ => None,
-        });
+        })
+    }
+
+    pub(super) fn waits(&self, settings: &Settings, now: Now) -> Vec<(AppName, Duration)> {
+        let busy = self.busy().map(|(app, wait)| (app.clone(), wait));
         let delay = removal_delay(settings.debounce);
         let gone = self.gone_since.iter().filter_map(|(app, since)| {
             let elapsed = now.instant.duration_since(*since);

@@ -1,9 +1,14 @@
 //! Actions and questions of people, through the worker or beside it.
 
+use std::time::Duration;
+
 use super::Handle;
 use crate::domain::{AppName, Failure};
 use crate::sync::action::{Action, ActionReport};
 use crate::sync::history::{AppDiff, Reader};
+
+/// How long an action waits for the files that it is about to be quiet.
+const QUIET_LIMIT: Duration = Duration::from_secs(10);
 
 impl Handle {
     /// Does what a person asks for; in a dry run, only says what it would do.
@@ -11,6 +16,7 @@ impl Handle {
     /// # Errors
     /// Why nothing of it can be done; that the worker is busy or gone.
     pub async fn act(&self, action: Action, dry_run: bool) -> Result<ActionReport, Failure> {
+        self.wait_until_quiet(action.apps()).await?;
         let begin = move |engine: &mut super::Engine, now| engine.begin(action, dry_run, now);
         self.ask_then(begin, |engine, begun| Ok(engine.end(begun))).await
     }
@@ -36,10 +42,22 @@ impl Handle {
             let diff = move |reader: &Reader| reader.diff_of_commit(&app, reader.find_commit(&commit)?);
             return self.read(diff).await;
         }
+        self.wait_until_quiet(Some(vec![app.clone()])).await?;
         let name = app.clone();
         let sides = move |engine: &mut super::Engine, now| Ok((engine.reader(), engine.difference(&name, now)?));
         let (reader, sides) = self.ask(sides).await?;
         on_a_thread(move || reader.diff(&app, [("git", sides.in_git), ("here", sides.here)], sides.words)).await
+    }
+
+    /// Whoever asks right after a save means that save, too: waits until it has settled, but not for ever.
+    async fn wait_until_quiet(&self, apps: Option<Vec<AppName>>) -> Result<(), Failure> {
+        let deadline = tokio::time::Instant::now() + QUIET_LIMIT;
+        loop {
+            let apps = apps.clone();
+            let wait = self.ask(move |engine, now| engine.busy_for(apps.as_deref(), now)).await?;
+            let Some(wait) = wait.filter(|wait| tokio::time::Instant::now() + *wait < deadline) else { return Ok(()) };
+            tokio::time::sleep(wait).await;
+        }
     }
 }
 

@@ -1,10 +1,12 @@
 //! Questions about apps that need the engine: the rest is answered by a [`Reader`].
 
+use std::time::Duration;
+
 use crate::domain::{AppName, Failure, ObjectId};
 use crate::sync::history::Reader;
 
 use super::refuse;
-use crate::sync::engine::{Engine, Now};
+use crate::sync::engine::{Engine, Look, Now};
 
 /// The two sides of an app, and the words for the change between them.
 #[derive(Clone, Debug)]
@@ -29,6 +31,20 @@ impl Engine {
             tip: notes.tip,
             known: self.last_commits.clone(),
         }
+    }
+
+    /// How long until these apps, or all, may be quiet; `None` when they are.
+    ///
+    /// # Errors
+    /// Disk.
+    pub fn busy_for(&mut self, apps: Option<&[AppName]>, now: Now) -> Result<Option<Duration>, Failure> {
+        match apps {
+            Some([]) => return Ok(None),
+            Some(apps) => self.look(&Look::Apps(apps.iter().cloned().collect()), now)?,
+            None => self.look(&Look::All, now)?,
+        }
+        let busy = self.disk.busy().filter(|(app, _)| apps.is_none_or(|apps| apps.contains(app)));
+        Ok(busy.map(|(_, wait)| wait).max())
     }
 
     /// How the app differs here from Git.

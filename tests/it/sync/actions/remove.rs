@@ -5,7 +5,6 @@ use appferry::domain::status::AppState;
 use super::{SCREEN, ask, by_hand, done, refused};
 use crate::support::PATIENCE;
 use crate::support::apps::{names, set, snapshot, value, write_app};
-use crate::support::instance::app;
 use crate::support::world::World;
 
 #[test]
@@ -32,8 +31,8 @@ fn a_removed_app_leaves_git_stays_here_and_is_not_added_again_until_a_person_doe
     dev.start();
     write_app(&dev.apps, "New");
     dev.wait(PATIENCE, "the new app", || world.repo.subjects()[0] == "'New' App added to git");
-    let shown = app(&dev.repository(), "PO App").cloned().expect("the app");
-    assert!(shown.state == AppState::Untracked && shown.reason.unwrap_or_default().contains("sync add"));
+    let shown = dev.wait_for_app("PO App", AppState::Untracked);
+    assert!(shown.reason.unwrap_or_default().contains("sync add"));
 
     done(&dev, &["add", "PO App"]);
     assert_eq!(world.repo.subjects()[0], "'PO App' App added to git");
