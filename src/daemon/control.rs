@@ -69,7 +69,7 @@ impl SyncControl for Control {
     }
 
     async fn apps(&self) -> Result<Vec<AppRow>, Failure> {
-        let last = self.worker.read(|reader| reader.last_commits()).await?;
+        let last = self.worker.read(Reader::last_commits).await?;
         let apps = self.worker.status().borrow().apps.clone();
         let row = |app: AppStatus| AppRow { commit: last.get(&app.name).cloned(), app };
         Ok(apps.into_iter().map(row).collect())

@@ -31,7 +31,7 @@ fn groups(hunks: impl Iterator<Item = Pair>) -> Vec<Vec<Pair>> {
     for hunk in hunks {
         match groups.last_mut() {
             Some(group) if group.last().is_some_and(|(old, _)| hunk.0.start <= old.end + 2 * CONTEXT) => {
-                group.push(hunk)
+                group.push(hunk);
             }
             _ => groups.push(vec![hunk]),
         }
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn distant_changes_are_two_hunks() {
-        let old: String = (0..40).map(|n| format!("{n}\n")).collect();
+        let old = (0..40).map(|n| n.to_string()).collect::<Vec<_>>().join("\n") + "\n";
         let new = old.replacen("3\n", "three\n", 1).replace("35\n", "x\n");
         assert_eq!(unified(&old, &new).matches("@@ -").count(), 2);
     }

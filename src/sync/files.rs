@@ -31,14 +31,11 @@ pub fn with_files(
     let mut kept = entries(repo, tree)?;
     let mut below: BTreeMap<&str, NewFiles> = BTreeMap::new();
     for (path, content) in files {
-        match path.split_once('/') {
-            Some((folder, rest)) => {
-                below.entry(folder).or_default().insert(rest.to_owned(), *content);
-            }
-            None => {
-                kept.retain(|entry| entry.name != path.as_bytes());
-                kept.extend(content.map(|(kind, id)| TreeEntry { name: path.as_bytes().to_vec(), kind, id }));
-            }
+        if let Some((folder, rest)) = path.split_once('/') {
+            below.entry(folder).or_default().insert(rest.to_owned(), *content);
+        } else {
+            kept.retain(|entry| entry.name != path.as_bytes());
+            kept.extend(content.map(|(kind, id)| TreeEntry { name: path.as_bytes().to_vec(), kind, id }));
         }
     }
     for (folder, files) in below {

@@ -2,6 +2,7 @@
 //! others. What was found is remembered, so that the next walk ends where this one began.
 
 use std::cmp::Ordering;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -44,11 +45,13 @@ impl Reader {
         let mut shown: HashMap<ObjectId, CommitShown> = HashMap::new();
         let mut last = BTreeMap::new();
         for (name, id) in found.commits {
-            if !shown.contains_key(&id) {
-                shown.insert(id, CommitShown::new(id, &self.repo.commit(id)?));
+            let commit = match shown.entry(id) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(CommitShown::new(id, &self.repo.commit(id)?)),
+            };
+            if let Ok(name) = String::from_utf8(name) {
+                last.insert(name, commit.clone());
             }
-            let (Ok(name), Some(commit)) = (String::from_utf8(name), shown.get(&id)) else { continue };
-            last.insert(name, commit.clone());
         }
         Ok(last)
     }

@@ -55,6 +55,9 @@ pub struct HistoryPage {
     pub next: Option<String>,
 }
 
+/// Where the history of the app goes on, and the name that it has there.
+type Parents = Vec<(ObjectId, AppName)>;
+
 /// A change of the app on the way back.
 struct Step {
     id: ObjectId,
@@ -162,12 +165,7 @@ impl Reader {
     }
 
     /// Where the app's history goes on, and what this commit did to it, if anything.
-    fn step(
-        &self,
-        id: ObjectId,
-        commit: Commit,
-        name: &AppName,
-    ) -> Result<(Vec<(ObjectId, AppName)>, Option<Step>), Failure> {
+    fn step(&self, id: ObjectId, commit: Commit, name: &AppName) -> Result<(Parents, Option<Step>), Failure> {
         let folder = self.folder(&commit)?;
         let here = entries(&*self.repo, folder)?;
         let after = app_in(&here, name);
