@@ -13,7 +13,7 @@ use crate::sync::compare::TreeMerge;
 use crate::sync::files::{NewFiles, files_of, with_files};
 use crate::sync::state::MergedNote;
 
-use super::{Goal, Until, refuse, refuse_with};
+use super::{Goal, Until, refuse_with};
 use crate::sync::engine::{Engine, Now, conflict};
 
 impl Engine {
@@ -33,21 +33,18 @@ impl Engine {
         }
     }
 
-    /// Whoever ends a conflict twice has what they wanted, unless a merged version was lost on the way.
+    /// Whoever gives the same merged version twice has what they wanted; everything else needs a conflict.
     fn resolved_already(&mut self, app: AppName, resolution: &Resolution, now: Now) -> Result<Goal, Failure> {
         let local = self.here(&app, now)?;
         let in_git = self.in_git(&app);
-        if local.is_none() && in_git.is_none() {
-            return Err(refuse(&app, "is neither here nor in Git"));
-        }
-        if let Resolution::Merged(merged) = resolution {
+        if let (Resolution::Merged(merged), true) = (resolution, in_git.is_some()) {
             let files = self.stored(&app, merged, [in_git, local])?;
-            if with_files(&*self.repo, in_git, &files)? != in_git {
-                return Err(refuse_with(&app, "is in no conflict", "save the files in its folder instead"));
+            if with_files(&*self.repo, in_git, &files)? == in_git {
+                let done = "it is in no conflict, and has these files".to_owned();
+                return Ok(Goal { app, will: done.clone(), done, until: Until::AtOnce });
             }
         }
-        let done = "it is in no conflict".to_owned();
-        Ok(Goal { app, will: done.clone(), done, until: Until::AtOnce })
+        Err(refuse_with(&app, "is in no conflict", "`appferry status` shows which apps are"))
     }
 
     fn take_side(&mut self, app: AppName, take: Take, dry: bool, now: Now) -> Result<Goal, Failure> {

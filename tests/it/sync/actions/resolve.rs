@@ -90,7 +90,7 @@ fn a_merged_version_is_checked_like_a_save() {
 }
 
 #[test]
-fn taking_a_side_is_planned_done_and_done_again() {
+fn taking_a_side_is_planned_and_done_once() {
     let Some(world) = World::new() else { return };
     let dev = conflict(&world);
     let (_, plan) = ask(&dev, &["resolve", "PO App", "--take", "theirs", "--dry-run"]);
@@ -99,6 +99,7 @@ fn taking_a_side_is_planned_done_and_done_again() {
     done(&dev, &["resolve", "PO App", "--take", "theirs"]);
     dev.wait_until_in_sync();
     assert_eq!(value(&dev.apps.join(SCREEN), "color"), Some("green".into()));
-    let again = done(&dev, &["resolve", "PO App", "--take", "theirs"]);
-    assert!(again.apps[0].message.contains("in no conflict"), "{again:?}");
+    let again = refused(&dev, &["resolve", "PO App", "--take", "theirs"]);
+    assert!(again.contains("in no conflict"), "{again}");
+    assert_eq!(world.repo.subjects(), ["Green", "Start"], "the second time nothing happens");
 }
