@@ -1,5 +1,7 @@
 //! A typed client of the API, for the command line and the tests.
 
+mod conflict;
+mod incoming;
 mod sync;
 
 use std::io;
@@ -11,6 +13,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::domain::event::Event;
 use crate::domain::status::Status;
 use crate::http::{ACTION_LIMIT, ErrorAnswer, ErrorBody, announced_address, read_token};
 
@@ -91,6 +94,14 @@ impl Client {
     /// A [`ClientError`].
     pub async fn status(&self) -> Result<Status, ClientError> {
         self.ask(Method::GET, "/api/v1/status", None::<&()>).await
+    }
+
+    /// What happened after an event, oldest first.
+    ///
+    /// # Errors
+    /// A [`ClientError`].
+    pub async fn events(&self, after: u64, limit: u32) -> Result<Vec<Event>, ClientError> {
+        self.ask(Method::GET, &format!("/api/v1/events?after={after}&limit={limit}"), None::<&()>).await
     }
 
     /// Whether the worker is ready; if not, the reason.

@@ -9,8 +9,10 @@
 //! | [`keys`], [`sync`] | the services | `domain`, `ports` |
 //! | [`store`], [`git`], [`ssh`], [`workspace`] | the adapters: `SQLite`, libgit2 and the Git wire, russh, the disk | `domain`, `ports` |
 //! | [`key_sources`] | keys beside the store, only read: a secrets folder, Vault | `config`, `domain`, `ports` |
+//! | [`archive`] | whole apps on the wire: tar, zip, JSON | `domain` |
 //! | [`watch`] | hints that an app changed: inotify, or the clock | `domain`, `workspace` |
 //! | [`http`] | the API on loopback | services, `domain` |
+//! | [`events`] | delivers what happened: webhooks, a program | `config`, `domain`, `ports` |
 //! | [`config`] | the only reader of the environment | `domain` |
 //! | [`hardening`] | what keeps the process's memory private | nothing of ours |
 //! | [`daemon`] | builds the adapters, starts the worker, drains it | everything but `cli` |
@@ -18,12 +20,14 @@
 //!
 //! A test reads the `use crate::` lines and keeps that table true.
 
+pub mod archive;
 pub mod cli;
 pub mod client;
 pub mod config;
 pub mod daemon;
 pub mod demo;
 pub mod domain;
+pub mod events;
 pub mod git;
 pub mod hardening;
 pub mod http;

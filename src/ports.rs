@@ -2,6 +2,7 @@
 
 mod apps_folder;
 mod audit;
+mod events;
 mod host_trust;
 mod keyring;
 mod records;
@@ -12,13 +13,14 @@ mod ssh;
 
 pub use apps_folder::{AppOnDisk, ChangeHints, FolderOnDisk, Hint, Installed, Workspace};
 pub use audit::{AuditEntry, AuditFilter, AuditLog, AuditRow};
+pub use events::{EventLog, EventQueue, EventSource, Waiting};
 pub use host_trust::{HostTrust, TrustedHostKey};
 pub use keyring::{GitService, KeyUse, KeyVersion, Keyring, ResolvedKey};
 pub use records::{
     Canary, Changed, Keep, KeyRecords, KeyRow, MasterKeysInUse, NewKey, PairRow, SealedKey, SealedMaterial,
     WrappedDataKey,
 };
-pub use remote::{PushError, RefOutcome, RefUpdate, Remote, RemoteTip};
+pub use remote::{FoundCommit, PushError, RefOutcome, RefUpdate, Remote, RemoteRef, RemoteTip};
 pub use repository::{Commit, LocalRepository, RefEdit, Signature, Tag};
 pub use sources::{KeySource, SourceKey, Stamp};
 pub use ssh::{Pair, ProcessEnd, RemoteProcess, SessionClass, SshSessions, SshTarget, UsedKey, connection_lost};

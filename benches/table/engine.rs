@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use appferry::domain::BranchName;
-use appferry::domain::merge::VolatileKeys;
+use appferry::domain::input::ignore;
+use appferry::domain::input::size::FileSize;
+use appferry::domain::merge::{IdentityFields, VolatileKeys};
+use appferry::domain::patterns::AppFilter;
 use appferry::domain::plan::Mode;
 use appferry::git::local::LocalRepo;
 use appferry::ports::{RefOutcome, RemoteTip};
-use appferry::sync::engine::{Engine, Look, Now, Progress, Settings};
+use appferry::sync::engine::{Engine, InputRules, Look, Now, Progress, Settings};
 use appferry::workspace::{AppsFolder, Settings as FolderSettings};
 
 use crate::place::Place;
@@ -52,11 +55,18 @@ fn engine(place: &Place, name: &str, apps: &Path) -> Engine {
     let repo = Arc::new(LocalRepo::open_or_create(&place.path(&format!("{name}_local.git"))).unwrap());
     let data = place.path(&format!("{name}_data"));
     std::fs::create_dir_all(&data).unwrap();
-    let folder =
-        FolderSettings { apps_dir: apps.to_owned(), data, debounce: Duration::ZERO, file_mode: 0o644, dir_mode: 0o755 };
+    let folder = FolderSettings {
+        apps_dir: apps.to_owned(),
+        data,
+        debounce: Duration::ZERO,
+        file_mode: 0o644,
+        dir_mode: 0o755,
+        ignore: ignore::defaults(),
+        largest_file: FileSize(25_000_000),
+    };
     let folder = AppsFolder::open(folder, Arc::clone(&repo) as _).unwrap();
     let settings = Settings {
-        mode: Mode { locked: false, auto_save: true, auto_add: true },
+        mode: Mode { locked: false, auto_save: true, auto_add: true, auto_pull: true },
         branch: BranchName::new("main").unwrap(),
         prefix: "App".into(),
         instance: "bench".into(),
@@ -64,7 +74,11 @@ fn engine(place: &Place, name: &str, apps: &Path) -> Engine {
         author_email: "bench@example.org".into(),
         debounce: Duration::ZERO,
         volatile_keys: VolatileKeys::default(),
+        identity_fields: IdentityFields::default(),
         kept_days: 90,
+        filter: AppFilter::default(),
+        input: InputRules::default(),
+        on_protected: appferry::domain::OnProtected::Hold,
     };
     Engine::open(repo, Box::new(folder), settings).unwrap()
 }

@@ -54,6 +54,8 @@ pub(super) enum Command {
     ///
     /// Needs no worker; a running one counts with what is changed within a second.
     Hosts(HostsArgs),
+    /// Show what happened in the last seven days: commits, pushes, installs, releases, conflicts, failures.
+    Events(EventsArgs),
     /// Ask the running worker for something that it does not do by itself.
     Sync(SyncArgs),
     /// Show a round trip with a repository and two instances in temporary folders.
@@ -68,6 +70,19 @@ pub(super) struct StatusArgs {
     /// List every app, also where there are many in sync.
     #[arg(long)]
     pub(super) all: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct EventsArgs {
+    /// Only those with a greater id.
+    #[arg(long, value_name = "ID")]
+    pub(super) after: Option<u64>,
+    /// Go on with what happens from now on.
+    #[arg(short, long)]
+    pub(super) follow: bool,
+    /// One JSON object a line, as webhooks get it.
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -4,6 +4,7 @@
 
 mod args;
 pub mod check;
+mod events;
 mod hosts;
 mod keys;
 mod output;
@@ -67,6 +68,10 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Hosts(args) => {
             let base = base()?;
             hosts::run(args.action, &base).await?;
+        }
+        Command::Events(args) => {
+            let base = base()?;
+            events::run(&args, &Client::open(&base.data_dir)?).await?;
         }
         Command::Sync(args) => {
             let base = base()?;

@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::reader::{Files, Findings};
 use super::variables::{Setting, Settings, is_known};
 use super::{
-    BaseConfig, Config, ConfigError, ConfigErrors, HostKeyPolicy, KeyStoreConfig, LogFormat, MasterKeySources,
+    BaseConfig, Config, ConfigError, ConfigErrors, HostKeyPolicy, KeyStoreConfig, LogFormat, MasterKeySources, events,
     key_sources, near, sync, web,
 };
 use crate::domain::RepoUrl;
@@ -84,8 +84,11 @@ impl Config {
         let data_dir = data_dir(&settings, environment, &mut findings);
         let tuning = sync::Tuning::read(&settings, &mut findings);
         let mut sync = if on { sync::read(&settings, tuning, files, &mut findings) } else { None };
-        let for_https = sync.as_ref().is_some_and(|sync| matches!(sync.url, RepoUrl::Https { .. }));
+        let mut events = events::read(&settings, environment, files, &mut findings);
+        let for_https =
+            sync.as_ref().is_some_and(|sync| matches!(sync.url, RepoUrl::Https { .. })) || !events.webhooks.is_empty();
         let web = web::read(&settings.appferry_ca_file, environment, for_https, files, &mut findings);
+        events.web = web.clone();
         if let Some(sync) = &mut sync {
             sync.web = web;
         }
@@ -110,6 +113,7 @@ impl Config {
             log_format: log_format(&settings.appferry_log_format, &mut findings),
             keys,
             sync,
+            events,
             warnings: Vec::new(),
         };
         findings.into_result(config).map(|(config, warnings)| Self { warnings, ..config })

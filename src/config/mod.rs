@@ -1,16 +1,21 @@
 //! The only reader of the environment. A validated [`Config`] comes out, or every error at once.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
 
-use crate::domain::{BranchName, KeyName, RepoUrl};
+use crate::domain::input::size::FileSize;
+use crate::domain::patterns::Patterns;
+use crate::domain::{BranchName, KeyName, OnProtected, RepoUrl};
 
 mod account;
 mod environment;
 mod error;
+mod events;
+mod input;
 mod key_sources;
 mod near;
 mod reader;
@@ -43,6 +48,8 @@ pub struct Config {
     pub keys: KeyStoreConfig,
     /// Git Sync, when it is on.
     pub sync: Option<SyncConfig>,
+    /// Who is told of what happens, and who may hint.
+    pub events: EventsConfig,
     /// Worth saying at the start, but no reason to stop.
     pub warnings: Vec<String>,
 }
@@ -176,6 +183,8 @@ pub struct SyncConfig {
     pub locked: bool,
     /// A new app is added to Git by itself.
     pub auto_add: bool,
+    /// `APPFERRY_AUTO_PULL`: where what arrives from Git is installed by itself.
+    pub auto_pull: AutoPull,
     /// `APPFERRY_APPS_DIR`: the folder shared with the builder.
     pub apps_dir: PathBuf,
     /// `APPFERRY_PREFIX`: the folder of the apps in the repository; empty for its root.
@@ -196,10 +205,94 @@ pub struct SyncConfig {
     pub provider: Option<Provider>,
     /// `APPFERRY_VOLATILE_KEYS`: top-level JSON keys whose newest value wins; `updated_time` by default.
     pub volatile_keys: Vec<String>,
+    /// `APPFERRY_IDENTITY_FIELDS`: fields that name the elements of JSON arrays, the most telling first.
+    pub identity_fields: Vec<String>,
     /// `APPFERRY_KEPT_DAYS`: days after which a kept-aside ref expires.
     pub kept_days: u32,
+    /// What the builder writes: what is ignored, what is too large, what is secret.
+    pub input: InputConfig,
+    /// The largest app that the API takes, in MiB.
+    pub upload_mib: u32,
+    /// `APPFERRY_ON_PROTECTED`: what becomes of commits that the followed branch does not take.
+    pub on_protected: OnProtected,
     /// How an HTTPS repository is reached.
     pub web: WebConfig,
+}
+
+/// What becomes of what the builder writes.
+#[derive(Clone, Debug)]
+pub struct InputConfig {
+    /// `APPFERRY_SKIP_VOLATILE_SAVES`: a save that changes only volatile values waits for the next real one.
+    pub skip_volatile_saves: bool,
+    /// `APPFERRY_MAX_FILE_SIZE`: a new file above this holds its app.
+    pub max_file_size: FileSize,
+    /// What editors leave behind, and `APPFERRY_IGNORE`.
+    pub ignore: Patterns,
+    /// `APPFERRY_ALLOW_SECRETS`: files, as `app/path`, that may hold secrets.
+    pub allow_secrets: Patterns,
+}
+
+/// Who is told of what happens, and who may hint that a branch moved.
+#[derive(Clone, Debug, Default)]
+pub struct EventsConfig {
+    /// `APPFERRY_WEBHOOK_URL`.
+    pub webhooks: Vec<WebhookConfig>,
+    /// `APPFERRY_WEBHOOK_SECRET(_FILE)`.
+    pub webhook_secret: Option<SecretString>,
+    /// `APPFERRY_EVENT_COMMAND`.
+    pub command: Option<CommandConfig>,
+    /// `APPFERRY_EVENTS`: the kinds that webhooks and the program get; empty for all.
+    pub kinds: BTreeSet<String>,
+    /// `APPFERRY_HOOK_SECRET(_FILE)`.
+    pub hook_secret: Option<SecretString>,
+    /// How HTTPS receivers are reached.
+    pub web: WebConfig,
+}
+
+/// Where events are posted to.
+#[derive(Clone, Debug)]
+pub struct WebhookConfig {
+    /// Its URL, in which there may be a secret.
+    pub url: SecretString,
+    /// Scheme, host and port.
+    pub shown: String,
+}
+
+/// A program that is run for each event.
+#[derive(Clone, Debug)]
+pub struct CommandConfig {
+    /// Its path or name.
+    pub program: String,
+    /// What comes after it.
+    pub arguments: Vec<String>,
+    /// `APPFERRY_EVENT_TIMEOUT`.
+    pub timeout: Duration,
+    /// The names of the variables that it does not see.
+    pub hidden: Vec<String>,
+}
+
+/// Where what arrives from Git is installed by itself; elsewhere it waits for a person.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AutoPull {
+    /// Everywhere.
+    #[default]
+    Always,
+    /// On locked instances.
+    Locked,
+    /// Nowhere.
+    Never,
+}
+
+impl AutoPull {
+    /// Whether an instance that is `locked`, or not, installs by itself.
+    #[must_use]
+    pub const fn by_itself(self, locked: bool) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Locked => locked,
+            Self::Never => false,
+        }
+    }
 }
 
 /// How HTTPS remotes are reached.

@@ -6,9 +6,10 @@ use secrecy::ExposeSecret;
 
 use super::reader::{Files, Findings};
 use super::variables::{Setting, Settings};
-use super::{Credential, Provider, SyncConfig, TokenSource, WebConfig};
+use super::{AutoPull, Credential, InputConfig, Provider, SyncConfig, TokenSource, WebConfig};
 use crate::domain::app_name::broken_component_rule;
-use crate::domain::{BranchName, KeyName, RepoUrl};
+use crate::domain::merge::DEFAULT_IDENTITY_FIELDS;
+use crate::domain::{BranchName, KeyName, OnProtected, RepoUrl};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -22,7 +23,12 @@ pub(super) struct Tuning {
     author_name: Option<String>,
     author_email: Option<String>,
     volatile_keys: Vec<String>,
+    identity_fields: Vec<String>,
     kept_days: u32,
+    input: InputConfig,
+    upload_mib: u32,
+    on_protected: OnProtected,
+    auto_pull: AutoPull,
     allow_path: bool,
 }
 
@@ -39,8 +45,13 @@ impl Tuning {
             dir_mode: findings.mode(&settings.appferry_dir_mode, 0o700, 0o7777).unwrap_or(0o755),
             author_name: identity(&settings.appferry_author_name, findings),
             author_email: identity(&settings.appferry_author_email, findings),
-            volatile_keys: volatile_keys(&settings.appferry_volatile_keys, findings),
+            volatile_keys: names(&settings.appferry_volatile_keys, &["updated_time"], findings),
+            identity_fields: names(&settings.appferry_identity_fields, &DEFAULT_IDENTITY_FIELDS, findings),
             kept_days: findings.number(&settings.appferry_kept_days, 1..=36_500).unwrap_or(90),
+            input: super::input::read(settings, findings),
+            upload_mib: findings.number(&settings.appferry_upload_limit, 1..=4096).unwrap_or(256),
+            on_protected: on_protected(&settings.appferry_on_protected, findings),
+            auto_pull: auto_pull(&settings.appferry_auto_pull, findings).unwrap_or_default(),
             allow_path: findings.boolean(&settings.appferry_allow_path_remote).unwrap_or(false),
         }
     }
@@ -90,6 +101,7 @@ pub(super) fn read(
         auto_save: auto_save.unwrap_or(false),
         locked: locked.unwrap_or(false),
         auto_add: auto_add.unwrap_or(false),
+        auto_pull: tuning.auto_pull,
         apps_dir: apps_dir?,
         prefix: tuning.prefix,
         poll_interval: tuning.poll_interval,
@@ -100,7 +112,11 @@ pub(super) fn read(
         author_email: tuning.author_email,
         provider,
         volatile_keys: tuning.volatile_keys,
+        identity_fields: tuning.identity_fields,
         kept_days: tuning.kept_days,
+        input: tuning.input,
+        upload_mib: tuning.upload_mib,
+        on_protected: tuning.on_protected,
         web: WebConfig::default(),
     })
 }
@@ -242,6 +258,19 @@ fn access_token((plain, file): (&Setting, &Setting), files: &dyn Files, findings
     Some(Credential::Token(secret.file.map_or(TokenSource::Value(secret.value), TokenSource::File)))
 }
 
+fn auto_pull(setting: &Setting, findings: &mut Findings) -> Option<AutoPull> {
+    let text = setting.text()?;
+    match text.to_ascii_lowercase().as_str() {
+        "always" => Some(AutoPull::Always),
+        "locked" => Some(AutoPull::Locked),
+        "never" => Some(AutoPull::Never),
+        _ => {
+            findings.error(setting.name, format!("{text:?} is none of its values; write always, locked or never"));
+            None
+        }
+    }
+}
+
 fn provider(setting: &Setting, findings: &mut Findings) -> Option<Provider> {
     let text = setting.text()?;
     match text.to_ascii_uppercase().as_str() {
@@ -283,7 +312,20 @@ fn identity(setting: &Setting, findings: &mut Findings) -> Option<String> {
     Some(text)
 }
 
-fn volatile_keys(setting: &Setting, findings: &mut Findings) -> Vec<String> {
-    let text = findings.text(setting).unwrap_or_else(|| "updated_time".to_owned());
+fn names(setting: &Setting, default: &[&str], findings: &mut Findings) -> Vec<String> {
+    let text = findings.text(setting).unwrap_or_else(|| default.join(","));
     text.split(',').map(str::trim).filter(|key| !key.is_empty()).map(str::to_owned).collect()
+}
+
+fn on_protected(setting: &Setting, findings: &mut Findings) -> OnProtected {
+    let Some(text) = findings.text(setting) else { return OnProtected::Hold };
+    match text.to_ascii_lowercase().as_str() {
+        "hold" => OnProtected::Hold,
+        "branch" => OnProtected::Branch,
+        _ => {
+            findings
+                .error(setting.name, format!("{text:?} is no way to treat a protected branch; write hold or branch"));
+            OnProtected::Hold
+        }
+    }
 }

@@ -87,7 +87,23 @@ variables! {
     APPFERRY_AUTHOR_NAME as appferry_author_name, "`appferry`", "the author of commits";
     APPFERRY_AUTHOR_EMAIL as appferry_author_email, "`appferry@` and the instance's name", "the author's address";
     APPFERRY_VOLATILE_KEYS as appferry_volatile_keys, "`updated_time`", "top-level JSON keys that count as no change, separated by `,`";
+    APPFERRY_IDENTITY_FIELDS as appferry_identity_fields, "`id,_id,uid,uuid,key,field_id,fieldId,control_id,unique_id,name,path`", "fields that may name the elements of a JSON array, separated by `,`; the first that every element has, each with a value of its own, is taken in a merge";
+    APPFERRY_SKIP_VOLATILE_SAVES as appferry_skip_volatile_saves, "`true`", "a save that changes only those waits for the next real change; `false`: it is pushed";
+    APPFERRY_MAX_FILE_SIZE as appferry_max_file_size, "`25MB`", "a new file above this holds its app (`1kB` to `256MiB`; `MB` is 1,000,000 bytes, `MiB` and `M` are 1,048,576)";
+    APPFERRY_IGNORE as appferry_ignore, "", "more files in apps that are not synced unless Git has them: patterns as in `.gitignore`, separated by `,`";
+    APPFERRY_ALLOW_SECRETS as appferry_allow_secrets, "", "files that may hold secrets: such patterns for `app/path`, as in `PO App/configuration/*.json`";
     APPFERRY_KEPT_DAYS as appferry_kept_days, "`90`", "days after which content that was kept aside expires";
+    APPFERRY_WEBHOOK_URL as appferry_webhook_url, "", "where events are posted to: one address or several, separated by spaces or `,`";
+    APPFERRY_WEBHOOK_SECRET as appferry_webhook_secret, "", "signs them (HMAC-SHA256), so that the receiver can tell them from forged ones";
+    APPFERRY_WEBHOOK_SECRET_FILE as appferry_webhook_secret_file, "", "a file with that secret";
+    APPFERRY_EVENT_COMMAND as appferry_event_command, "", "a program, and its arguments, that is run for each event, with the event as JSON on standard input";
+    APPFERRY_EVENT_TIMEOUT as appferry_event_timeout, "`30s`", "after so long it is killed, with all that it started (`100ms` to `1h`)";
+    APPFERRY_EVENTS as appferry_events, "all", "the kinds of events that webhooks and the program get, separated by `,`";
+    APPFERRY_HOOK_SECRET as appferry_hook_secret, "", "the secret of webhooks that a Git host sends to `/hooks/…`; without it they are refused";
+    APPFERRY_HOOK_SECRET_FILE as appferry_hook_secret_file, "", "a file with that secret";
+    APPFERRY_ON_PROTECTED as appferry_on_protected, "`hold`", "when the server refuses to move the branch: `hold` the apps, or put them on a `branch` of their own, `appferry/<instance>`, to be merged";
+    APPFERRY_UPLOAD_LIMIT as appferry_upload_limit, "`256`", "the largest app that the API takes as a whole, in MiB (`1` to `4096`)";
+    APPFERRY_AUTO_PULL as appferry_auto_pull, "`always`", "`always`: what arrives from Git is installed by itself; `locked`: only on a locked instance; `never`: it waits for `appferry sync update`";
     APPFERRY_ALLOW_PATH_REMOTE as appferry_allow_path_remote, "`false`", "lets the repository be a path on this machine (tests, demonstrations)";
 }
 

@@ -6,8 +6,11 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::apps::WholeApps;
+use crate::domain::conflict_view::ConflictView;
 use crate::domain::status::{AppStatus, GLOBAL, RepositoryState, Status};
 use crate::domain::{AppName, Failure, FailureClass};
+use crate::http::apps::{Apps, Uploads};
 use crate::http::{Action, ActionReport, AppRow, Backup, Service, SyncControl};
 use crate::sync::history::{AppDiff, HistoryPage, Reader};
 use crate::sync::worker::Handle;
@@ -17,17 +20,24 @@ pub(super) struct Whole {
     status: watch::Receiver<Status>,
     worker: Option<Handle>,
     stop: CancellationToken,
+    uploads: Uploads,
 }
 
 impl Whole {
-    pub(super) fn new(status: watch::Receiver<Status>, worker: Option<Handle>, stop: CancellationToken) -> Self {
-        Self { status, worker, stop }
+    pub(super) fn new(
+        status: watch::Receiver<Status>,
+        worker: Option<Handle>,
+        stop: CancellationToken,
+        uploads: Uploads,
+    ) -> Self {
+        Self { status, worker, stop, uploads }
     }
 }
 
 /// Asks one worker.
-struct Control {
-    worker: Handle,
+pub(super) struct Control {
+    pub(super) worker: Handle,
+    uploads: Uploads,
 }
 
 impl Service for Whole {
@@ -58,7 +68,7 @@ impl Service for Whole {
             let message = format!("there is no repository {name:?}");
             return Err(Failure::new(FailureClass::Refused, message, "`appferry status` shows which there are"));
         }
-        Ok(Arc::new(Control { worker: worker.clone() }))
+        Ok(Arc::new(Control { worker: worker.clone(), uploads: self.uploads.clone() }))
     }
 }
 
@@ -96,5 +106,13 @@ impl SyncControl for Control {
             reason: kept.reason,
         };
         Ok(kept.into_iter().map(backup).collect())
+    }
+
+    async fn conflict(&self, app: AppName) -> Result<ConflictView, Failure> {
+        self.worker.ask(move |engine, _| engine.conflict_view(&app)).await
+    }
+
+    fn whole_apps(&self) -> Result<Arc<dyn Apps>, Failure> {
+        Ok(Arc::new(WholeApps::new(self.worker.clone(), self.uploads.clone())))
     }
 }

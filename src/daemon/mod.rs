@@ -1,7 +1,10 @@
 //! Builds the adapters, starts the tasks, and drains them.
 
+mod apps;
 mod control;
+mod events;
 mod home;
+mod incoming;
 mod parts;
 
 use std::net::SocketAddr;
@@ -20,6 +23,7 @@ use crate::domain::status::{RepositoryStatus, Status};
 use crate::http;
 use crate::keys::KeyService;
 use crate::ssh::Sessions;
+use crate::store::EventStore;
 use crate::sync::worker::{Handle, Worker};
 
 use control::Whole;
@@ -66,6 +70,7 @@ impl Daemon {
             .await
             .with_context(|| format!("cannot listen on {}; choose another APPFERRY_LISTEN", config.listen))?;
         let address = listener.local_addr()?;
+        let events = events::open(&config, &home, &tasks, &stop).await?;
         let mut empty = Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             instance: home.instance().to_owned(),
@@ -73,7 +78,7 @@ impl Daemon {
             repositories: Vec::new(),
         };
         let (sessions, handle) = if let Some(sync) = &config.sync {
-            let (sessions, worker, handle) = start_sync(&config, sync, &home, &keys, &tasks).await?;
+            let (sessions, worker, handle) = start_sync(&config, sync, &home, (&keys, &events), &tasks).await?;
             tasks.spawn(run_worker(worker, stop.clone()));
             empty.repositories.push(handle.status().borrow().clone());
             (Some(sessions), Some(handle))
@@ -82,10 +87,12 @@ impl Daemon {
             (None, None)
         };
         let status = follow_status(empty, handle.as_ref().map(Handle::status), keys.clone(), &tasks, &stop);
-        let control = Arc::new(Whole::new(status.clone(), handle, stop.clone()));
+        let feeds = events::feeds(&config, events, handle.as_ref());
+        let uploads = http::apps::Uploads::open(&config.data_dir, apps::limits(config.sync.as_ref()))?;
+        let control = Arc::new(Whole::new(status.clone(), handle, stop.clone(), uploads));
         let token = http::api_token(&config.data_dir)?;
         http::announce(&config.data_dir, address)?;
-        let serving = http::serve(listener, control, token, stop.clone());
+        let serving = http::serve(listener, control, token, feeds, stop.clone());
         tasks.spawn(async move {
             if let Err(failure) = serving.await {
                 tracing::error!(%failure, "the API ended");
@@ -180,12 +187,13 @@ async fn start_sync(
     config: &Config,
     sync: &SyncConfig,
     home: &Home,
-    keys: &KeyService,
+    (keys, events): (&KeyService, &Arc<EventStore>),
     tasks: &TaskTracker,
 ) -> anyhow::Result<(Arc<Sessions>, Worker, Handle)> {
     let host_keys = host_keys(config, keys, &format!("instance {}", home.instance()));
     let sessions = Arc::new(open_sessions(sync, Arc::new(keys.clone()), host_keys));
-    let (worker, handle) = parts::worker(sync, home, &sessions, keys.audit_log(), tasks).await?;
+    let (worker, handle) =
+        parts::worker(sync, home, &sessions, (keys.audit_log(), Arc::<EventStore>::clone(events)), tasks).await?;
     Ok((sessions, worker, handle))
 }
 

@@ -12,16 +12,17 @@ use tokio_util::task::TaskTracker;
 
 use super::home::Home;
 use crate::config::{Config, Credential, HostKeyPolicy, Provider, SyncConfig, TokenSource};
-use crate::domain::merge::VolatileKeys;
+use crate::domain::merge::{IdentityFields, VolatileKeys};
+use crate::domain::patterns::AppFilter;
 use crate::domain::plan::Mode;
 use crate::domain::status::{GLOBAL, KeyStatus};
 use crate::domain::{Failure, KeyName};
 use crate::git::local::LocalRepo;
 use crate::git::remote::{self, Access, Proxy, TimeLimits, Token, Web};
 use crate::keys::KeyService;
-use crate::ports::{AuditLog, ChangeHints, Hint, Keyring, LocalRepository, Remote, SshSessions};
+use crate::ports::{AuditLog, ChangeHints, EventLog, Hint, Keyring, LocalRepository, Remote, SshSessions};
 use crate::ssh::{HostKeys, Sessions};
-use crate::sync::engine::{Engine, Settings};
+use crate::sync::engine::{Engine, InputRules, Settings};
 use crate::sync::worker::{Face, Handle, Pace, Worker};
 use crate::watch::{Hints, WatchMode, Watcher};
 use crate::workspace::{self, AppsFolder};
@@ -98,7 +99,7 @@ pub(super) async fn worker(
     sync: &SyncConfig,
     home: &Home,
     sessions: &Arc<Sessions>,
-    audit: Arc<dyn AuditLog>,
+    (audit, events): (Arc<dyn AuditLog>, Arc<dyn EventLog>),
     tasks: &TaskTracker,
 ) -> anyhow::Result<(Worker, Handle)> {
     let folder = repository_folder(sync, home);
@@ -119,7 +120,7 @@ pub(super) async fn worker(
         key: key_name(sync).map(|name| KeyStatus { name: name.to_string(), ..KeyStatus::default() }),
     };
     let pace = Pace { poll_interval: sync.poll_interval, debounce: sync.debounce };
-    Ok(Worker::new(engine, (remote, audit), Box::new(FolderHints { watcher, hints }), face, pace))
+    Ok(Worker::new(engine, (remote, audit, events), Box::new(FolderHints { watcher, hints }), face, pace))
 }
 
 /// State is kept by URL, branch, prefix and folder: with another of any of them, the bases mean nothing (rule 1).
@@ -134,7 +135,12 @@ fn repository_folder(sync: &SyncConfig, home: &Home) -> PathBuf {
 fn engine_settings(sync: &SyncConfig, home: &Home) -> Settings {
     let instance = home.instance().to_owned();
     Settings {
-        mode: Mode { locked: sync.locked, auto_save: sync.auto_save, auto_add: sync.auto_add },
+        mode: Mode {
+            locked: sync.locked,
+            auto_save: sync.auto_save,
+            auto_add: sync.auto_add,
+            auto_pull: sync.auto_pull.by_itself(sync.locked),
+        },
         branch: sync.branch.clone(),
         prefix: sync.prefix.clone(),
         author_name: sync.author_name.clone().unwrap_or_else(|| "appferry".to_owned()),
@@ -142,7 +148,15 @@ fn engine_settings(sync: &SyncConfig, home: &Home) -> Settings {
         instance,
         debounce: sync.debounce,
         volatile_keys: VolatileKeys::new(sync.volatile_keys.clone()),
+        identity_fields: IdentityFields::new(sync.identity_fields.clone()),
         kept_days: sync.kept_days,
+        filter: AppFilter::default(),
+        input: InputRules {
+            skip_volatile_saves: sync.input.skip_volatile_saves,
+            largest_file: sync.input.max_file_size,
+            allow_secrets: sync.input.allow_secrets.clone(),
+        },
+        on_protected: sync.on_protected,
     }
 }
 
@@ -153,6 +167,8 @@ fn disk_settings(sync: &SyncConfig, folder: &std::path::Path) -> workspace::Sett
         debounce: sync.debounce,
         file_mode: sync.file_mode,
         dir_mode: sync.dir_mode,
+        ignore: sync.input.ignore.clone(),
+        largest_file: sync.input.max_file_size,
     }
 }
 

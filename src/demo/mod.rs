@@ -18,9 +18,13 @@ use anyhow::Context as _;
 use self::folders::Folders;
 use self::server::GitServer;
 use self::view::{View, Watched};
-use crate::config::{Config, Credential, HostKeyPolicy, KeyStoreConfig, LogFormat, SyncConfig, WebConfig};
+use crate::config::{
+    AutoPull, Config, Credential, EventsConfig, HostKeyPolicy, InputConfig, KeyStoreConfig, LogFormat, SyncConfig,
+    WebConfig,
+};
 use crate::daemon::Daemon;
-use crate::domain::{BranchName, KeyName, RepoUrl};
+use crate::domain::merge::DEFAULT_IDENTITY_FIELDS;
+use crate::domain::{BranchName, KeyName, OnProtected, RepoUrl};
 use crate::keys::{KeyKind, KeyService, Protection};
 
 /// How often the view looks.
@@ -139,6 +143,7 @@ fn config(folders: &Folders, name: &str, port: u16, key: &KeyName) -> anyhow::Re
         known_hosts: Some(folders.known_hosts()),
         instance: Some(name.to_owned()),
         log_format: LogFormat::Human,
+        events: EventsConfig::default(),
         keys: KeyStoreConfig::embedded(folders.data(name)),
         sync: Some(SyncConfig {
             url: RepoUrl::Ssh {
@@ -152,6 +157,7 @@ fn config(folders: &Folders, name: &str, port: u16, key: &KeyName) -> anyhow::Re
             auto_save: !locked,
             locked,
             auto_add: !locked,
+            auto_pull: AutoPull::Always,
             apps_dir: folders.apps(name),
             prefix: "App".to_owned(),
             poll_interval: Duration::from_secs(1),
@@ -162,7 +168,11 @@ fn config(folders: &Folders, name: &str, port: u16, key: &KeyName) -> anyhow::Re
             author_email: None,
             provider: None,
             volatile_keys: vec!["updated_time".to_owned()],
+            identity_fields: DEFAULT_IDENTITY_FIELDS.map(str::to_owned).to_vec(),
             kept_days: 90,
+            input: InputConfig::default(),
+            upload_mib: 256,
+            on_protected: OnProtected::Hold,
             web: WebConfig::default(),
         }),
         warnings: Vec::new(),

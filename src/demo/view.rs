@@ -153,7 +153,7 @@ const fn is_trouble(state: RepositoryState) -> bool {
 }
 
 const fn needs_a_person(state: AppState) -> bool {
-    matches!(state, AppState::Untracked | AppState::Held | AppState::Conflict | AppState::Drift)
+    matches!(state, AppState::Untracked | AppState::Held | AppState::Conflict | AppState::Diverged | AppState::Drift)
 }
 
 const fn state_words(state: AppState) -> &'static str {
@@ -164,6 +164,7 @@ const fn state_words(state: AppState) -> &'static str {
         AppState::Behind => "behind",
         AppState::Held => "held",
         AppState::Conflict => "conflict",
+        AppState::Diverged => "diverged",
         AppState::Drift => "drift",
     }
 }

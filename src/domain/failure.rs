@@ -32,6 +32,8 @@ pub enum FailureClass {
     Protocol,
     /// The disk here is full, read-only or not readable.
     Disk,
+    /// The local repository is damaged: an object or a ref of it is missing or is not what it should be.
+    Damaged,
     /// The key is not in the store, or cannot be unlocked.
     Key,
     /// A defect or state of our own that should not be.
@@ -62,6 +64,7 @@ impl FailureClass {
             Self::ConnectionLost => "connection lost",
             Self::Protocol => "protocol",
             Self::Disk => "disk",
+            Self::Damaged => "local repository damaged",
             Self::Key => "key",
             Self::Internal => "internal",
         }

@@ -32,6 +32,7 @@ pub struct AppFacts {
 
 /// What this instance may do by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own, and every combination has a meaning")]
 pub struct Mode {
     /// Local edits never reach Git.
     pub locked: bool,
@@ -39,6 +40,8 @@ pub struct Mode {
     pub auto_save: bool,
     /// New apps are followed by themselves.
     pub auto_add: bool,
+    /// What arrives from Git is installed by itself.
+    pub auto_pull: bool,
 }
 
 /// What to do with one app.
@@ -73,6 +76,10 @@ pub enum Hold {
     Drift,
     /// Git has an app with the name of one here that was never added.
     NameTaken,
+    /// Changed in Git, and what arrives is not installed by itself.
+    Behind,
+    /// Changed here although the instance is locked, and in Git, from where nothing is installed by itself.
+    DriftBehind,
 }
 
 /// Decides.
@@ -82,28 +89,41 @@ pub enum Hold {
 #[must_use]
 pub fn plan(facts: &AppFacts, mode: Mode) -> SyncPlan {
     if facts.sides_agree {
-        return plan_agreeing(facts);
+        return plan_agreeing(facts, mode);
     }
     match (facts.local_change == Change::Real, facts.remote_change == Change::Real) {
         (false, false) => SyncPlan::Nothing, // volatile values on each side
-        (false, true) => SyncPlan::Pull,
+        (false, true) if mode.auto_pull => SyncPlan::Pull,
+        (false, true) => SyncPlan::Hold(Hold::Behind),
         (true, false) => plan_local(facts.base, mode),
-        (true, true) if mode.locked => SyncPlan::Replace,
+        (true, true) if mode.locked && mode.auto_pull => SyncPlan::Replace,
+        (true, true) if mode.locked => SyncPlan::Hold(Hold::DriftBehind),
         (true, true) => plan_both(facts.base, mode),
     }
 }
 
+/// As [`plan`], where a save that changes only volatile values is pushed like any other.
+#[must_use]
+pub fn plan_with_volatile_saves(facts: &AppFacts, mode: Mode) -> SyncPlan {
+    match plan(facts, mode) {
+        SyncPlan::Nothing if facts.local_change == Change::Volatile && mode.auto_save && !mode.locked => {
+            if facts.remote_change == Change::None { SyncPlan::Push } else { SyncPlan::Merge }
+        }
+        other => other,
+    }
+}
+
 /// The sides are equal but for volatile values.
-fn plan_agreeing(facts: &AppFacts) -> SyncPlan {
+fn plan_agreeing(facts: &AppFacts, mode: Mode) -> SyncPlan {
     let identical = facts.local == facts.remote;
     if identical && facts.base == facts.local {
         SyncPlan::Nothing
     } else if identical || facts.remote_change == Change::Real {
         SyncPlan::Adopt
-    } else if facts.local_change == Change::None {
+    } else if facts.local_change == Change::None && mode.auto_pull {
         SyncPlan::Pull // ours are the old volatile values
     } else {
-        SyncPlan::Nothing // ours travel with the next real change
+        SyncPlan::Nothing // ours travel with the next real change, or theirs wait for one
     }
 }
 
@@ -137,8 +157,8 @@ mod tests {
 
     use super::*;
 
-    const EDITING: Mode = Mode { locked: false, auto_save: true, auto_add: true };
-    const LOCKED: Mode = Mode { locked: true, auto_save: true, auto_add: true };
+    const EDITING: Mode = Mode { locked: false, auto_save: true, auto_add: true, auto_pull: true };
+    const LOCKED: Mode = Mode { locked: true, ..EDITING };
 
     /// Trees 0 to 5; an odd one differs from the even one before it in volatile values only.
     fn tree(number: Option<u8>) -> Option<ObjectId> {
@@ -183,9 +203,32 @@ mod tests {
     }
 
     #[test]
+    fn a_save_that_changes_only_volatile_values_is_pushed_where_that_is_wanted() {
+        let plan =
+            |base, local, remote, mode| plan_with_volatile_saves(&facts(Some(base), Some(local), Some(remote)), mode);
+        assert_eq!(plan(0, 1, 0, EDITING), SyncPlan::Push);
+        assert_eq!(plan(0, 0, 0, EDITING), SyncPlan::Nothing);
+        assert_eq!(plan(0, 0, 1, EDITING), SyncPlan::Pull);
+        assert_eq!(plan(0, 1, 1, EDITING), SyncPlan::Adopt);
+        assert_eq!(plan(0, 1, 0, LOCKED), SyncPlan::Nothing);
+        assert_eq!(plan(0, 1, 0, Mode { auto_save: false, ..EDITING }), SyncPlan::Nothing);
+    }
+
+    #[test]
     fn two_full_sides_that_agree_are_adopted() {
         assert_eq!(plan(&facts(None, Some(0), Some(0)), EDITING), SyncPlan::Adopt);
         assert_eq!(plan(&facts(None, Some(0), Some(1)), EDITING), SyncPlan::Adopt);
+    }
+
+    #[test]
+    fn what_arrives_waits_where_it_is_not_installed_by_itself() {
+        let asking = |mode| Mode { auto_pull: false, ..mode };
+        assert_eq!(plan(&facts(Some(0), Some(0), Some(2)), asking(EDITING)), SyncPlan::Hold(Hold::Behind));
+        assert_eq!(plan(&facts(None, None, Some(2)), asking(LOCKED)), SyncPlan::Hold(Hold::Behind));
+        assert_eq!(plan(&facts(Some(0), Some(0), None), asking(LOCKED)), SyncPlan::Hold(Hold::Behind));
+        assert_eq!(plan(&facts(Some(0), Some(2), Some(4)), asking(LOCKED)), SyncPlan::Hold(Hold::DriftBehind));
+        // Ours needs the merge to be pushed; what comes of it is installed only when somebody asks.
+        assert_eq!(plan(&facts(Some(0), Some(2), Some(4)), asking(EDITING)), SyncPlan::Merge);
     }
 
     proptest! {
@@ -194,13 +237,21 @@ mod tests {
             base in proptest::option::of(0u8..6),
             local in proptest::option::of(0u8..6),
             remote in proptest::option::of(0u8..6),
-            locked: bool, auto_save: bool, auto_add: bool,
+            locked: bool, auto_save: bool, auto_add: bool, auto_pull: bool,
         ) {
-            let mode = Mode { locked, auto_save, auto_add };
+            let mode = Mode { locked, auto_save, auto_add, auto_pull };
             let facts = facts(base, local, remote);
             let plan = plan(&facts, mode);
             if locked {
                 prop_assert!(!matches!(plan, SyncPlan::Push | SyncPlan::Merge), "a locked instance never pushes");
+            }
+            if !auto_pull {
+                prop_assert!(!matches!(plan, SyncPlan::Pull | SyncPlan::Replace), "nothing is installed by itself");
+                let pulling = super::plan(&facts, Mode { auto_pull: true, ..mode });
+                let waits = matches!(plan, SyncPlan::Hold(Hold::Behind | Hold::DriftBehind));
+                let volatile = plan == SyncPlan::Nothing && facts.sides_agree;
+                prop_assert!(plan == pulling || waits || volatile, "only installing waits");
+                prop_assert!(!waits || matches!(pulling, SyncPlan::Pull | SyncPlan::Replace), "what waits can be asked for");
             }
             if plan == SyncPlan::Pull {
                 prop_assert!(facts.local_change != Change::Real, "an edit is never overwritten without being kept");

@@ -138,6 +138,8 @@ pub enum AppState {
     Held,
     /// Both sides changed the same thing; both are kept.
     Conflict,
+    /// The history in Git was rewritten, and what was changed here does not merge with it; both are kept.
+    Diverged,
     /// Changed here although the instance is locked.
     Drift,
 }

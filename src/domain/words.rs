@@ -117,7 +117,10 @@ fn lines(changes: &[&PathChange], folder_exists: impl Fn(Side, &str) -> bool) ->
     };
     for change in changes {
         for (thing, folder) in things_of(&change.path) {
-            let kind = folder.as_deref().map_or(change.kind, fate);
+            let kind = match (&thing, &folder) {
+                (Thing::Configuration, None) => PathChangeKind::Modified, // a part of it came or went
+                (_, folder) => folder.as_deref().map_or(change.kind, fate),
+            };
             things.entry(thing).or_default().insert((folder.unwrap_or_default(), kind));
         }
     }
@@ -161,7 +164,8 @@ fn things_of(path: &str) -> Vec<(Thing<'_>, Option<String>)> {
         ["connectors", account, _, ..] => {
             vec![(Thing::Connector { account, api: None }, Some(format!("connectors/{account}")))]
         }
-        ["configuration" | "icon", ..] | ["meta.json"] => vec![(Thing::Configuration, None)],
+        ["configuration", _, ..] => vec![(Thing::Configuration, Some("configuration".to_owned()))],
+        ["icon", ..] | ["meta.json"] => vec![(Thing::Configuration, None)],
         // It changes with every save and says nothing.
         ["__export_meta.json"] => Vec::new(),
         _ => vec![(Thing::Other(path), None)],
@@ -210,7 +214,7 @@ impl Thing<'_> {
                 format!("Connector '{}' > '{}' {verb}", harmless(account), harmless(api))
             }
             Self::Connector { account, api: None } => format!("Connector '{}' {verb}", harmless(account)),
-            Self::Configuration => "App configuration modified.".to_owned(),
+            Self::Configuration => format!("App configuration {verb}."),
             Self::Other(path) => format!("'{}' {verb}", harmless(path)),
         }
     }
@@ -305,6 +309,30 @@ mod tests {
         Connector 'acct' > 'getVendors' added
         App configuration modified.
         ");
+    }
+
+    #[test]
+    fn every_kind_of_thing_is_added_modified_and_removed() {
+        let things = [
+            ("screens/S/controls/main/c/meta.json", "'c' control", " in 'S' screen.", "screens/S/meta.json"),
+            ("screens/T/meta.json", "'T' screen", ".", "meta.json"),
+            ("data_query/q/meta.json", "Data query 'q'", "", "meta.json"),
+            ("connectors/a/apis/b/meta.json", "Connector 'a' > 'b'", "", "connectors/a/apis/c/meta.json"),
+            ("connectors/a/meta.json", "Connector 'a'", "", "meta.json"),
+            ("configuration/page_config.json", "App configuration", ".", "meta.json"),
+            ("notes.txt", "'notes.txt'", "", "meta.json"),
+        ];
+        for (path, thing, rest, unchanged) in things {
+            for (kind, verb) in [(Added, "added"), (Modified, "modified"), (Removed, "removed")] {
+                let told = message("A", &[(path, kind)], &[unchanged]);
+                assert_eq!(told, format!("A:: Minor app update\n\n{thing} {verb}{rest}"));
+            }
+        }
+        for (path, kind) in [("icon/appIcon.png", Added), ("meta.json", Removed), ("configuration/menu.json", Removed)]
+        {
+            let told = message("A", &[(path, kind)], &["configuration/page_config.json"]);
+            assert_eq!(told, "A:: Minor app update\n\nApp configuration modified.");
+        }
     }
 
     #[test]

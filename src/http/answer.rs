@@ -15,7 +15,8 @@ pub struct ErrorAnswer {
     pub error: ErrorBody,
 }
 
-/// What went wrong, as a [`Failure`] says it; the API's own classes are `request`, `token`, `host`, `absent` and `busy`.
+/// What went wrong, as a [`Failure`] says it; the API's own classes are `request`, `token`, `host`,
+/// `signature`, `absent` and `busy`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorBody {
     /// The class, in `snake_case`.
@@ -47,7 +48,7 @@ impl From<Failure> for ApiError {
         let status = match failure.class {
             FailureClass::Refused | FailureClass::BranchAbsent | FailureClass::Key => StatusCode::CONFLICT,
             FailureClass::TimeOut => StatusCode::GATEWAY_TIMEOUT,
-            FailureClass::Disk | FailureClass::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            FailureClass::Disk | FailureClass::Damaged | FailureClass::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::BAD_GATEWAY,
         };
         let class = failure.class.words().replace([' ', '-'], "_");

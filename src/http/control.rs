@@ -5,6 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use super::apps::Apps;
+use super::incoming::IncomingControl;
+use crate::domain::conflict_view::ConflictView;
 use crate::domain::status::{AppStatus, Status};
 use crate::domain::{AppName, Failure};
 use crate::sync::action::{Action, ActionReport};
@@ -32,7 +35,7 @@ pub trait Service: Send + Sync {
 ///
 /// A caller that loses patience drops the future: what was asked for must then go on, or not have begun.
 #[async_trait]
-pub trait SyncControl: Send + Sync {
+pub trait SyncControl: IncomingControl + Send + Sync {
     /// Does what a person asks for; in a dry run, only says what it would do.
     ///
     /// # Errors
@@ -44,6 +47,12 @@ pub trait SyncControl: Send + Sync {
     /// # Errors
     /// A [`Failure`] of class disk or internal.
     async fn apps(&self) -> Result<Vec<AppRow>, Failure>;
+
+    /// What clashes in an app, file by file.
+    ///
+    /// # Errors
+    /// That the app is in no conflict; a [`Failure`] of class disk or internal.
+    async fn conflict(&self, app: AppName) -> Result<ConflictView, Failure>;
 
     /// How the app differs here from Git, or what a commit changed in it.
     ///
@@ -62,6 +71,14 @@ pub trait SyncControl: Send + Sync {
     /// # Errors
     /// A [`Failure`] of class disk or internal.
     async fn backups(&self) -> Result<Vec<Backup>, Failure>;
+
+    /// Its apps, whole.
+    ///
+    /// # Errors
+    /// That this one has none to give.
+    fn whole_apps(&self) -> Result<Arc<dyn Apps>, Failure> {
+        Err(Failure::internal("this worker gives no whole apps"))
+    }
 }
 
 /// One app: its state, and its last commit.

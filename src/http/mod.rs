@@ -2,8 +2,13 @@
 
 mod access;
 mod answer;
+pub mod apps;
+mod conflict;
 mod control;
+mod events;
 mod files;
+mod hooks;
+mod incoming;
 mod listener;
 mod requests;
 mod routes;
@@ -18,6 +23,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::Failure;
+use crate::ports::EventSource;
 pub use crate::sync::action::{
     Action, ActionReport, AppOutcome, Content, MergedFiles, PushRequest, RefFate, RefReport, Resolution, Selection,
     TagRequest, Take,
@@ -27,6 +33,10 @@ pub use crate::sync::history::{AppDiff, AppFate, CommitShown, FileDiff, FileFate
 pub use answer::{ErrorAnswer, ErrorBody};
 pub use control::{AppRow, Backup, RestoreRequest, Service, SyncControl};
 pub use files::{announce, announced_address, api_token, read_token, withdraw};
+pub use hooks::PollHint;
+pub use incoming::{
+    BranchReport, BranchRequest, Incoming, IncomingAction, IncomingApp, IncomingControl, PullRequest, TakeInRequest,
+};
 pub use requests::{AppRequest, AppsRequest, ResolveRequest, RestoreAppRequest};
 
 /// How long an action may take before the caller is told to look at the status instead.
@@ -34,6 +44,17 @@ pub const ACTION_LIMIT: Duration = Duration::from_mins(1);
 
 /// How long requests under way may take after `stop`.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
+
+/// What the API is fed with, and feeds, beside the worker.
+#[derive(Clone, Default)]
+pub struct Feeds {
+    /// For `GET /api/v1/events`.
+    pub events: Option<Arc<dyn EventSource>>,
+    /// Who polls when a Git host says that a branch moved.
+    pub poll: Option<Arc<dyn PollHint>>,
+    /// What those hosts prove themselves by.
+    pub hook_secret: Option<SecretString>,
+}
 
 /// Serves the API until `stop` fires, then finishes the requests under way (5 s at most).
 ///
@@ -43,9 +64,10 @@ pub async fn serve(
     listener: TcpListener,
     service: Arc<dyn Service>,
     token: SecretString,
+    feeds: Feeds,
     stop: CancellationToken,
 ) -> Result<(), Failure> {
-    let router = routes::router(service, &token);
+    let router = routes::router(service, &token, feeds, &stop);
     let listener = listener::Guarded::new(listener);
     let serving = axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned()).into_future();
     let drained = async {

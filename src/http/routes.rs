@@ -15,12 +15,13 @@ use axum::{Json, Router};
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
 
-use super::ACTION_LIMIT;
 use super::access::{TokenDigest, only_by_address, only_with_token};
 use super::answer::ApiError;
+use super::apps;
 use super::control::{Service, SyncControl};
-use super::sync_routes;
+use super::{ACTION_LIMIT, Feeds, events, hooks, incoming, sync_routes};
 use crate::domain::Failure;
 use crate::domain::status::Status;
 use crate::sync::action::ActionReport;
@@ -32,11 +33,23 @@ type Whole = State<Arc<dyn Service>>;
 pub(super) type Body = Result<Bytes, BytesRejection>;
 pub(super) type Report = Result<Json<ActionReport>, ApiError>;
 
-pub(super) fn router(service: Arc<dyn Service>, token: &SecretString) -> Router {
+pub(super) fn router(
+    service: Arc<dyn Service>,
+    token: &SecretString,
+    feeds: Feeds,
+    stop: &CancellationToken,
+) -> Router {
+    let stream = feeds.events.map(|source| events::router(source, stop.clone())).unwrap_or_default();
+    // Outside the check of the host: hooks come through a proxy, and are signed.
+    let hooks = feeds.poll.map(|poll| hooks::router(feeds.hook_secret, poll)).unwrap_or_default();
+    let token = from_fn_with_state(TokenDigest::of(token), only_with_token);
     let api = Router::new()
         .route("/status", get(status))
         .merge(sync_routes::router())
-        .layer(from_fn_with_state(TokenDigest::of(token), only_with_token));
+        .route("/sync/conflict", get(super::conflict::conflict))
+        .merge(incoming::routes())
+        .merge(stream)
+        .layer(token.clone());
     Router::new()
         .route("/healthz", get(async || "alive\n"))
         .route("/readyz", get(ready))
@@ -46,8 +59,10 @@ pub(super) fn router(service: Arc<dyn Service>, token: &SecretString) -> Router 
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(from_fn(small_enough))
         .layer(from_fn(in_time))
+        .merge(apps::router().method_not_allowed_fallback(wrong_method).layer(token))
         .layer(from_fn(only_by_address))
         .with_state(service)
+        .merge(hooks.layer(from_fn(in_time)))
 }
 
 /// The repository that a call is about: `?repository=NAME`, which may be left out where there is one.

@@ -86,6 +86,12 @@ pub trait Workspace: Send {
     /// [`FailureClass::Disk`](crate::domain::FailureClass::Disk).
     fn look_at(&mut self, app: &AppName) -> Result<AppOnDisk, Failure>;
 
+    /// Tells which trees Git has of an app, before it is looked at: what they hold is not ignored, whatever the patterns say.
+    ///
+    /// # Errors
+    /// As the repository.
+    fn follow(&mut self, app: &AppName, trees: &[ObjectId]) -> Result<(), Failure>;
+
     /// Brings the app's folder from tree `from` (what the plan was made from; `None`: no folder) to tree `to` (`None`: delete it).
     ///
     /// # Errors
@@ -103,4 +109,10 @@ pub trait Workspace: Send {
     /// # Errors
     /// [`FailureClass::Disk`](crate::domain::FailureClass::Disk): only time is lost.
     fn save_cache(&mut self) -> Result<(), Failure>;
+
+    /// Forgets what it remembers of the files: the repository does not hold their content any more. Answers the tree that each
+    /// app was last seen at.
+    fn forget(&mut self) -> Vec<(AppName, ObjectId)> {
+        Vec::new()
+    }
 }

@@ -15,6 +15,24 @@ pub enum RemoteTip {
     Absent(Vec<String>),
 }
 
+/// A branch or a tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteRef {
+    /// The full name, `refs/heads/…` or `refs/tags/…`.
+    pub name: String,
+    /// Where it points; for an annotated tag that is the tag's object, not the commit.
+    pub id: ObjectId,
+}
+
+/// A commit that a person named, whose objects are here now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundCommit {
+    /// The branch or tag that was meant, by its full name; `None` when the commit was named by its id.
+    pub name: Option<String>,
+    /// The commit.
+    pub commit: ObjectId,
+}
+
 /// One ref of a push: a compare-and-swap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefUpdate {
@@ -61,6 +79,19 @@ pub trait Remote: Send + Sync {
     /// # Errors
     /// A [`Failure`] with its class.
     async fn fetch(&self) -> Result<RemoteTip, Failure>;
+
+    /// All branches and tags, sorted by name.
+    ///
+    /// # Errors
+    /// A [`Failure`] with its class.
+    async fn refs(&self) -> Result<Vec<RemoteRef>, Failure>;
+
+    /// Brings a commit, and all that it reaches, into the local repository. `wanted` is a branch, a tag, a full ref name, or the id
+    /// of a commit (7 digits or more), which must be reachable from a branch or a tag. Moves no ref of ours.
+    ///
+    /// # Errors
+    /// A [`Failure`] with its class; [`FailureClass::Refused`](crate::domain::FailureClass::Refused) when there is no such thing, or more than one.
+    async fn fetch_ref(&self, wanted: &str) -> Result<FoundCommit, Failure>;
 
     /// Sends the objects that the remote lacks and asks it to move the refs. The caller has proved that each `new`
     /// descends from its `expected`.

@@ -55,8 +55,8 @@ pub struct RefEdit {
 /// The bare repository in the data folder. All calls block: use them from a blocking thread.
 ///
 /// What is written becomes durable at the next [`flush`](Self::flush) or [`edit_refs`](Self::edit_refs), and can be read back at once.
-/// Errors are of class [`FailureClass::Disk`](crate::domain::FailureClass::Disk) (full, read-only, not readable) or [`FailureClass::Internal`](crate::domain::FailureClass::Internal) (an object is
-/// missing or damaged).
+/// Errors are of class [`FailureClass::Disk`](crate::domain::FailureClass::Disk) (full, read-only, not readable) or [`FailureClass::Damaged`](crate::domain::FailureClass::Damaged) (an object or a ref is
+/// missing or damaged); "internal" below is that, or a defect.
 pub trait LocalRepository: Send + Sync {
     /// The entries of a tree, in Git's order.
     ///
@@ -69,6 +69,14 @@ pub trait LocalRepository: Send + Sync {
     /// # Errors
     /// Disk or internal.
     fn blob(&self, id: ObjectId) -> Result<Vec<u8>, Failure>;
+
+    /// How many bytes a blob has; cheaper than its bytes where the repository can tell.
+    ///
+    /// # Errors
+    /// Disk or internal.
+    fn blob_size(&self, id: ObjectId) -> Result<u64, Failure> {
+        self.blob(id).map(|bytes| u64::try_from(bytes.len()).unwrap_or(u64::MAX))
+    }
 
     /// A commit.
     ///
@@ -142,4 +150,50 @@ pub trait LocalRepository: Send + Sync {
     /// # Errors
     /// Disk: the repository stays as it was.
     fn maintain(&self) -> Result<bool, Failure>;
+
+    /// Puts a fresh, empty repository in the place of this damaged one, which is set aside under a name with `time`. From
+    /// then to [`end_mending`](Self::end_mending) it [is mending](Self::is_mending): what is not here is read from the one set
+    /// aside, as far as that is sound.
+    ///
+    /// # Errors
+    /// Disk: either of the two is in place.
+    fn set_aside(&self, _time: &str) -> Result<(), Failure> {
+        Err(Failure::internal("this repository cannot be set aside"))
+    }
+
+    /// Whether it waits for what the one set aside holds, perhaps since before the start.
+    fn is_mending(&self) -> bool {
+        false
+    }
+
+    /// The refs of the one set aside that can be read.
+    fn refs_aside(&self) -> Vec<(String, ObjectId)> {
+        Vec::new()
+    }
+
+    /// Every commit in the one set aside that can be read.
+    fn commits_aside(&self) -> Vec<ObjectId> {
+        Vec::new()
+    }
+
+    /// Brings objects over from the one set aside, each with all that it refers to. Answers for each whether it is wholly here.
+    ///
+    /// # Errors
+    /// Disk.
+    fn bring_over(&self, objects: &[ObjectId]) -> Result<Vec<bool>, Failure> {
+        Ok(vec![true; objects.len()])
+    }
+
+    /// All that is wanted was brought over. The one set aside stays where it is, older ones are deleted.
+    ///
+    /// # Errors
+    /// Disk.
+    fn end_mending(&self) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// Where the newest one that was set aside is, if it is still there.
+    fn damaged_one(&self) -> Option<String> {
+        None
+    }
 }

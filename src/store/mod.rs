@@ -8,6 +8,7 @@ mod audit;
 mod canary;
 mod changes;
 mod db;
+mod events;
 mod hosts;
 mod keys;
 mod postgres;
@@ -24,6 +25,8 @@ use secrecy::SecretString;
 
 use crate::domain::Failure;
 use db::{Db, Reading, Tx};
+
+pub use events::EventStore;
 
 /// The open store.
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::domain::merge::{FileMerge, VolatileKeys, differs_only_in_volatile, json_problem, merge_file};
+use crate::domain::merge::{FileMerge, MergeRules, differs_only_in_volatile, json_problem, merge_file};
 use crate::domain::plan::{AppFacts, Change};
 use crate::domain::{EntryKind, Failure, ObjectId, TreeEntry};
 use crate::ports::LocalRepository;
@@ -15,15 +15,15 @@ const REMEMBERED: usize = 20_000;
 /// Compares trees; remembers its answers by the ids, which never change their meaning.
 #[derive(Debug)]
 pub struct Comparer {
-    keys: VolatileKeys,
+    rules: MergeRules,
     known: HashMap<(ObjectId, ObjectId), Change>,
 }
 
 impl Comparer {
-    /// A comparer for these volatile keys.
+    /// A comparer that merges by these rules.
     #[must_use]
-    pub fn new(keys: VolatileKeys) -> Self {
-        Self { keys, known: HashMap::new() }
+    pub fn new(rules: MergeRules) -> Self {
+        Self { rules, known: HashMap::new() }
     }
 
     /// The facts of one app, for [`plan`](crate::domain::plan::plan).
@@ -81,12 +81,23 @@ impl Comparer {
             };
             let may_be_volatile = old_kind == new_kind && new_kind.is_file();
             if !may_be_volatile
-                || !differs_only_in_volatile(&change.path, &repo.blob(old_id)?, &repo.blob(new_id)?, &self.keys)
+                || !differs_only_in_volatile(
+                    &change.path,
+                    &repo.blob(old_id)?,
+                    &repo.blob(new_id)?,
+                    &self.rules.volatile,
+                )
             {
                 return Ok(Change::Real);
             }
         }
         Ok(Change::Volatile)
+    }
+
+    /// Merges three versions of one file.
+    #[must_use]
+    pub fn merge_file(&self, path: &str, base: Option<&[u8]>, ours: &[u8], theirs: &[u8]) -> FileMerge {
+        merge_file(path, base, ours, theirs, &self.rules)
     }
 
     /// Merges the trees of one app, file by file.
@@ -160,10 +171,10 @@ impl Comparer {
                 let base = base.filter(|(kind, _)| kind.is_file());
                 let kind = merge_kinds(base.map(|(kind, _)| kind), our_kind, their_kind);
                 let base = base.map(|(_, id)| repo.blob(id)).transpose()?;
-                match merge_file(path, base.as_deref(), &repo.blob(our_id)?, &repo.blob(their_id)?, &self.keys) {
+                match merge_file(path, base.as_deref(), &repo.blob(our_id)?, &repo.blob(their_id)?, &self.rules) {
                     FileMerge::Merged(bytes) => Ok(Some((kind, repo.write_blob(&bytes)?))),
                     FileMerge::Conflict(found) => {
-                        clashes.extend(found.iter().map(|clash| format!("{path}: {clash}")));
+                        clashes.extend(found.clashes.iter().map(|clash| format!("{path}: {clash}")));
                         Ok(ours)
                     }
                 }

@@ -1,51 +1,66 @@
-//! Single files of a tree, by their paths.
+//! An app as a list of its files, and as a tree.
 
 use std::collections::BTreeMap;
 
-use crate::domain::{EntryKind, Failure, ObjectId, TreeEntry};
+use super::trees::join;
+use crate::domain::{AppFile, EntryKind, Failure, FailureClass, ObjectId, TreeEntry};
 use crate::ports::LocalRepository;
 
-use super::trees::{changed_files, entries};
-
-/// What shall be at some paths; `None`: nothing.
-pub type NewFiles = BTreeMap<String, Option<(EntryKind, ObjectId)>>;
-
-/// The kind of every file of a tree, by its path.
-///
-/// # Errors
-/// As the repository.
-pub fn files_of(repo: &dyn LocalRepository, tree: Option<ObjectId>) -> Result<BTreeMap<String, EntryKind>, Failure> {
-    let files = changed_files(repo, None, tree)?;
-    Ok(files.into_iter().filter_map(|file| Some((file.path, file.new?.0))).collect())
+/// A folder, while its tree is put together.
+#[derive(Default)]
+struct Folder {
+    files: BTreeMap<String, (EntryKind, ObjectId)>,
+    folders: BTreeMap<String, Folder>,
 }
 
-/// The tree with these files set or taken out. A tree without files does not exist: `None`.
+/// Stores the tree that holds these files. No path may be there twice, nor as a file and a folder.
 ///
 /// # Errors
 /// As the repository.
-pub fn with_files(
-    repo: &dyn LocalRepository,
-    tree: Option<ObjectId>,
-    files: &NewFiles,
-) -> Result<Option<ObjectId>, Failure> {
-    let mut kept = entries(repo, tree)?;
-    let mut below: BTreeMap<&str, NewFiles> = BTreeMap::new();
-    for (path, content) in files {
-        if let Some((folder, rest)) = path.split_once('/') {
-            below.entry(folder).or_default().insert(rest.to_owned(), *content);
-        } else {
-            kept.retain(|entry| entry.name != path.as_bytes());
-            kept.extend(content.map(|(kind, id)| TreeEntry { name: path.as_bytes().to_vec(), kind, id }));
+pub fn tree_of(repo: &dyn LocalRepository, files: &[AppFile]) -> Result<ObjectId, Failure> {
+    let mut root = Folder::default();
+    for file in files {
+        let (above, name) = file.path.rsplit_once('/').unwrap_or(("", &file.path));
+        let mut folder = &mut root;
+        for part in above.split('/').filter(|part| !part.is_empty()) {
+            folder = folder.folders.entry(part.to_owned()).or_default();
+        }
+        folder.files.insert(name.to_owned(), (file.kind, file.id));
+    }
+    write(repo, &root)
+}
+
+fn write(repo: &dyn LocalRepository, folder: &Folder) -> Result<ObjectId, Failure> {
+    let entry = |name: &str, kind, id| TreeEntry { name: name.as_bytes().to_vec(), kind, id };
+    let mut entries: Vec<TreeEntry> = folder.files.iter().map(|(name, (kind, id))| entry(name, *kind, *id)).collect();
+    for (name, inner) in &folder.folders {
+        entries.push(entry(name, EntryKind::Tree, write(repo, inner)?));
+    }
+    repo.write_tree(&entries)
+}
+
+/// The files of the tree of an app, sorted by path.
+///
+/// # Errors
+/// As the repository; refused for what is neither a file nor a folder, or not named in UTF-8.
+pub fn files_of(repo: &dyn LocalRepository, tree: ObjectId) -> Result<Vec<AppFile>, Failure> {
+    let mut files = Vec::new();
+    let mut open = vec![(String::new(), tree)];
+    while let Some((folder, tree)) = open.pop() {
+        for entry in repo.tree(tree)? {
+            let path = join(&folder, &String::from_utf8_lossy(&entry.name));
+            match entry.kind {
+                EntryKind::Tree => open.push((path, entry.id)),
+                kind if kind.is_file() && std::str::from_utf8(&entry.name).is_ok() => {
+                    files.push(AppFile { path, kind, id: entry.id });
+                }
+                _ => {
+                    let message = format!("{path:?} in Git is no file that an app may have");
+                    return Err(Failure::new(FailureClass::Refused, message, "remove it there"));
+                }
+            }
         }
     }
-    for (folder, files) in below {
-        let name = folder.as_bytes();
-        let inner = kept.iter().find(|entry| entry.name == name && entry.kind == EntryKind::Tree).map(|entry| entry.id);
-        let changed = with_files(repo, inner, &files)?;
-        if inner.is_some() || changed.is_some() {
-            kept.retain(|entry| entry.name != name);
-            kept.extend(changed.map(|id| TreeEntry { name: name.to_vec(), kind: EntryKind::Tree, id }));
-        }
-    }
-    if kept.is_empty() { Ok(None) } else { repo.write_tree(&kept).map(Some) }
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(files)
 }

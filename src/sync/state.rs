@@ -11,11 +11,13 @@ use sha2::{Digest, Sha256};
 use crate::domain::{AppName, Author, EntryKind, Failure, ObjectId, TreeEntry};
 use crate::ports::{Commit, LocalRepository, RefEdit, Signature};
 
+use super::engine::done::Deed;
 use super::trees::entries;
 
 /// The one ref.
 pub const STATE_REF: &str = "refs/appferry/state";
 const VERSION: u32 = 1;
+const MESSAGE: &str = "State of appferry; not part of the history\n";
 
 /// The memory of one repository.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,6 +43,8 @@ pub struct Notes {
     pub unborn_seen: bool,
     /// For each app with commits between `tip` and `head`: the snapshot of the disk that the last of them was made from.
     pub pending: BTreeMap<AppName, Option<ObjectId>>,
+    /// Renamed apps among the pending ones, old name to new: both halves are kept or taken back together.
+    pub renamed: BTreeMap<AppName, AppName>,
     /// Apps whose two sides clash.
     pub conflicts: BTreeMap<AppName, ConflictNote>,
     /// When apps were deleted lately, in seconds since the Unix epoch: here, and at the remote.
@@ -59,6 +63,80 @@ pub struct Notes {
     pub wordings: BTreeMap<AppName, Wording>,
     /// Merged versions that a person made, each for the two sides that it merges.
     pub merged: BTreeMap<AppName, MergedNote>,
+    /// What was done and not told yet; one that a newer version wrote is left out.
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "known_deeds")]
+    pub deeds: Vec<Deed>,
+    /// Apps that a rewritten history changed and that have no base in it yet.
+    pub rewritten: BTreeSet<AppName>,
+    /// What the followed branch does not take and waits on a branch of its own.
+    pub proposal: Option<Proposal>,
+    /// Apps that a person asked to bring to the state in Git although that does not happen by itself; with their release?
+    pub accepted: BTreeMap<AppName, bool>,
+    /// Apps that stay at a commit that a person chose, on a locked instance.
+    pub pins: BTreeMap<AppName, Pin>,
+    /// Apps whose release in Git was not installed with the rest.
+    pub withheld: BTreeMap<AppName, Withheld>,
+}
+
+/// A branch of ours that waits to be merged into the followed one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proposal {
+    /// Its name, without `refs/heads/`.
+    pub branch: String,
+    /// The newest commit of it, made here.
+    pub head: ObjectId,
+    /// What the remote's branch is known to be at.
+    pub pushed: Option<ObjectId>,
+    /// Why it could not be pushed, if it could not.
+    pub push_error: Option<String>,
+    /// The server's words when it refused to move the followed branch.
+    pub words: String,
+    /// The apps that wait on it.
+    pub apps: BTreeMap<AppName, Proposed>,
+}
+
+impl Default for Proposal {
+    fn default() -> Self {
+        Self {
+            branch: String::new(),
+            head: ObjectId::ZERO,
+            pushed: None,
+            push_error: None,
+            words: String::new(),
+            apps: BTreeMap::new(),
+        }
+    }
+}
+
+/// An app that waits to be merged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proposed {
+    /// The snapshot of the disk.
+    pub ours: Option<ObjectId>,
+    /// What it is on the branch: the snapshot, or that merged with the followed branch.
+    pub tree: Option<ObjectId>,
+    /// What it was on the followed branch then.
+    pub theirs: Option<ObjectId>,
+}
+
+/// Where an app stays.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pin {
+    /// What the person called it.
+    pub from: String,
+    /// The commit.
+    pub commit: ObjectId,
+    /// The app in it.
+    pub tree: ObjectId,
+}
+
+/// A release that waits: the folder on disk and the one in Git, as long as the one on disk stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withheld {
+    /// On disk; `None`: the app was never published here.
+    pub here: Option<ObjectId>,
+    /// In Git, in the state that the rest of the app was installed from.
+    pub git: Option<ObjectId>,
 }
 
 /// A person's words for a commit.
@@ -100,12 +178,20 @@ pub struct ConflictNote {
     pub theirs: Option<ObjectId>,
     /// What clashes, one sentence each.
     pub clashes: Vec<String>,
+    /// The app's new name here, if it was renamed here: our side is that of this name.
+    #[serde(default)]
+    pub renamed_here: Option<AppName>,
+    /// The app's new name in Git, if it was renamed there: their side is that of this name.
+    #[serde(default)]
+    pub renamed_there: Option<AppName>,
 }
 
 /// Writes the state, and only the parts of it that changed.
 #[derive(Debug, Default)]
 pub struct StateFile {
     saved: Option<State>,
+    /// The newest time that was recorded, in seconds since the Unix epoch.
+    newest: i64,
     shards: BTreeMap<String, ObjectId>,
 }
 
@@ -117,7 +203,9 @@ impl StateFile {
     pub fn load(&mut self, repo: &dyn LocalRepository) -> Result<State, Failure> {
         let Some(commit) = repo.find_ref(STATE_REF)? else { return Ok(State::default()) };
         let mut state = State::default();
-        for entry in repo.tree(repo.commit(commit)?.tree)? {
+        let commit = repo.commit(commit)?;
+        self.newest = commit.committer.seconds;
+        for entry in repo.tree(commit.tree)? {
             match entry.name.as_slice() {
                 b"state.json" => state.notes = parse_notes(&repo.blob(entry.id)?)?,
                 b"base" => self.load_bases(repo, entry.id, &mut state.bases)?,
@@ -126,6 +214,12 @@ impl StateFile {
         }
         self.saved = Some(state.clone());
         Ok(state)
+    }
+
+    /// The newest time that was recorded in a state: the wall clock may have been set back since.
+    #[must_use]
+    pub const fn newest(&self) -> i64 {
+        self.newest
     }
 
     fn load_bases(
@@ -154,6 +248,8 @@ impl StateFile {
         if self.saved.as_ref() == Some(state) {
             return Ok(());
         }
+        let now = Signature { seconds: now.seconds.max(self.newest), ..now };
+        let seconds = now.seconds;
         let shards = self.write_shards(repo, &state.bases)?;
         let base =
             repo.write_tree(&shards.iter().map(|(name, id)| tree_entry(name.as_bytes(), *id)).collect::<Vec<_>>())?;
@@ -167,10 +263,11 @@ impl StateFile {
         let tree = repo.write_tree(&[tree_entry(b"base", base), pending, json])?;
         let mut parents: Vec<ObjectId> = state.notes.tip.into_iter().chain(state.notes.head).collect();
         parents.dedup();
-        let message = "State of appferry; not part of the history\n".to_owned();
+        let message = MESSAGE.to_owned();
         let commit = repo.write_commit(&Commit { tree, parents, author: now.clone(), committer: now, message })?;
         repo.edit_refs(&[RefEdit { name: STATE_REF.to_owned(), to: Some(commit) }])?;
         self.shards = shards;
+        self.newest = seconds;
         self.saved = Some(state.clone());
         Ok(())
     }
@@ -207,6 +304,29 @@ impl StateFile {
     }
 }
 
+/// Whether a commit holds a state.
+#[must_use]
+pub fn is_state(commit: &Commit) -> bool {
+    commit.message == MESSAGE
+}
+
+/// What can be read of a state in a damaged repository; `None` if that is not even the notes.
+#[must_use]
+pub fn salvage(repo: &dyn LocalRepository, commit: ObjectId) -> Option<State> {
+    let list = repo.tree(repo.commit(commit).ok()?.tree).ok()?;
+    let find = |name: &[u8]| list.iter().find(|entry| entry.name == name).map(|entry| entry.id);
+    let notes = parse_notes(&repo.blob(find(b"state.json")?).ok()?).ok()?;
+    let mut bases = BTreeMap::new();
+    for shard in find(b"base").and_then(|base| repo.tree(base).ok()).unwrap_or_default() {
+        for entry in repo.tree(shard.id).unwrap_or_default() {
+            if let Ok(app) = AppName::new(String::from_utf8_lossy(&entry.name).into_owned()) {
+                bases.insert(app, entry.id);
+            }
+        }
+    }
+    Some(State { bases, notes })
+}
+
 fn tree_entry(name: &[u8], id: ObjectId) -> TreeEntry {
     TreeEntry { name: name.to_vec(), kind: EntryKind::Tree, id }
 }
@@ -214,6 +334,11 @@ fn tree_entry(name: &[u8], id: ObjectId) -> TreeEntry {
 /// Spreads the apps over 256 trees, so that one changed base rewrites little even among 10,000 apps.
 fn shard_of(app: &AppName) -> String {
     Sha256::digest(app.as_str().as_bytes()).first().map(|byte| format!("{byte:02x}")).unwrap_or_default()
+}
+
+fn known_deeds<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Deed>, D::Error> {
+    let found = Vec::<serde_json::Value>::deserialize(deserializer)?;
+    Ok(found.into_iter().filter_map(|deed| serde_json::from_value(deed).ok()).collect())
 }
 
 fn parse_notes(json: &[u8]) -> Result<Notes, Failure> {

@@ -5,12 +5,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::domain::input::size::FileSize;
+use crate::domain::patterns::Patterns;
 use crate::domain::{AppName, Failure, FailureClass, ObjectId};
 use crate::ports::{AppOnDisk, FolderOnDisk, Installed, LocalRepository, Workspace};
 
 use super::cache;
 use super::content::Reader;
 use super::dir::Dir;
+use super::ignored::Ignored;
 use super::install::{self, Manner, Outcome, Site};
 use super::journal::{Journals, Pending};
 use super::leftovers::sweep_out;
@@ -18,6 +21,7 @@ use super::mount::{Mount, our_folder};
 use super::network::network_file_system;
 use super::quiet::Waiting;
 use super::renames::Renames;
+use super::stamp::Stamp;
 
 /// What an [`AppsFolder`] must know.
 #[derive(Clone, Debug)]
@@ -32,6 +36,10 @@ pub struct Settings {
     pub file_mode: u32,
     /// The mode of new folders.
     pub dir_mode: u32,
+    /// What in an app's folder is not looked at unless Git has it.
+    pub ignore: Patterns,
+    /// The size above which a new file holds its app.
+    pub largest_file: FileSize,
 }
 
 /// The folder that the builder and this service share.
@@ -45,6 +53,9 @@ pub struct AppsFolder {
     pub(super) changed: bool,
     pub(super) waiting: HashMap<AppName, Waiting>,
     pub(super) nature: Option<Nature>,
+    pub(super) ignored: Ignored,
+    /// What is in files over the limit.
+    pub(super) large: HashMap<Stamp, ObjectId>,
     renames: Renames,
     repo: Arc<dyn LocalRepository>,
 }
@@ -76,6 +87,8 @@ impl AppsFolder {
             changed: false,
             waiting: HashMap::new(),
             nature: None,
+            ignored: Ignored::new(settings.ignore.clone()),
+            large: HashMap::new(),
             renames: Renames { with_flags: true },
             repo,
             settings,
@@ -111,15 +124,22 @@ impl AppsFolder {
     /// Finishes an install that an error or a crash interrupted.
     pub(super) fn roll_forward(&mut self, root: &Dir, nature: Nature, app: &AppName) -> Result<(), Failure> {
         let Some(pending) = self.journals.of(app).cloned() else { return Ok(()) };
+        self.follow_both(&pending)?;
         match self.run(root, nature, &pending, Manner::RollForward) {
             Ok(outcome) if outcome.disturbed => Ok(()),
             Ok(outcome) => self.confirm(root, nature, app, pending.to, &outcome.own).map(|_| ()),
-            Err(failure) if failure.class == FailureClass::Disk => Err(failure),
+            Err(failure) if matches!(failure.class, FailureClass::Disk | FailureClass::Damaged) => Err(failure),
             Err(failure) => {
                 tracing::warn!(app = %app, %failure, "an interrupted install cannot be finished; the app stays as it is");
                 self.journals.end(app)
             }
         }
+    }
+
+    /// What either tree holds belongs to the app while it is installed.
+    fn follow_both(&mut self, pending: &Pending) -> Result<(), Failure> {
+        let trees: Vec<ObjectId> = pending.from.into_iter().chain(pending.to).collect();
+        self.ignored.follow(self.repo.as_ref(), &pending.app, &trees)
     }
 
     fn run(&mut self, root: &Dir, nature: Nature, pending: &Pending, manner: Manner) -> Result<Outcome, Failure> {
@@ -151,10 +171,16 @@ impl Workspace for AppsFolder {
         self.look_in(&root, nature, app)
     }
 
+    fn follow(&mut self, app: &AppName, trees: &[ObjectId]) -> Result<(), Failure> {
+        self.ignored.follow(self.repo.as_ref(), app, trees)
+    }
+
     fn install(&mut self, app: &AppName, from: Option<ObjectId>, to: Option<ObjectId>) -> Result<Installed, Failure> {
         let (root, nature) = self.certainly_mounted()?;
         self.roll_forward(&root, nature, app)?;
-        let outcome = self.run(&root, nature, &Pending { app: app.clone(), from, to }, Manner::Install)?;
+        let pending = Pending { app: app.clone(), from, to };
+        self.follow_both(&pending)?;
+        let outcome = self.run(&root, nature, &pending, Manner::Install)?;
         if outcome.disturbed || !self.confirm(&root, nature, app, to, &outcome.own)? {
             return Ok(Installed::Disturbed);
         }
@@ -186,6 +212,14 @@ impl Workspace for AppsFolder {
             self.changed = false;
         }
         Ok(())
+    }
+
+    fn forget(&mut self) -> Vec<(AppName, ObjectId)> {
+        self.waiting.clear();
+        self.reader = Reader::new(Arc::clone(&self.repo));
+        self.changed = true;
+        let seen = std::mem::take(&mut self.apps);
+        seen.into_iter().map(|(app, root)| (app, root.tree)).filter(|(_, tree)| *tree != ObjectId::ZERO).collect()
     }
 }
 

@@ -10,6 +10,7 @@ use crate::ports::{AppOnDisk, FolderOnDisk};
 
 use super::dir::{Dir, Entry};
 use super::folder::{AppsFolder, Found, Nature};
+use super::ignored::Skip;
 use super::quiet::{Verdict, judge};
 use super::record::DirRecord;
 use super::scan::{Lens, Own, Stop, Swept, not_an_app_file, store, sweep};
@@ -46,6 +47,7 @@ impl AppsFolder {
         self.apps.retain(|app, _| found.contains_key(app));
         self.changed |= self.apps.len() != before;
         self.waiting.retain(|app, _| found.contains_key(app));
+        self.ignored.forget_all_but(|app| found.contains_key(app));
         Ok(FolderOnDisk::Apps { apps: found.into_iter().collect(), refused })
     }
 
@@ -64,7 +66,8 @@ impl AppsFolder {
             Err(errno) => return Ok(unopened(errno)),
         };
         let device = root.stat().map_err(|errno| Failure::disk("asking for the apps folder", &errno.into()))?.device;
-        match self.look_through(&dir, lens(nature, device, None), nature, app) {
+        let skip = self.ignored.in_app(app);
+        match self.look_through(&dir, self.lens(nature, device, None, &skip), nature, app) {
             Ok(seen) => Ok(seen),
             Err(Stop::Moved) => Ok(AppOnDisk::Busy(self.pause())),
             Err(Stop::Unreadable { path, reason }) => Ok(AppOnDisk::Unreadable { path, reason }),
@@ -84,6 +87,7 @@ impl AppsFolder {
         if let Verdict::Wait(remaining) = verdict {
             return Ok(AppOnDisk::Busy(remaining));
         }
+        self.refuse_large(dir, &swept.large)?;
         let before = swept.fresh.fingerprint();
         store(&mut self.reader, dir, &mut swept, lens)?;
         if swept.fresh.fingerprint() != before
@@ -113,8 +117,9 @@ impl AppsFolder {
             self.changed |= self.apps.remove(app).is_some();
             return Ok(to.is_none_or(|to| self.is_empty_tree(to)));
         };
+        let skip = self.ignored.in_app(app);
         let device = root.stat().map_err(|errno| Failure::disk("asking for the apps folder", &errno.into()))?.device;
-        let lens = lens(nature, device, Some(own));
+        let lens = self.lens(nature, device, Some(own), &skip);
         let known = self.known(app)?;
         let mut swept = match sweep(&dir, known, lens) {
             Ok(swept) => swept,
@@ -127,7 +132,8 @@ impl AppsFolder {
             Err(_) => return Ok(false),
         }
         let as_wanted = match to {
-            Some(to) if swept.root.is_empty() => self.is_empty_tree(to),
+            // Only what is ignored may be left of an app that is gone.
+            to if swept.root.is_empty() => to.is_none_or(|to| self.is_empty_tree(to)),
             to => to == Some(swept.root.tree),
         };
         if as_wanted {
@@ -139,6 +145,12 @@ impl AppsFolder {
 
     fn is_empty_tree(&self, tree: ObjectId) -> bool {
         self.reader.repo().tree(tree).is_ok_and(|entries| entries.is_empty())
+    }
+
+    fn lens<'a>(&self, nature: Nature, device: (u32, u32), own: Option<&'a Own>, skip: &'a Skip) -> Lens<'a> {
+        let own_racy_ns = if nature.network { COARSE_NS } else { TICKS_NS };
+        let largest_file = self.settings.largest_file;
+        Lens { device, trusts_mode: nature.trusts_mode, own, own_racy_ns, skip, largest_file }
     }
 
     /// What is remembered of the app, if the repository still has it.
@@ -166,11 +178,6 @@ impl AppsFolder {
     fn pause(&self) -> Duration {
         self.settings.debounce.max(Duration::from_millis(10))
     }
-}
-
-fn lens(nature: Nature, device: (u32, u32), own: Option<&Own>) -> Lens<'_> {
-    let own_racy_ns = if nature.network { COARSE_NS } else { TICKS_NS };
-    Lens { device, trusts_mode: nature.trusts_mode, own, own_racy_ns }
 }
 
 fn settled(root: &DirRecord) -> AppOnDisk {

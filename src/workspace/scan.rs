@@ -7,10 +7,13 @@ use rustix::fs::FileType;
 use rustix::io::Errno;
 
 use crate::domain::app_name::broken_component_rule;
+use crate::domain::input::size::FileSize;
 use crate::domain::{EntryKind, Failure, ObjectId, TreeEntry};
 
 use super::content::{LARGEST_FILE, Reader, Reading};
 use super::dir::{Dir, Entry};
+use super::ignored::Skip;
+use super::large::too_large;
 use super::quiet::Fresh;
 use super::record::{DirRecord, FileRecord};
 use super::stamp::{Stamp, now_ns};
@@ -43,6 +46,8 @@ pub(super) enum Stop {
 pub(super) struct Swept {
     pub(super) root: DirRecord,
     pub(super) fresh: Fresh,
+    /// Files over the limit that are not known yet.
+    pub(super) large: Vec<(String, Stamp)>,
 }
 
 /// How to look at a folder.
@@ -56,20 +61,28 @@ pub(super) struct Lens<'a> {
     pub(super) own: Option<&'a Own>,
     /// How young one of our own files must be to be hashed again.
     pub(super) own_racy_ns: i64,
+    /// What to leave out.
+    pub(super) skip: &'a Skip,
+    /// Files above this are listed.
+    pub(super) largest_file: FileSize,
 }
 
 /// Asks for the stamps of everything in an app's folder; contents that `known` has at the same stamps are taken from it.
 pub(super) fn sweep(dir: &Dir, known: Option<&DirRecord>, lens: Lens<'_>) -> Result<Swept, Stop> {
-    let mut sweeper = Sweeper { lens, fresh: Fresh::default(), files: 0, path: String::new() };
+    let (fresh, large, path) = (Fresh::default(), Vec::new(), String::new());
+    let mut sweeper = Sweeper { lens, fresh, large, files: 0, path, within_ignored: false };
     let (root, _) = sweeper.folder(dir, known, 0)?;
-    Ok(Swept { root, fresh: sweeper.fresh })
+    Ok(Swept { root, fresh: sweeper.fresh, large: sweeper.large })
 }
 
 struct Sweeper<'a> {
     lens: Lens<'a>,
     fresh: Fresh,
+    large: Vec<(String, Stamp)>,
     files: usize,
     path: String,
+    /// The patterns mean a folder around, in which only what Git has is looked at.
+    within_ignored: bool,
 }
 
 impl Sweeper<'_> {
@@ -94,7 +107,9 @@ impl Sweeper<'_> {
                 self.path.push('/');
             }
             self.path.push_str(&name);
-            same &= self.entry(dir, &entry, name, known, &mut found, depth)?;
+            if !self.is_skipped(dir, &entry, &name) {
+                same &= self.entry(dir, &entry, name, known, &mut found, depth)?;
+            }
             self.path.truncate(outer);
         }
         found.files.shrink_to_fit();
@@ -108,6 +123,15 @@ impl Sweeper<'_> {
             found.tree = known.tree;
         }
         Ok((found, same))
+    }
+
+    /// Asked first: an editor's lock may be a link.
+    fn is_skipped(&self, dir: &Dir, entry: &Entry, name: &str) -> bool {
+        let is_folder = match entry.file_type {
+            FileType::Unknown => dir.stat_of(name).is_ok_and(|stat| stat.file_type() == FileType::Directory),
+            known => known == FileType::Directory,
+        };
+        self.lens.skip.skips(&self.path, is_folder, self.within_ignored)
     }
 
     fn entry(
@@ -128,7 +152,10 @@ impl Sweeper<'_> {
             }
         }
         let child = dir.child(&name).map_err(|error| stopped(&self.path, error))?;
+        let around = self.within_ignored;
+        self.within_ignored |= self.lens.skip.means(&self.path, true);
         let (record, same) = self.folder(&child, known.and_then(|known| known.dir(&name)), depth + 1)?;
+        self.within_ignored = around;
         found.dirs.push((name.into(), record));
         Ok(same)
     }
@@ -148,17 +175,16 @@ impl Sweeper<'_> {
             ));
         }
         if stamp.size > LARGEST_FILE {
-            let limit = LARGEST_FILE / (1024 * 1024);
-            return Err(unreadable(
-                &self.path,
-                format!("the file is larger than {limit} MiB; keep it outside the app"),
-            ));
+            return Err(too_large(&self.path, stamp.size, self.lens.largest_file));
         }
         let before = known.and_then(|known| known.file(&name)).filter(|file| file.stamp == stamp);
         let (id, racy) = match before {
             Some(file) => (file.id, file.racy),
             None => self.own_content(&stamp),
         };
+        if stamp.size > self.lens.largest_file.0 && (racy || id == ObjectId::ZERO) {
+            self.large.push((self.path.clone(), stamp));
+        }
         if id == ObjectId::ZERO {
             self.fresh.note(&self.path, &stamp);
         }
@@ -187,7 +213,7 @@ fn same_names(known: &DirRecord, found: &DirRecord) -> bool {
 /// Reads what the sweep did not know, and writes the trees. What turns out to have changed behind an unchanged stamp is
 /// noted in `fresh`.
 pub(super) fn store(reader: &mut Reader, dir: &Dir, swept: &mut Swept, lens: Lens<'_>) -> Result<(), Stop> {
-    let Swept { root, fresh } = swept;
+    let Swept { root, fresh, .. } = swept;
     let mut path = String::new();
     Storer { reader, fresh, lens, path: &mut path }.folder(dir, root)
 }

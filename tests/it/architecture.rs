@@ -56,9 +56,10 @@ fn only_one_adapter_knows_each_foreign_library() {
 
 #[test]
 fn the_product_never_runs_git_or_ssh() {
-    // The demo's server is a Git host, and a Git host runs `git upload-pack`; it says so when `git` is missing.
+    // The demo's server is a Git host, and a Git host runs `git upload-pack`; it says so when `git` is missing. The exec hook
+    // runs the program that its user names.
     for (module, file, code) in sources() {
-        if module != "demo" {
+        if module != "demo" && file != Path::new("events/command.rs") {
             assert!(!code.contains("process::Command"), "{} starts a program", file.display());
         }
     }

@@ -18,6 +18,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use appferry::domain::input::size::FileSize;
+use appferry::domain::patterns::Patterns;
 use appferry::domain::{AppName, EntryKind, Failure, FailureClass, ObjectId, TreeEntry};
 use appferry::ports::{AppOnDisk, Commit, FolderOnDisk, Hint, Installed, LocalRepository, RefEdit, Tag, Workspace};
 use appferry::watch::{Hints, WatchMode, Watcher};
@@ -220,8 +222,15 @@ impl Bench {
 }
 
 fn open(home: &Path, debounce: Duration, repo: &Arc<Memory>) -> AppsFolder {
-    let settings =
-        Settings { apps_dir: home.join("apps"), data: home.join("data"), debounce, file_mode: 0o644, dir_mode: 0o755 };
+    let settings = Settings {
+        apps_dir: home.join("apps"),
+        data: home.join("data"),
+        debounce,
+        file_mode: 0o644,
+        dir_mode: 0o755,
+        ignore: Patterns::default(),
+        largest_file: FileSize(25_000_000),
+    };
     AppsFolder::open(settings, Arc::clone(repo) as Arc<dyn LocalRepository>).unwrap()
 }
 

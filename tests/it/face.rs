@@ -15,11 +15,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use appferry::client::{Client, ClientError};
+use appferry::domain::conflict_view::ConflictView;
 use appferry::domain::status::{AppState, AppStatus, RepositoryStatus, Status};
 use appferry::domain::{AppName, Failure, FailureClass};
 use appferry::http::{
     self, Action, ActionReport, AppDiff, AppFate, AppOutcome, AppRow, Backup, CommitShown, HistoryEntry, HistoryPage,
     Resolution, Selection, Service, SyncControl, Take,
+};
+use appferry::http::{
+    BranchReport, BranchRequest, Incoming, IncomingAction, IncomingApp, IncomingControl, PullRequest, TakeInRequest,
 };
 use async_trait::async_trait;
 use secrecy::ExposeSecret;
@@ -101,6 +105,10 @@ impl SyncControl for Fake {
         Ok(vec![AppRow { app, commit: Some(commit) }])
     }
 
+    async fn conflict(&self, app: AppName) -> Result<ConflictView, Failure> {
+        Err(Failure::new(FailureClass::Refused, format!("the app {app} is in no conflict"), "see the status"))
+    }
+
     async fn diff(&self, app: AppName, commit: Option<String>) -> Result<AppDiff, Failure> {
         Ok(AppDiff { app: app.into(), to: commit.unwrap_or_else(|| "here".into()), ..AppDiff::default() })
     }
@@ -133,6 +141,28 @@ fn commit() -> CommitShown {
     }
 }
 
+#[async_trait]
+impl IncomingControl for Fake {
+    async fn incoming(&self) -> Result<Incoming, Failure> {
+        let app = IncomingApp { app: "PO App".into(), actions: vec!["update".into()], ..IncomingApp::default() };
+        Ok(Incoming { updated: vec![app], ..Incoming::default() })
+    }
+
+    async fn take_in(&self, action: IncomingAction, request: TakeInRequest) -> Result<ActionReport, Failure> {
+        let TakeInRequest { apps, release, dry_run } = request;
+        Ok(self.note(format!("{action:?} {apps:?} release={release} dry_run={dry_run}")))
+    }
+
+    async fn pull(&self, request: PullRequest) -> Result<ActionReport, Failure> {
+        Ok(self.note(format!("pull {:?} from={:?}", request.selection(), request.from)))
+    }
+
+    async fn create_branch(&self, request: BranchRequest) -> Result<BranchReport, Failure> {
+        let message = self.note(format!("branch {} from {}", request.name, request.from)).apps.remove(0).message;
+        Ok(BranchReport { branch: request.name, commit: "1".repeat(40), made: true, message })
+    }
+}
+
 /// A served API with its data folder.
 struct Served {
     data: TempDir,
@@ -151,7 +181,7 @@ impl Served {
         http::announce(data.path(), address).unwrap();
         let (fake, stop, tasks) = (Arc::new(Fake::default()), CancellationToken::new(), TaskTracker::new());
         let service = Arc::new(FakeService(Arc::clone(&fake)));
-        tasks.spawn(http::serve(listener, service, token, stop.clone()));
+        tasks.spawn(http::serve(listener, service, token, http::Feeds::default(), stop.clone()));
         tasks.close();
         Self { data, fake, address, stop, tasks }
     }
@@ -196,9 +226,15 @@ async fn the_client_asks_and_the_worker_answers() {
     client.push(&Selection::Apps(vec![app("a")])).await.unwrap();
     let report = client.add(vec![app("Ünïcode \"✓\"")]).await.unwrap();
     assert!(report.apps[0].done);
+    let request = TakeInRequest { apps: vec![app("a")], release: true, dry_run: false };
+    client.take_in(IncomingAction::Update, &request).await.unwrap();
+    client.pull(&PullRequest { from: Some("v1".into()), ..PullRequest::default() }).await.unwrap();
+    let branch = BranchRequest { name: "dev".into(), from: "main".into(), dry_run: false };
+    assert!(client.create_branch(&branch).await.unwrap().made);
+    assert_eq!(client.incoming().await.unwrap().updated[0].actions, ["update"]);
     assert_eq!(client.backups().await.unwrap().len(), 1);
     let asked = served.asked();
-    assert_eq!(asked.len(), 4);
+    assert_eq!(asked.len(), 7);
     assert_eq!(asked[..2], ["confirm All", "resolve PO App Theirs"]);
 }
 
@@ -251,6 +287,10 @@ async fn what_is_no_proper_request_is_answered_as_json() {
         ("/api/v1/sync/confirm", r#"{"apps":["../x"]}"#, "400"),
         ("/api/v1/sync/resolve", r#"{"app":"a","take":"mine"}"#, "400"),
         ("/api/v1/sync/add", r#"{"apps":[]}"#, "400"),
+        ("/api/v1/sync/install", r#"{"apps":[]}"#, "400"),
+        ("/api/v1/sync/delete", r#"{"apps":["a"],"release":true}"#, "400"),
+        ("/api/v1/sync/pull", r#"{"push":true}"#, "400"),
+        ("/api/v1/sync/branches", r#"{"name":"a..b","from":"main"}"#, "400"),
         ("/api/v1/sync/nothing", "{}", "404"),
         ("/api/v1/status", "", "405"),
     ] {

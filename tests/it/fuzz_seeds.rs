@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+#[path = "../../fuzz/checks/archive.rs"]
+mod archive;
 #[path = "../../fuzz/checks/environment.rs"]
 mod environment;
 #[path = "../../fuzz/checks/key_import.rs"]
@@ -13,6 +15,11 @@ mod repo_url;
 #[test]
 fn the_seeds_of_repository_urls_are_accepted_and_refused_as_their_names_say() {
     replay("repo_url", |seed| repo_url::check(text(seed)));
+}
+
+#[test]
+fn the_seeds_of_archives_are_accepted_and_refused_as_their_names_say() {
+    replay("archive", archive::check);
 }
 
 #[test]

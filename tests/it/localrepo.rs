@@ -77,6 +77,22 @@ fn make_old(path: &Path) {
 }
 
 #[test]
+fn the_size_of_a_blob_is_told_wherever_it_lies() {
+    let (folder, repo) = fresh();
+    let content = "x".repeat(5_000);
+    let blob = repo.write_blob(content.as_bytes()).unwrap();
+    assert_eq!(repo.blob_size(blob).unwrap(), 5_000, "before it is written");
+    repo.flush().unwrap();
+    assert_eq!(repo.blob_size(blob).unwrap(), 5_000, "in a pack");
+    let path = folder.path().join("loose");
+    std::fs::write(&path, "loose").unwrap();
+    let loose = git(&folder.path().join("repo.git"), &["hash-object", "-w", path.to_str().unwrap()]);
+    assert_eq!(repo.blob_size(ObjectId::from_hex(loose.trim()).unwrap()).unwrap(), 5, "by itself");
+    let missing = repo.blob_size(ObjectId::from_bytes([1; 20])).unwrap_err();
+    assert!(missing.message.contains("missing"), "{missing}");
+}
+
+#[test]
 fn what_is_written_can_be_read_at_once_and_by_git_after_the_flush() {
     let (_folder, repo) = fresh();
     let blob = repo.write_blob(b"{}\n").unwrap();
@@ -211,7 +227,7 @@ fn damage_is_named_and_nothing_panics() {
 
     std::fs::write(repo.path().join("refs/heads/cut"), "").unwrap();
     let cut = repo.find_ref("refs/heads/cut").unwrap_err();
-    assert!(cut.class == FailureClass::Internal && cut.message.contains("refs/heads/cut"), "{cut}");
+    assert!(cut.class == FailureClass::Damaged && cut.message.contains("refs/heads/cut"), "{cut}");
     repo.list_refs("refs/heads/").unwrap_err();
     point(&repo, "refs/heads/cut", Some(tip)); // mends it
     assert_eq!(repo.list_refs("refs/heads/").unwrap().len(), 2);
@@ -233,7 +249,7 @@ fn damage_is_named_and_nothing_panics() {
         std::fs::remove_file(&file).unwrap();
         std::fs::write(&file, damage).unwrap();
         let failure = repo.blob(id).unwrap_err();
-        assert!(failure.class == FailureClass::Internal && failure.message.contains(&id.to_string()), "{failure}");
+        assert!(failure.class == FailureClass::Damaged && failure.message.contains(&id.to_string()), "{failure}");
     }
     let repo = LocalRepo::open_or_create(repo.path()).unwrap();
     assert!(!repo.contains(id).unwrap());

@@ -8,9 +8,11 @@
     reason = "clippy.toml allows these inside test functions; what the tests share may fail a test, too"
 )]
 
+mod apps_api;
 mod architecture;
 mod demo;
 mod disk;
+mod events;
 mod face;
 mod fuzz_seeds;
 mod hosts;

@@ -8,6 +8,7 @@ mod door;
 pub(crate) mod double;
 mod hosts;
 pub(crate) mod http;
+mod named;
 mod permissions;
 mod prepared;
 mod rekey;

@@ -91,6 +91,7 @@ fn stage_of(class: FailureClass) -> Stage {
         | FailureClass::ConnectionLost
         | FailureClass::Protocol
         | FailureClass::Disk
+        | FailureClass::Damaged
         | FailureClass::Internal => Stage::Read,
     }
 }
@@ -103,6 +104,7 @@ const fn says_nothing_about_before(class: FailureClass) -> bool {
             | FailureClass::ConnectionLost
             | FailureClass::Protocol
             | FailureClass::Disk
+            | FailureClass::Damaged
             | FailureClass::Internal
     )
 }

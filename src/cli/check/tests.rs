@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::config::{DiskFiles, Environment};
 use crate::domain::{KeyName, ObjectId};
-use crate::ports::{KeyUse, PushError, RefOutcome, RefUpdate, RemoteTip};
+use crate::ports::{FoundCommit, KeyUse, PushError, RefOutcome, RefUpdate, RemoteRef, RemoteTip};
 
 use super::*;
 
@@ -46,6 +46,14 @@ impl Remote for FakeRemote {
 
     async fn fetch(&self) -> Result<RemoteTip, Failure> {
         self.0.clone()
+    }
+
+    async fn refs(&self) -> Result<Vec<RemoteRef>, Failure> {
+        panic!("the check does not list refs")
+    }
+
+    async fn fetch_ref(&self, _: &str) -> Result<FoundCommit, Failure> {
+        panic!("the check fetches nothing")
     }
 
     async fn push(&self, _: &[RefUpdate]) -> Result<Vec<RefOutcome>, PushError> {

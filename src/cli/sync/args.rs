@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
+use super::incoming::IncomingWord;
 use crate::domain::{AppName, AppNameError, Author, TagName};
 
 #[derive(Debug, clap::Args)]
@@ -75,6 +76,15 @@ pub(in crate::cli) enum SyncAction {
         #[command(flatten)]
         doing: Doing,
     },
+    /// Show what clashes in an app: each place with what both sides had, ours and theirs.
+    Conflict {
+        /// The app in conflict.
+        #[arg(value_name = "APP", value_parser = app_name)]
+        app: AppName,
+        /// Print the answer of the API as it is, with the merged candidate of each file.
+        #[arg(long)]
+        json: bool,
+    },
     /// Commit and push local changes.
     Push {
         /// The apps to push; all of them when none is named.
@@ -139,6 +149,8 @@ pub(in crate::cli) enum SyncAction {
         #[command(subcommand)]
         action: Option<BackupsAction>,
     },
+    #[command(flatten)]
+    Incoming(IncomingWord),
 }
 
 /// How an action is done and told.
@@ -164,7 +176,7 @@ pub(in crate::cli) enum BackupsAction {
     },
 }
 
-fn app_name(text: &str) -> Result<AppName, AppNameError> {
+pub(super) fn app_name(text: &str) -> Result<AppName, AppNameError> {
     AppName::new(text)
 }
 

@@ -5,10 +5,13 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 mod args;
+mod conflict;
+mod incoming;
 mod merged;
 mod shown;
 
 use args::{BackupsAction, Doing, SyncAction};
+use incoming::IncomingWord;
 
 pub(super) use args::SyncArgs;
 
@@ -25,9 +28,11 @@ pub(super) async fn run(action: SyncAction, client: Client) -> anyhow::Result<Ex
         SyncAction::History { app, limit, before, json } => {
             print(&client.history(&app, limit.into(), before.as_deref()).await?, json, shown::history)
         }
+        SyncAction::Conflict { app, json } => print(&client.conflict(&app).await?, json, conflict::text),
         SyncAction::Backups { action: None, json } => {
             print(&client.backups().await?, json, |backups| shown::backups(backups))
         }
+        SyncAction::Incoming(word) => take_in(word, &client).await,
         action => change(action, client).await,
     }
 }
@@ -59,11 +64,30 @@ async fn change(action: SyncAction, client: Client) -> anyhow::Result<ExitCode> 
         SyncAction::Backups { action: Some(BackupsAction::Restore { reference, .. }), .. } => {
             client.restore(reference).await?
         }
-        SyncAction::Apps { .. } | SyncAction::Diff { .. } | SyncAction::History { .. } | SyncAction::Backups { .. } => {
+        SyncAction::Apps { .. }
+        | SyncAction::Diff { .. }
+        | SyncAction::History { .. }
+        | SyncAction::Backups { .. }
+        | SyncAction::Conflict { .. }
+        | SyncAction::Incoming(_) => {
             ActionReport::default() // answered before
         }
     };
-    print(&report, doing.json, shown::outcome)?;
+    tell(&report, doing.json)
+}
+
+async fn take_in(word: IncomingWord, client: &Client) -> anyhow::Result<ExitCode> {
+    match incoming::run(word, client).await? {
+        incoming::Answer::Report(report) => tell(&report, false),
+        incoming::Answer::Text(text) => {
+            say(&text)?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn tell(report: &ActionReport, json: bool) -> anyhow::Result<ExitCode> {
+    print(report, json, shown::outcome)?;
     Ok(if report.is_done() { ExitCode::SUCCESS } else { ExitCode::from(super::FAILED) })
 }
 

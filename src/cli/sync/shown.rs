@@ -75,6 +75,7 @@ const fn state(state: AppState) -> &'static str {
         AppState::Behind => "behind",
         AppState::Held => "held",
         AppState::Conflict => "conflict",
+        AppState::Diverged => "diverged",
         AppState::Drift => "drift",
     }
 }

@@ -61,6 +61,15 @@ fn problems(base: &[(&str, &str)], changes: &[(&str, &str)]) -> Vec<String> {
 }
 
 #[track_caller]
+#[test]
+fn what_arrives_is_installed_by_itself_unless_the_environment_says_otherwise() {
+    for (value, editing, locked) in [("always", true, true), ("Locked", false, true), ("'never'", false, false)] {
+        let auto_pull = sync(OLDER, &[("APPFERRY_AUTO_PULL", value)]).auto_pull;
+        assert_eq!((auto_pull.by_itself(false), auto_pull.by_itself(true)), (editing, locked), "{value}");
+    }
+    assert_eq!(sync(OLDER, &[]).auto_pull, crate::config::AutoPull::Always);
+}
+
 fn sync(base: &[(&str, &str)], changes: &[(&str, &str)]) -> crate::config::SyncConfig {
     read(base, changes).expect("valid").sync.expect("on")
 }
@@ -107,6 +116,8 @@ fn the_defaults_are_those_of_the_table() {
     assert_eq!((sync.file_mode, sync.dir_mode, sync.kept_days), (0o644, 0o755, 90));
     assert_eq!((sync.prefix.as_str(), sync.volatile_keys), ("App", vec!["updated_time".to_owned()]));
     assert_eq!((sync.author_name, sync.author_email, sync.provider), (None, None, None));
+    assert!(sync.input.skip_volatile_saves && sync.input.max_file_size.0 == 25_000_000);
+    assert!(sync.input.ignore.match_file("x.tmp") && sync.input.allow_secrets.is_empty());
 }
 
 #[test]
@@ -257,7 +268,13 @@ fn our_own_variables_are_read() {
         ("APPFERRY_FILE_MODE", "0664"),
         ("APPFERRY_DIR_MODE", "2775"),
         ("APPFERRY_VOLATILE_KEYS", "updated_time, saved_at,"),
+        ("APPFERRY_IDENTITY_FIELDS", "slot, id"),
         ("APPFERRY_KEPT_DAYS", "7"),
+        ("APPFERRY_SKIP_VOLATILE_SAVES", "off"),
+        ("APPFERRY_MAX_FILE_SIZE", "100 MiB"),
+        ("APPFERRY_IGNORE", "*.bak, !*.tmp"),
+        ("APPFERRY_ALLOW_SECRETS", "PO App/configuration/*.json"),
+        ("APPFERRY_ON_PROTECTED", "Branch"),
         ("GIT_PROVIDER", "gitlab"),
         ("APPFERRY_MASTER_KEY_FILE", "/a:/b"),
         ("APPFERRY_LISTEN", "localhost:0"),
@@ -271,19 +288,31 @@ fn our_own_variables_are_read() {
     let sync = config.sync.expect("on");
     assert_eq!((sync.prefix.as_str(), sync.file_mode, sync.dir_mode), ("exports/App", 0o664, 0o2775));
     assert_eq!((sync.poll_interval.as_millis(), sync.debounce.as_secs(), sync.kept_days), (500, 2, 7));
+    assert_eq!(sync.on_protected, crate::domain::OnProtected::Branch);
     assert_eq!((sync.volatile_keys.len(), sync.provider), (2, Some(Provider::GitLab)));
+    assert_eq!(sync.identity_fields, ["slot", "id"]);
+    let input = sync.input;
+    assert!(!input.skip_volatile_saves && input.max_file_size.0 == 100 << 20);
+    assert!(input.ignore.match_file("a/x.bak") && !input.ignore.match_file("x.tmp"));
+    assert!(input.allow_secrets.match_file("PO App/configuration/db.json"));
 }
 
 #[test]
 fn what_cannot_work_is_refused() {
     for change in [
         ("APPFERRY_PREFIX", "../x"),
+        ("APPFERRY_SKIP_VOLATILE_SAVES", "perhaps"),
+        ("APPFERRY_MAX_FILE_SIZE", "1TB"),
+        ("APPFERRY_MAX_FILE_SIZE", "25 parsecs"),
+        ("APPFERRY_IGNORE", "*.bak, [a-"),
+        ("APPFERRY_ALLOW_SECRETS", "a//b"),
         ("APPFERRY_PREFIX", ".git"),
         ("APPFERRY_POLL_INTERVAL", "0s"),
         ("APPFERRY_DEBOUNCE", "2h"),
         ("APPFERRY_FILE_MODE", "0444"),
         ("APPFERRY_DIR_MODE", "+755"),
         ("APPFERRY_KEPT_DAYS", "0"),
+        ("APPFERRY_ON_PROTECTED", "force"),
         ("APPFERRY_AUTHOR_EMAIL", "<jo@example.org>"),
         ("APPFERRY_AUTHOR_NAME", "a\nb"),
         ("APPFERRY_KNOWN_HOSTS", "/nowhere"),

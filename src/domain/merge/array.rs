@@ -10,12 +10,7 @@ use super::json::{Gaps, Merge, Piece};
 use super::sequence::{Region, Touching, merge3};
 use super::tree::{Node, Part, Parts, Shape};
 
-/// Fields that may name an element, the most telling first. The first that every element of every side has, each with a
-/// value of its own, is taken.
-const IDENTITY_FIELDS: [&str; 11] =
-    ["id", "_id", "uid", "uuid", "key", "field_id", "fieldId", "control_id", "unique_id", "name", "path"];
-
-/// The merged array's text; clashes are noted in `merge`.
+/// The merged array's text; clashes are noted in `merge`, and ours stands in their places.
 pub(super) fn merge_arrays<'a>(
     merge: &mut Merge<'_>,
     base: Option<&Parts<'a>>,
@@ -24,15 +19,13 @@ pub(super) fn merge_arrays<'a>(
 ) -> Cow<'a, str> {
     let empty = Parts::default();
     let sides = [base.unwrap_or(&empty), ours, theirs];
-    let field = IDENTITY_FIELDS.iter().find(|field| sides.iter().all(|side| identities(side, field).is_some()));
+    let rules = merge.rules;
+    let field = rules.identity.iter().find(|field| sides.iter().all(|side| identities(side, field).is_some()));
     let pieces = match field {
         Some(field) => by_identity(merge, sides, field),
         None => by_position(merge, sides),
     };
-    match pieces {
-        Some(pieces) => Gaps::of(base, ours, theirs).write('[', pieces, ']').into(),
-        None => Cow::Borrowed("[]"), // a clash is noted
-    }
+    Gaps::of(base, ours, theirs).write('[', pieces, ']').into()
 }
 
 type Sides3<'p, 'a> = [&'p Parts<'a>; 3];
@@ -55,7 +48,7 @@ fn identities(parts: &Parts<'_>, field: &str) -> Option<Vec<Vec<u8>>> {
 }
 
 /// Each element is merged with its namesakes; their order is merged as a sequence of names.
-fn by_identity<'a>(merge: &mut Merge<'_>, sides: Sides3<'_, 'a>, field: &str) -> Option<Vec<Piece<'a>>> {
+fn by_identity<'a>(merge: &mut Merge<'_>, sides: Sides3<'_, 'a>, field: &str) -> Vec<Piece<'a>> {
     let names = sides.map(|side| identities(side, field).unwrap_or_default());
     let tokens = tokenize(&names);
     let positions: [HashMap<u32, usize>; 3] =
@@ -71,18 +64,22 @@ fn by_identity<'a>(merge: &mut Merge<'_>, sides: Sides3<'_, 'a>, field: &str) ->
         let body = merge.step(&index.to_string(), |merge| merge.value(nodes));
         bodies.extend(body.map(|body| (token, body)));
     }
-    if merge.clash_count() > clashes_before {
-        return None; // what is in dispute has no place to dispute
-    }
     let order = merged_order(&tokens).filter(|order| {
         let distinct: HashSet<_> = order.iter().collect();
         distinct.len() == order.len() && order.len() == bodies.len() && order.iter().all(|t| bodies.contains_key(t))
     });
-    let Some(order) = order else {
+    // What is in dispute itself has no place to dispute.
+    if order.is_none() && merge.clash_count() == clashes_before {
         merge.clash(sides.map(|side| Some(names_only(side, field))));
-        return None;
-    };
-    Some(order.into_iter().filter_map(|t| Some(Piece::of(part_of(sides, find(t)), bodies.remove(&t)?))).collect())
+    }
+    let order = order.unwrap_or_else(|| our_order(&tokens));
+    order.into_iter().filter_map(|t| Some(Piece::of(part_of(sides, find(t)), bodies.remove(&t)?))).collect()
+}
+
+/// What stands for an order that clashes: ours, then what only theirs has.
+fn our_order([_, ours, theirs]: &[Vec<u32>; 3]) -> Vec<u32> {
+    let known: HashSet<u32> = ours.iter().copied().collect();
+    ours.iter().chain(theirs.iter().filter(|token| !known.contains(token))).copied().collect()
 }
 
 fn part_of<'p, 'a>(sides: Sides3<'p, 'a>, positions: [Option<usize>; 3]) -> [Option<&'p Part<'a>>; 3] {
@@ -125,11 +122,10 @@ fn tokenize(sides: &[Vec<Vec<u8>>; 3]) -> [Vec<u32>; 3] {
     })
 }
 
-fn by_position<'a>(merge: &mut Merge<'_>, sides: Sides3<'_, 'a>) -> Option<Vec<Piece<'a>>> {
+fn by_position<'a>(merge: &mut Merge<'_>, sides: Sides3<'_, 'a>) -> Vec<Piece<'a>> {
     let keys = sides.map(|side| side.list.iter().map(|part| key_of(&part.value)).collect::<Vec<_>>());
     let [base, ours, theirs] = tokenize(&keys);
     let mut pieces = Vec::new();
-    let mut clashed = false;
     for region in merge3(&base, &ours, &theirs, Touching::ConflictsIfBothInsert) {
         match region {
             Region::Stable { base, ours, theirs, len } => pieces.extend(
@@ -145,13 +141,14 @@ fn by_position<'a>(merge: &mut Merge<'_>, sides: Sides3<'_, 'a>) -> Option<Vec<P
                 if let Some(piece) = one_element(merge, sides, [&base, &ours, &theirs]) {
                     pieces.push(piece);
                 } else {
-                    merge.clash([slice(sides, 0, base), slice(sides, 1, ours), slice(sides, 2, theirs)]);
-                    clashed = true;
+                    let in_dispute = [slice(sides, 0, base), slice(sides, 1, ours.clone()), slice(sides, 2, theirs)];
+                    merge.clash(in_dispute);
+                    pieces.extend(ours.filter_map(|o| take(part_of(sides, [None, Some(o), None]))));
                 }
             }
         }
     }
-    (!clashed).then_some(pieces)
+    pieces
 }
 
 fn key_of(node: &Node<'_>) -> Vec<u8> {

@@ -7,17 +7,23 @@ use serde_json::Value;
 use super::array::merge_arrays;
 use super::object::merge_objects;
 use super::parse::parse;
+use super::rules::MergeRules;
 use super::style::unify;
 use super::tree::{Document, Node, Parts, pointer_step};
-use super::volatile::{VolatileKeys, newest};
+use super::volatile::newest;
 
 /// What became of two versions of one JSON file.
 #[derive(Clone, Debug, PartialEq)]
 pub enum MergedFile {
     /// The merged bytes: they parse.
     Merged(Vec<u8>),
-    /// Both sides changed the same things, differently. At least one, at most [`MAX_CLASHES`].
-    Conflict(Vec<JsonClash>),
+    /// Both sides changed the same things, differently.
+    Conflict {
+        /// Where: at least one place, at most [`MAX_CLASHES`].
+        clashes: Vec<JsonClash>,
+        /// What could be merged, with ours at each place that clashes. It parses.
+        candidate: Vec<u8>,
+    },
     /// A version is not JSON, or an object in it has one key twice: only a merge by lines can help.
     NotJson,
 }
@@ -40,10 +46,10 @@ pub const MAX_CLASHES: usize = 100;
 
 /// Merges what `ours` and `theirs` made of `base` (`None`: an empty base, where differing values clash).
 ///
-/// Objects merge by key, arrays of objects by their identity field, other arrays as sequences; of a value in `volatile`
+/// Objects merge by key, arrays of objects by their identity field, other arrays as sequences; of a volatile value
 /// at the top level the newest wins. Exchanging the sides gives the same bytes.
 #[must_use]
-pub fn merge_json(base: Option<&[u8]>, ours: &[u8], theirs: &[u8], volatile: &VolatileKeys) -> MergedFile {
+pub fn merge_json(base: Option<&[u8]>, ours: &[u8], theirs: &[u8], rules: &MergeRules) -> MergedFile {
     let documents = (base.map(read), read(ours), read(theirs));
     let (base, Some(ours), Some(theirs)) = documents else { return MergedFile::NotJson };
     let base = match base {
@@ -52,11 +58,11 @@ pub fn merge_json(base: Option<&[u8]>, ours: &[u8], theirs: &[u8], volatile: &Vo
         None => None,
     };
     match unify(base.as_ref(), &ours, &theirs) {
-        None => merge_documents(base.as_ref(), &ours, &theirs, volatile),
+        None => merge_documents(base.as_ref(), &ours, &theirs, rules),
         Some([base, ours, theirs]) => {
             let (base, ours, theirs) = (read(base.as_bytes()), read(ours.as_bytes()), read(theirs.as_bytes()));
             let (Some(ours), Some(theirs)) = (ours, theirs) else { return MergedFile::NotJson };
-            merge_documents(base.as_ref(), &ours, &theirs, volatile)
+            merge_documents(base.as_ref(), &ours, &theirs, rules)
         }
     }
 }
@@ -69,21 +75,23 @@ fn merge_documents(
     base: Option<&Document<'_>>,
     ours: &Document<'_>,
     theirs: &Document<'_>,
-    volatile: &VolatileKeys,
+    rules: &MergeRules,
 ) -> MergedFile {
-    let mut merge = Merge { volatile, path: vec![String::new()], clashes: Vec::new() };
+    let mut merge = Merge { rules, path: vec![String::new()], clashes: Vec::new() };
     let root = merge.value([base.map(|b| &b.root), Some(&ours.root), Some(&theirs.root)]);
-    if !merge.clashes.is_empty() {
-        return MergedFile::Conflict(merge.clashes);
-    }
     let before = pick3(base.map(|b| b.before), Some(ours.before), Some(theirs.before));
     let after = pick3(base.map(|b| b.after), Some(ours.after), Some(theirs.after));
-    MergedFile::Merged([before, &root.unwrap_or_default(), after].concat().into_bytes())
+    let merged = [before, &root.unwrap_or_default(), after].concat().into_bytes();
+    if merge.clashes.is_empty() {
+        MergedFile::Merged(merged)
+    } else {
+        MergedFile::Conflict { clashes: merge.clashes, candidate: merged }
+    }
 }
 
 /// A merge under way.
 pub(super) struct Merge<'v> {
-    volatile: &'v VolatileKeys,
+    pub(super) rules: &'v MergeRules,
     /// JSON pointers from the root to where we are; never empty.
     path: Vec<String>,
     clashes: Vec<JsonClash>,
@@ -106,7 +114,7 @@ impl Merge<'_> {
     pub(super) fn member<'a>(&mut self, name: &[u8], sides: Sides<'_, 'a>) -> Option<Cow<'a, str>> {
         let is_top_level = self.path.len() == 2;
         if is_top_level
-            && self.volatile.contains(name)
+            && self.rules.volatile.contains(name)
             && let Some(text) = newest(sides)
         {
             return Some(text.into());
@@ -114,7 +122,7 @@ impl Merge<'_> {
         self.value(sides)
     }
 
-    /// The text of the merged value; `None` if it is deleted.
+    /// The text of the merged value; `None` if it is deleted. What clashes is noted, and ours stands in its place.
     pub(super) fn value<'a>(&mut self, sides: Sides<'_, 'a>) -> Option<Cow<'a, str>> {
         let [base, ours, theirs] = sides;
         if same(ours, theirs) {
@@ -136,7 +144,7 @@ impl Merge<'_> {
             }
         }
         self.clash(sides.map(|side| side.map(Node::to_value)));
-        Some(Cow::Borrowed("null"))
+        ours.map(|node| node.text.into())
     }
 
     /// Clashes noted so far; once [`MAX_CLASHES`] are, it stays there, and the merge is a conflict anyway.

@@ -5,6 +5,7 @@ mod array;
 mod json;
 mod object;
 mod parse;
+mod rules;
 mod sequence;
 mod style;
 mod text;
@@ -13,11 +14,14 @@ mod tree;
 mod volatile;
 
 #[cfg(test)]
+mod edits;
+#[cfg(test)]
 mod properties;
 
 use std::fmt;
 
 pub use json::{JsonClash, MAX_CLASHES, MergedFile, merge_json};
+pub use rules::{DEFAULT_IDENTITY_FIELDS, IdentityFields, MergeRules};
 pub use text::LineClash;
 pub use volatile::{VolatileKeys, differs_only_in_volatile};
 
@@ -26,8 +30,18 @@ pub use volatile::{VolatileKeys, differs_only_in_volatile};
 pub enum FileMerge {
     /// The merged bytes. If both sides were JSON, so are these.
     Merged(Vec<u8>),
-    /// What both sides changed differently: at least one clash, at most [`MAX_CLASHES`].
-    Conflict(Vec<Clash>),
+    /// Both sides changed the same things, differently.
+    Conflict(FileConflict),
+}
+
+/// What could not be merged in one file, and what could.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FileConflict {
+    /// Where: at least one clash, at most [`MAX_CLASHES`].
+    pub clashes: Vec<Clash>,
+    /// The file with all else merged: in JSON ours stands at each place that clashes, so that it parses; in a text the marks
+    /// of Git stand around the three versions. `None` for a file that can only be taken whole.
+    pub candidate: Option<Vec<u8>>,
 }
 
 /// One place where the sides cannot be brought together.
@@ -63,7 +77,7 @@ impl fmt::Display for Clash {
 /// Equal sides stay as they are, and a side that did not change yields to the other byte for byte. `.json` files merge by
 /// structure ([`merge_json`]), other text by lines, and binary files not at all.
 #[must_use]
-pub fn merge_file(path: &str, base: Option<&[u8]>, ours: &[u8], theirs: &[u8], volatile: &VolatileKeys) -> FileMerge {
+pub fn merge_file(path: &str, base: Option<&[u8]>, ours: &[u8], theirs: &[u8], rules: &MergeRules) -> FileMerge {
     if ours == theirs || base == Some(theirs) {
         return FileMerge::Merged(ours.to_vec());
     }
@@ -72,10 +86,11 @@ pub fn merge_file(path: &str, base: Option<&[u8]>, ours: &[u8], theirs: &[u8], v
     }
     let is_json = is_json_path(path);
     if is_json {
-        match merge_json(base, ours, theirs, volatile) {
+        match merge_json(base, ours, theirs, rules) {
             MergedFile::Merged(bytes) => return FileMerge::Merged(bytes),
-            MergedFile::Conflict(clashes) => {
-                return FileMerge::Conflict(clashes.into_iter().map(Clash::Value).collect());
+            MergedFile::Conflict { clashes, candidate } => {
+                let clashes = clashes.into_iter().map(Clash::Value).collect();
+                return FileMerge::Conflict(FileConflict { clashes, candidate: Some(candidate) });
             }
             MergedFile::NotJson => {}
         }
@@ -118,12 +133,15 @@ fn merge_lines(base: &[u8], ours: &[u8], theirs: &[u8]) -> FileMerge {
     }
     match text::merge_text(base, ours, theirs) {
         Ok(bytes) => FileMerge::Merged(bytes),
-        Err(clashes) => FileMerge::Conflict(clashes.into_iter().map(Clash::Lines).collect()),
+        Err((clashes, candidate)) => {
+            let clashes = clashes.into_iter().map(Clash::Lines).collect();
+            FileMerge::Conflict(FileConflict { clashes, candidate: Some(candidate) })
+        }
     }
 }
 
 fn whole(reason: &'static str) -> FileMerge {
-    FileMerge::Conflict(vec![Clash::Whole { reason }])
+    FileMerge::Conflict(FileConflict { clashes: vec![Clash::Whole { reason }], candidate: None })
 }
 
 #[cfg(test)]
@@ -146,7 +164,7 @@ mod tests {
     #[test]
     fn json_with_comments_merges_by_lines() {
         let merge = |b: &str, o: &str, t: &str| {
-            merge_file("a.json", Some(b.as_bytes()), o.as_bytes(), t.as_bytes(), &VolatileKeys::default())
+            merge_file("a.json", Some(b.as_bytes()), o.as_bytes(), t.as_bytes(), &MergeRules::default())
         };
         let merged = merge("// c\n1\n2\n3\n", "// c\n0\n2\n3\n", "// c\n1\n2\n4\n");
         assert_eq!(merged, FileMerge::Merged(b"// c\n0\n2\n4\n".to_vec()));
@@ -156,13 +174,13 @@ mod tests {
 
     #[test]
     fn binary_files_conflict_unless_one_side_left_them_alone() {
-        let volatile = VolatileKeys::default();
+        let volatile = MergeRules::default();
         let png = |last: u8| [0x89, b'P', b'N', b'G', 0, last];
         let (base, ours, theirs) = (png(1), png(2), png(3));
         assert_eq!(merge_file("i.png", Some(&base), &base, &theirs, &volatile), FileMerge::Merged(theirs.to_vec()));
         assert!(matches!(
             merge_file("i.png", Some(&base), &ours, &theirs, &volatile),
-            FileMerge::Conflict(clashes) if matches!(clashes[..], [Clash::Whole { .. }])
+            FileMerge::Conflict(conflict) if matches!(conflict.clashes[..], [Clash::Whole { .. }])
         ));
     }
 }

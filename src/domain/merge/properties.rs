@@ -6,14 +6,15 @@ use serde_json::{Value, json};
 use super::*;
 
 fn merged(base: &str, ours: &str, theirs: &str) -> Outcome {
-    let one = merge_json(Some(base.as_bytes()), ours.as_bytes(), theirs.as_bytes(), &VolatileKeys::default());
-    let other = merge_json(Some(base.as_bytes()), theirs.as_bytes(), ours.as_bytes(), &VolatileKeys::default());
+    let one = merge_json(Some(base.as_bytes()), ours.as_bytes(), theirs.as_bytes(), &MergeRules::default());
+    let other = merge_json(Some(base.as_bytes()), theirs.as_bytes(), ours.as_bytes(), &MergeRules::default());
     match (one, other) {
         (MergedFile::Merged(one), MergedFile::Merged(other)) => {
             assert_eq!(one, other, "the sides may be exchanged");
             Ok(String::from_utf8(one).unwrap())
         }
-        (MergedFile::Conflict(one), MergedFile::Conflict(other)) => {
+        (MergedFile::Conflict { clashes: one, candidate }, MergedFile::Conflict { clashes: other, .. }) => {
+            assert_eq!(json_problem(&candidate), None);
             assert_eq!(one.len(), other.len(), "the sides may be exchanged");
             Err(one.into_iter().map(|clash| clash.path).collect())
         }
@@ -133,17 +134,16 @@ fn a_file_laid_out_anew_by_one_side_keeps_that_layout() {
 
 #[test]
 fn without_a_base_equal_values_unite_and_differing_ones_clash() {
-    let merge =
-        |ours: &str, theirs: &str| merge_json(None, ours.as_bytes(), theirs.as_bytes(), &VolatileKeys::default());
+    let merge = |ours: &str, theirs: &str| merge_json(None, ours.as_bytes(), theirs.as_bytes(), &MergeRules::default());
     assert_eq!(merge(r#"{"a": 1}"#, r#"{"a": 1, "b": 2}"#), MergedFile::Merged(br#"{"a": 1, "b": 2}"#.to_vec()));
-    let MergedFile::Conflict(clashes) = merge(r#"{"a": 1}"#, r#"{"a": 2}"#) else { panic!() };
+    let MergedFile::Conflict { clashes, .. } = merge(r#"{"a": 1}"#, r#"{"a": 2}"#) else { panic!() };
     assert_eq!(clashes, [JsonClash { path: "/a".into(), base: None, ours: Some(json!(1)), theirs: Some(json!(2)) }]);
 }
 
 #[test]
 fn a_key_given_twice_is_left_to_the_merge_by_lines() {
     let twice = br#"{"a": 1, "\u0061": 2}"#;
-    assert_eq!(merge_json(None, twice, b"{}", &VolatileKeys::default()), MergedFile::NotJson);
+    assert_eq!(merge_json(None, twice, b"{}", &MergeRules::default()), MergedFile::NotJson);
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn laid_out(value: &Value, pretty: bool) -> Vec<u8> {
 fn outcome(merge: FileMerge) -> Option<Vec<u8>> {
     match merge {
         FileMerge::Merged(bytes) => Some(bytes),
-        FileMerge::Conflict(clashes) => {
+        FileMerge::Conflict(FileConflict { clashes, .. }) => {
             assert!(!clashes.is_empty() && clashes.len() <= MAX_CLASHES);
             None
         }
@@ -194,7 +194,7 @@ proptest! {
     ) {
         let (base, ours, theirs) = (laid_out(&base, pretty[0]), laid_out(&ours, pretty[1]), laid_out(&theirs, pretty[2]));
         let base = with_base.then_some(base.as_slice());
-        let volatile = VolatileKeys::default();
+        let volatile = MergeRules::default();
         let one = outcome(merge_file("a.json", base, &ours, &theirs, &volatile));
         let other = outcome(merge_file("a.json", base, &theirs, &ours, &volatile));
         prop_assert_eq!(&one, &other);
@@ -213,7 +213,7 @@ proptest! {
         their_list[last] = theirs.clone();
         both[last] = theirs;
         let text = |list: &[Value]| laid_out(&object(list), pretty);
-        let merged = outcome(merge_file("a.json", Some(&text(&base)), &text(&our_list), &text(&their_list), &VolatileKeys::default()));
+        let merged = outcome(merge_file("a.json", Some(&text(&base)), &text(&our_list), &text(&their_list), &MergeRules::default()));
         prop_assert_eq!(merged, Some(text(&both)));
     }
 
@@ -221,14 +221,14 @@ proptest! {
     fn any_bytes_merge_without_panic_and_alike_from_both_sides(
         base in "[ab\n\r\\{\\}\\[\\]\",:0-9 \0]{0,40}", ours in prop::collection::vec(any::<u8>(), 0..60), theirs in "[ab\n]{0,40}",
     ) {
-        let volatile = VolatileKeys::default();
+        let volatile = MergeRules::default();
         for path in ["a.json", "a.js"] {
             for (a, b, c) in [(base.as_bytes(), ours.as_slice(), theirs.as_bytes()), (theirs.as_bytes(), base.as_bytes(), ours.as_slice())] {
                 prop_assert_eq!(outcome(merge_file(path, Some(a), b, c, &volatile)), outcome(merge_file(path, Some(a), c, b, &volatile)));
                 prop_assert_eq!(outcome(merge_file(path, Some(a), a, c, &volatile)), Some(c.to_vec()));
                 prop_assert_eq!(outcome(merge_file(path, Some(a), b, a, &volatile)), Some(b.to_vec()));
                 prop_assert_eq!(outcome(merge_file(path, None, b, b, &volatile)), Some(b.to_vec()));
-                let _ = differs_only_in_volatile(path, b, c, &volatile);
+                let _ = differs_only_in_volatile(path, b, c, &volatile.volatile);
                 let _ = json_problem(b);
             }
         }

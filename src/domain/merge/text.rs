@@ -10,9 +10,11 @@ use super::sequence::{Region, Touching, merge3};
 pub struct LineClash {
     /// The first line in the base, counted from 1, where the clash is.
     pub base_line: usize,
+    /// The lines of the base; bytes that are not UTF-8 are shown as U+FFFD.
+    pub base: String,
     /// The first line of ours, counted from 1.
     pub our_line: usize,
-    /// The lines of ours; bytes that are not UTF-8 are shown as U+FFFD.
+    /// The lines of ours.
     pub ours: String,
     /// The first line of theirs, counted from 1.
     pub their_line: usize,
@@ -20,8 +22,9 @@ pub struct LineClash {
     pub theirs: String,
 }
 
-/// The merged text, or the clashes, at most [`MAX_CLASHES`](super::MAX_CLASHES). Exchanging the sides gives the same bytes.
-pub(super) fn merge_text(base: &[u8], ours: &[u8], theirs: &[u8]) -> Result<Vec<u8>, Vec<LineClash>> {
+/// The merged text, or the clashes, at most [`MAX_CLASHES`](super::MAX_CLASHES), with what could be merged and the marks of Git
+/// around the rest. Exchanging the sides gives the same bytes.
+pub(super) fn merge_text(base: &[u8], ours: &[u8], theirs: &[u8]) -> Result<Vec<u8>, (Vec<LineClash>, Vec<u8>)> {
     let [base_lines, our_lines, their_lines] = [base, ours, theirs].map(lines);
     let mut known = HashMap::new();
     let [base, ours, theirs] = [&base_lines, &our_lines, &their_lines].map(|lines| tokens(lines, &mut known));
@@ -32,17 +35,39 @@ pub(super) fn merge_text(base: &[u8], ours: &[u8], theirs: &[u8]) -> Result<Vec<
             Region::Stable { base, len, .. } => push(&mut out, &base_lines, base..base + len),
             Region::Ours(range) | Region::Both(range, _) => push(&mut out, &our_lines, range),
             Region::Theirs(range) => push(&mut out, &their_lines, range),
-            Region::Conflict(base, ours, theirs) if clashes.len() < super::MAX_CLASHES => clashes.push(LineClash {
-                base_line: base.start + 1,
-                our_line: ours.start + 1,
-                ours: shown(&our_lines, ours),
-                their_line: theirs.start + 1,
-                theirs: shown(&their_lines, theirs),
-            }),
-            Region::Conflict(..) => {}
+            Region::Conflict(base, ours, theirs) => {
+                let sides = [(&base_lines, &base), (&our_lines, &ours), (&their_lines, &theirs)];
+                mark(&mut out, sides);
+                clashes.push(LineClash {
+                    base_line: base.start + 1,
+                    base: shown(&base_lines, base),
+                    our_line: ours.start + 1,
+                    ours: shown(&our_lines, ours),
+                    their_line: theirs.start + 1,
+                    theirs: shown(&their_lines, theirs),
+                });
+            }
         }
     }
-    if clashes.is_empty() { Ok(out) } else { Err(clashes) }
+    clashes.truncate(super::MAX_CLASHES);
+    if clashes.is_empty() { Ok(out) } else { Err((clashes, out)) }
+}
+
+/// The three versions between marks, as `git merge` writes them with `merge.conflictStyle=diff3`.
+fn mark(out: &mut Vec<u8>, [base, ours, theirs]: [(&Vec<&[u8]>, &Range<usize>); 3]) {
+    for (heading, (lines, range)) in [("<<<<<<< ours\n", ours), ("||||||| base\n", base), ("=======\n", theirs)] {
+        start_line(out);
+        out.extend_from_slice(heading.as_bytes());
+        push(out, lines, range.clone());
+    }
+    start_line(out);
+    out.extend_from_slice(b">>>>>>> theirs\n");
+}
+
+fn start_line(out: &mut Vec<u8>) {
+    if out.last().is_some_and(|byte| *byte != b'\n') {
+        out.push(b'\n');
+    }
 }
 
 /// Whether Git would call this binary: it looks for a NUL in the first 8,000 bytes, too.
@@ -84,8 +109,12 @@ mod tests {
 
     #[test]
     fn edits_of_one_line_clash_and_say_where() {
-        let clashes = merge_text(b"a\nb\nc\n", b"a\nx\nc\n", b"a\ny\nc\n").unwrap_err();
+        let (clashes, candidate) = merge_text(b"a\nb\nc\n", b"a\nx\nc\n", b"a\ny\nc").unwrap_err();
+        assert_eq!(
+            String::from_utf8(candidate).unwrap(),
+            "a\n<<<<<<< ours\nx\nc\n||||||| base\nb\nc\n=======\ny\nc\n>>>>>>> theirs\n"
+        );
         assert_eq!(clashes.len(), 1);
-        assert_eq!((clashes[0].base_line, clashes[0].ours.as_str(), clashes[0].theirs.as_str()), (2, "x\n", "y\n"));
+        assert_eq!((clashes[0].base_line, clashes[0].ours.as_str(), clashes[0].theirs.as_str()), (2, "x\nc\n", "y\nc"));
     }
 }

@@ -23,8 +23,7 @@ pub(super) fn descends_from(state: &State, descendant: ObjectId, ancestor: Objec
             continue;
         }
         if let Some(pending) = state.buffer.find(id) {
-            let commit = commits::decode(&pending.bytes)
-                .ok_or_else(|| Failure::internal(format!("object {id} in the local repository is not a commit")))?;
+            let commit = commits::decode(&pending.bytes).ok_or_else(|| objects::damaged(id, "it is not a commit"))?;
             next.extend(commit.parents);
         } else if ancestor_is_stored {
             let found = state.git.graph_descendant_of(objects::oid(id)?, stored);
@@ -89,6 +88,13 @@ impl Step {
     fn root(id: ObjectId) -> Self {
         Self { id, name: Vec::new(), is_blob: false }
     }
+}
+
+/// What an object refers to.
+pub(super) fn children(id: ObjectId, kind: ObjectType, data: &[u8]) -> Result<Vec<ObjectId>, Failure> {
+    let mut found = Vec::new();
+    below(id, kind, data, &mut found)?;
+    Ok(found.into_iter().map(|step| step.id).collect())
 }
 
 /// Adds what an object refers to.

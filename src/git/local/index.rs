@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use super::durable;
+use super::{durable, objects};
 use crate::domain::{Failure, FailureClass, ObjectId};
 
 const HEADER: u64 = 8;
@@ -51,9 +51,5 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
     if !matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) {
         return durable::disk("cannot read", path, error);
     }
-    Failure::new(
-        FailureClass::Internal,
-        format!("{} is damaged: {error}", path.display()),
-        "rebuild it with `git index-pack` on the file of the same name that ends with `.pack`",
-    )
+    Failure::new(FailureClass::Damaged, format!("{} is damaged: {error}", path.display()), objects::REMEDY)
 }

@@ -8,8 +8,10 @@ mod commits;
 mod durable;
 mod graph;
 mod index;
+mod leftovers;
 mod loose;
 mod maintain;
+mod mend;
 mod objects;
 mod open;
 mod pack;
@@ -58,7 +60,9 @@ impl LocalRepo {
     /// Disk; internal when something else than a repository is there.
     pub fn open_or_create(path: &Path) -> Result<Self, Failure> {
         open::create_if_absent(path)?;
-        open::clear_leftovers(path)?;
+        leftovers::clear(path);
+        open::mend_head(path)?;
+        open::handle_or_replace(path)?;
         loose::set_damaged_aside(&path.join("objects"))?;
         Self::open(path)
     }
@@ -103,6 +107,10 @@ impl LocalRepository for LocalRepo {
 
     fn blob(&self, id: ObjectId) -> Result<Vec<u8>, Failure> {
         self.lock().read(id, Kind::Blob)
+    }
+
+    fn blob_size(&self, id: ObjectId) -> Result<u64, Failure> {
+        self.lock().size(id)
     }
 
     fn commit(&self, id: ObjectId) -> Result<Commit, Failure> {
@@ -171,6 +179,35 @@ impl LocalRepository for LocalRepo {
     fn maintain(&self) -> Result<bool, Failure> {
         let Ok(_alone) = self.maintenance.try_lock() else { return Ok(false) };
         maintain::run(self)
+    }
+
+    fn set_aside(&self, time: &str) -> Result<(), Failure> {
+        let _alone = self.maintenance.lock().unwrap_or_else(PoisonError::into_inner);
+        mend::set_aside(self, time)
+    }
+
+    fn is_mending(&self) -> bool {
+        mend::is_under_way(&self.path)
+    }
+
+    fn refs_aside(&self) -> Vec<(String, ObjectId)> {
+        mend::refs(&self.path)
+    }
+
+    fn commits_aside(&self) -> Vec<ObjectId> {
+        mend::commits(&self.path)
+    }
+
+    fn bring_over(&self, objects: &[ObjectId]) -> Result<Vec<bool>, Failure> {
+        mend::bring_over(self, objects)
+    }
+
+    fn end_mending(&self) -> Result<(), Failure> {
+        mend::end(&self.path)
+    }
+
+    fn damaged_one(&self) -> Option<String> {
+        mend::newest(&self.path).map(|path| path.display().to_string())
     }
 }
 

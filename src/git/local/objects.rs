@@ -6,7 +6,7 @@ use git2::{ErrorClass, ErrorCode, ObjectType, Odb, OdbLookupFlags, Oid};
 
 use super::State;
 use super::buffer::{Kind, MAX_BYTES};
-use super::{durable, loose, pack, packs};
+use super::{durable, loose, mend, pack, packs};
 use crate::domain::{Failure, FailureClass, ObjectId};
 
 impl State {
@@ -16,8 +16,26 @@ impl State {
             return if pending.kind == kind { Ok(pending.bytes.to_vec()) } else { Err(wrong_kind(id, kind)) };
         }
         let odb = self.git.odb().map_err(|e| failure("the object store cannot be opened", &e))?;
-        let (found, bytes) = read_stored(&odb, &self.git.path().join("objects"), id)?;
+        let stored = read_stored(&odb, &self.git.path().join("objects"), id);
+        let (found, bytes) = match stored {
+            Err(failure) if mend::is_under_way(self.git.path()) => mend::read(self.git.path(), id).ok_or(failure)?,
+            stored => stored?,
+        };
         if found == kind.git() { Ok(bytes) } else { Err(wrong_kind(id, kind)) }
+    }
+
+    /// How many bytes an object has.
+    pub(super) fn size(&self, id: ObjectId) -> Result<u64, Failure> {
+        let length = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
+        if let Some(pending) = self.buffer.find(id) {
+            return Ok(length(pending.bytes.len()));
+        }
+        if let Some((_, bytes)) = loose::read(&self.git.path().join("objects"), id)? {
+            return Ok(length(bytes.len()));
+        }
+        let odb = self.git.odb().map_err(|e| failure("the object store cannot be opened", &e))?;
+        let (size, _) = odb.read_header(oid(id)?).map_err(|e| unreadable(id, &e))?;
+        Ok(length(size))
     }
 
     /// Whether the object is here; it is counted as in use.
@@ -87,6 +105,13 @@ impl State {
         Ok(())
     }
 
+    /// The repository is another one now.
+    pub(super) fn forget(&mut self) {
+        self.buffer.clear();
+        self.in_use.clear();
+        self.durable.clear();
+    }
+
     fn refresh(&self) -> Result<(), Failure> {
         let odb = self.git.odb().map_err(|e| failure("the object store cannot be opened", &e))?;
         odb.refresh().map_err(|e| failure("the object store cannot be read again", &e))
@@ -113,23 +138,20 @@ pub(super) fn object_id(id: Oid) -> Result<ObjectId, Failure> {
     Ok(ObjectId::from_bytes(bytes))
 }
 
+/// What happens, and what a person should do beside that.
+pub(super) const REMEDY: &str = "it is built anew from the remote by itself; check the disk";
+
 /// An object that is not what it should be.
 pub(super) fn damaged(id: ObjectId, how: impl std::fmt::Display) -> Failure {
-    Failure::new(
-        FailureClass::Internal,
-        format!("object {id} in the local repository is damaged: {how}"),
-        "check the disk; move the local repository aside and restart to build it anew from the remote",
-    )
+    Failure::new(FailureClass::Damaged, format!("object {id} in the local repository is damaged: {how}"), REMEDY)
 }
 
 /// What libgit2 says about an object that it cannot read.
 pub(super) fn unreadable(id: ObjectId, error: &git2::Error) -> Failure {
     match (error.code(), error.class()) {
-        (ErrorCode::NotFound, _) => Failure::new(
-            FailureClass::Internal,
-            format!("object {id} is missing in the local repository"),
-            "move the local repository aside and restart to build it anew from the remote",
-        ),
+        (ErrorCode::NotFound, _) => {
+            Failure::new(FailureClass::Damaged, format!("object {id} is missing in the local repository"), REMEDY)
+        }
         (_, ErrorClass::Os) => failure(&format!("object {id} cannot be read"), error),
         _ => damaged(id, error.message()),
     }
@@ -151,5 +173,5 @@ pub(super) fn failure(doing: &str, error: &git2::Error) -> Failure {
 
 fn wrong_kind(id: ObjectId, wanted: Kind) -> Failure {
     let wanted: ObjectType = wanted.git();
-    Failure::internal(format!("object {id} in the local repository is not a {wanted}"))
+    damaged(id, format!("it is not a {wanted}"))
 }

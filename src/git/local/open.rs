@@ -1,16 +1,11 @@
 //! Making, opening and tidying the repository's folder.
 
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
-use std::time::SystemTime;
 
 use git2::{ErrorClass, Repository, RepositoryInitOptions};
 
-use super::{durable, objects, packs};
-use crate::domain::{Failure, FailureClass};
-
-/// Files that were there before are not being written by this process.
-static PROCESS_START: LazyLock<SystemTime> = LazyLock::new(SystemTime::now);
+use super::{durable, mend, objects, packs};
+use crate::domain::{Failure, FailureClass, ObjectId};
 
 /// The folder beside `objects/pack` where maintenance writes; what is in it counts only once it was moved.
 pub(super) fn staging(repository: &Path) -> PathBuf {
@@ -27,7 +22,8 @@ pub(super) fn handle(path: &Path) -> Result<Repository, Failure> {
                 format!("{doing}: {}", error.message()),
                 "run appferry as the owner of its data folder",
             ),
-            _ => objects::failure(&doing, &error),
+            ErrorClass::Os => objects::failure(&doing, &error),
+            _ => Failure::new(FailureClass::Damaged, format!("{doing}: {}", error.message()), objects::REMEDY),
         }
     })
 }
@@ -37,9 +33,50 @@ pub(super) fn create_if_absent(path: &Path) -> Result<(), Failure> {
     if path.join("HEAD").exists() {
         return Ok(());
     }
+    if path.join("objects").is_dir() {
+        return Ok(()); // it was one, and lost its head
+    }
     let Some(parent) = path.parent() else {
         return Err(Failure::internal(format!("{} cannot be a repository", path.display())));
     };
+    if mend::finish_replacing(path, &path.with_added_extension("new"))? {
+        return Ok(());
+    }
+    let new = make_beside(path, |_| Ok(()))?;
+    std::fs::rename(&new, path).map_err(|e| durable::disk("cannot make the repository", path, &e))?;
+    durable::sync(parent)
+}
+
+/// Writes `HEAD` anew where it is missing or no `HEAD`. It means nothing to us, but nobody opens a repository without it.
+pub(super) fn mend_head(path: &Path) -> Result<(), Failure> {
+    let (head, new) = (path.join("HEAD"), path.join("HEAD.new"));
+    let text = std::fs::read_to_string(&head).unwrap_or_default();
+    if text.starts_with("ref: refs/") || ObjectId::from_hex(text.trim_end()).is_some() {
+        return Ok(());
+    }
+    tracing::warn!(path = %head.display(), "damaged, and written anew");
+    std::fs::write(&new, "ref: refs/heads/main\n").map_err(|e| durable::disk("cannot write", &new, &e))?;
+    durable::sync(&new)?;
+    durable::rename(&new, &head)
+}
+
+/// Opens the repository; one that cannot be opened any more is set aside for a fresh one.
+pub(super) fn handle_or_replace(path: &Path) -> Result<(), Failure> {
+    match handle(path) {
+        Err(failure) if failure.class == FailureClass::Damaged => {
+            tracing::warn!(%failure, "the local repository cannot be opened");
+            mend::replace(path, &now_component())
+        }
+        opened => opened.map(|_| ()),
+    }
+}
+
+fn now_component() -> String {
+    jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string()
+}
+
+/// Makes a repository beside `path`, whole and on the disk for good, and answers where.
+pub(super) fn make_beside(path: &Path, furnish: impl FnOnce(&Path) -> Result<(), Failure>) -> Result<PathBuf, Failure> {
     let new = path.with_added_extension("new");
     let disk = |error: &std::io::Error| durable::disk("cannot make the repository", path, error);
     if new.exists() {
@@ -47,9 +84,9 @@ pub(super) fn create_if_absent(path: &Path) -> Result<(), Failure> {
     }
     std::fs::create_dir_all(&new).map_err(|e| disk(&e))?;
     init(&new).map_err(|e| objects::failure(&format!("cannot make the repository {}", path.display()), &e))?;
+    furnish(&new)?;
     sync_all_below(&new)?;
-    std::fs::rename(&new, path).map_err(|e| disk(&e))?;
-    durable::sync(parent)
+    Ok(new)
 }
 
 fn init(path: &Path) -> Result<(), git2::Error> {
@@ -68,50 +105,4 @@ fn sync_all_below(folder: &Path) -> Result<(), Failure> {
         if path.is_dir() { sync_all_below(&path)? } else { durable::sync(&path)? }
     }
     durable::sync(folder)
-}
-
-/// Removes what a killed process left: locks of refs, half-written packs and objects. Nobody else writes here.
-pub(super) fn clear_leftovers(path: &Path) -> Result<(), Failure> {
-    let staging = staging(path);
-    if staging.exists() {
-        std::fs::remove_dir_all(&staging).map_err(|e| durable::disk("cannot delete", &staging, &e))?;
-    }
-    for pack in packs::list(&path.join("objects/pack"))? {
-        let name = pack.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let half = name.starts_with("tmp_") || name.starts_with("pack_git2_");
-        let unseen =
-            pack.extension().is_some_and(|extension| extension == "pack") && !pack.with_extension("idx").exists();
-        if (half || unseen) && is_old(&pack) {
-            durable::remove(&pack)?;
-        }
-    }
-    for file in packs::list(&path.join("objects"))? {
-        if file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("tmp_")) && is_old(&file) {
-            durable::remove(&file)?;
-        }
-    }
-    for file in packs::list(path)? {
-        clear_lock(&file)?;
-    }
-    clear_locks_below(&path.join("refs"))
-}
-
-fn clear_locks_below(folder: &Path) -> Result<(), Failure> {
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for path in packs::list(&folder)? {
-            if path.is_dir() { folders.push(path) } else { clear_lock(&path)? }
-        }
-    }
-    Ok(())
-}
-
-fn clear_lock(path: &Path) -> Result<(), Failure> {
-    let is_lock = path.extension().is_some_and(|extension| extension == "lock");
-    if is_lock && is_old(path) { durable::remove(path) } else { Ok(()) }
-}
-
-fn is_old(path: &Path) -> bool {
-    let start = *PROCESS_START;
-    path.metadata().and_then(|found| found.modified()).is_ok_and(|time| time <= start)
 }

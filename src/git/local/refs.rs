@@ -5,7 +5,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::{durable, packs, refs_packed};
+use super::{durable, objects, packs, refs_packed};
 use crate::domain::{Failure, FailureClass, ObjectId};
 use crate::ports::RefEdit;
 
@@ -47,6 +47,19 @@ impl Refs {
             }
         }
         Ok(found.into_iter().collect())
+    }
+
+    /// All refs that can be read.
+    pub(super) fn readable(&self) -> Vec<(String, ObjectId)> {
+        let mut found: BTreeMap<String, ObjectId> = refs_packed::read(&self.repository).unwrap_or_default();
+        for name in self.loose_names("refs/").unwrap_or_default() {
+            if let Ok(Some(id)) = self.find(&name) {
+                found.insert(name, id);
+            } else {
+                tracing::warn!(name, "a ref cannot be read any more");
+            }
+        }
+        found.into_iter().collect()
     }
 
     /// Makes the edits in their order, and returns when they are on the disk for good.
@@ -212,9 +225,9 @@ fn is_absence(kind: io::ErrorKind) -> bool {
 fn damaged(name: &str, path: &Path, text: &str) -> Failure {
     let what = if text.is_empty() { "its file is empty" } else { "its file holds no object name" };
     Failure::new(
-        FailureClass::Internal,
-        format!("the ref {name} is damaged: {what}"),
-        format!("check the disk; delete {} to go on without that ref", path.display()),
+        FailureClass::Damaged,
+        format!("the ref {name} is damaged: {what} ({})", path.display()),
+        objects::REMEDY,
     )
 }
 

@@ -214,7 +214,16 @@ pub(crate) fn ours(doing: &str, error: &git2::Error) -> Failure {
         }
         return Failure::new(FailureClass::Disk, format!("{doing}: {}", error.message()), remedy);
     }
+    if is_damage(error.class()) {
+        let remedy = "it is built anew from the remote by itself; check the disk";
+        return Failure::new(FailureClass::Damaged, format!("{doing}: {}", error.message()), remedy);
+    }
     Failure::internal(format!("{doing}: {}", error.message()))
+}
+
+const fn is_damage(class: git2::ErrorClass) -> bool {
+    use git2::ErrorClass::{Object, Odb, Reference, Repository, Tree, Zlib};
+    matches!(class, Object | Odb | Reference | Repository | Tree | Zlib)
 }
 
 #[cfg(test)]

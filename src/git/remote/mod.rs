@@ -25,6 +25,7 @@ mod pack;
 mod path;
 mod pkt_line;
 mod receive_pack;
+mod refs;
 mod side_band;
 mod ssh;
 mod upload_pack;

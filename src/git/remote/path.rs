@@ -14,9 +14,9 @@ use super::error::{ours, repository_absent, sha256};
 use super::indexer::PackStore;
 use super::pack::{self, Plan};
 use super::receive_pack::is_tag;
-use super::{Settings, blocking, oid, upload_pack};
-use crate::domain::{BranchName, Failure, FailureClass};
-use crate::ports::{LocalRepository, PushError, RefOutcome, RefUpdate, Remote, RemoteTip};
+use super::{Settings, blocking, oid, refs, upload_pack};
+use crate::domain::{BranchName, Failure, FailureClass, ObjectId};
+use crate::ports::{FoundCommit, LocalRepository, PushError, RefOutcome, RefUpdate, Remote, RemoteRef, RemoteTip};
 
 /// See the module.
 pub(super) struct PathRemote {
@@ -55,6 +55,14 @@ impl Remote for PathRemote {
 
     async fn fetch(&self) -> Result<RemoteTip, Failure> {
         self.at_place(fetch).await
+    }
+
+    async fn refs(&self) -> Result<Vec<RemoteRef>, Failure> {
+        self.at_place(|place| refs_of(&open(&place.there)?)).await
+    }
+
+    async fn fetch_ref(&self, wanted: &str) -> Result<FoundCommit, Failure> {
+        refs::fetch(self, wanted).await
     }
 
     async fn push(&self, updates: &[RefUpdate]) -> Result<Vec<RefOutcome>, PushError> {
@@ -125,9 +133,45 @@ fn fetch(place: &Place) -> Result<RemoteTip, Failure> {
     if !upload_pack::is_here(&place.here, wanted)? {
         let there = upload_pack::haves(&place.here, &[])?;
         let plan = Plan { repository: place.there.clone(), new: vec![wanted], there, deltas: false };
-        copy(&plan, &place.here)?;
+        copy(&plan, &place.here).map_err(|failure| match failure.class {
+            FailureClass::Damaged => unreadable(&git2::Error::from_str(&failure.message)), // theirs, not ours
+            _ => failure,
+        })?;
     }
     Ok(found)
+}
+
+#[async_trait]
+impl refs::Source for PathRemote {
+    fn repository(&self) -> &Path {
+        &self.there.here
+    }
+
+    async fn list(&self) -> Result<Vec<RemoteRef>, Failure> {
+        self.refs().await
+    }
+
+    async fn bring(&self, wanted: Vec<ObjectId>) -> Result<(), Failure> {
+        self.at_place(move |place| {
+            let there = upload_pack::haves(&place.here, &[])?;
+            let plan = Plan { repository: place.there.clone(), new: wanted, there, deltas: false };
+            copy(&plan, &place.here)
+        })
+        .await
+    }
+}
+
+fn refs_of(repository: &Repository) -> Result<Vec<RemoteRef>, Failure> {
+    let read = || -> Result<Vec<RemoteRef>, git2::Error> {
+        let mut found = Vec::new();
+        for reference in repository.references()? {
+            let reference = reference?;
+            let name = String::from_utf8_lossy(reference.name_bytes()).into_owned();
+            found.extend(reference.target().map(|id| RemoteRef { name, id: oid::from_git(id) }));
+        }
+        Ok(refs::branches_and_tags(found))
+    };
+    read().map_err(|error| unreadable(&error))
 }
 
 fn copy(plan: &Plan, to: &Path) -> Result<(), Failure> {

@@ -22,32 +22,34 @@ use crate::domain::{Failure, FailureClass, ObjectId};
 /// Commits of ours that a request names at most (50 bytes each).
 const MAX_HAVES: usize = 256;
 
-/// The request for `tip`, given that `haves` are here.
+/// The request for `wants`, at least one, given that `haves` are here.
 ///
 /// # Errors
 /// [`WireError::Unexpected`] when the server is too old for us, [`WireError::TooLong`].
 pub(crate) fn request(
     version: Version,
     offered: &Capabilities,
-    tip: ObjectId,
+    wants: &[ObjectId],
     haves: &[ObjectId],
 ) -> Result<Vec<u8>, WireError> {
     let mut packets = Packets::default();
     match version {
         Version::V0 => {
-            packets.data(format!("want {tip} {}\n", chosen(offered)?))?.flush();
+            for (index, want) in wants.iter().enumerate() {
+                let capabilities = if index == 0 { format!(" {}", chosen(offered)?) } else { String::new() };
+                packets.data(format!("want {want}{capabilities}\n"))?;
+            }
+            packets.flush();
         }
         Version::V2 => {
             packets.data("command=fetch\n")?;
             add_capabilities(&mut packets, Some(offered))?;
             packets.delimiter();
-            for line in [
-                "thin-pack\n".to_owned(),
-                "ofs-delta\n".to_owned(),
-                "no-progress\n".to_owned(),
-                format!("want {tip}\n"),
-            ] {
+            for line in ["thin-pack\n", "ofs-delta\n", "no-progress\n"] {
                 packets.data(line)?;
+            }
+            for want in wants {
+                packets.data(format!("want {want}\n"))?;
             }
         }
     }

@@ -19,6 +19,8 @@ const CANTOPEN: i32 = 14;
 const CONSTRAINT: i32 = 19;
 const NOTADB: i32 = 26;
 
+const DAMAGED: &str = "is damaged, or is not a store of appferry";
+
 /// A [`Failure`] for what `error` says about the store in `file`.
 pub(in crate::store) fn failure(file: &Path, doing: &str, error: &sqlx::Error) -> Failure {
     let file = file.display();
@@ -73,9 +75,14 @@ pub(super) fn migration(file: &Path, error: &MigrateError) -> Failure {
 pub(super) fn damaged(doing: &str, file: &dyn std::fmt::Display) -> Failure {
     Failure::new(
         FailureClass::Disk,
-        format!("{doing}: {file} is damaged, or is not a store of appferry"),
+        format!("{doing}: {file} {DAMAGED}"),
         "stop appferry, keep the file aside, and put back a backup of the data folder",
     )
+}
+
+/// Whether `failure` says that a file's content makes no sense.
+pub(in crate::store) fn is_damaged(failure: &Failure) -> bool {
+    failure.class == FailureClass::Disk && failure.message.contains(DAMAGED)
 }
 
 /// Whether another process holds the file right now.

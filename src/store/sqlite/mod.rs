@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::domain::Failure;
 
-pub(super) use error::{failure, is_constraint};
+pub(super) use error::{failure, is_constraint, is_damaged};
 
 /// The store's file in the data folder.
 const FILE_NAME: &str = "store.sqlite";
@@ -32,21 +32,38 @@ const MAX_CONNECTIONS: u32 = 4;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
+/// The log of events, beside it.
+pub(super) const EVENTS_FILE: &str = "events.db";
+static EVENTS: Migrator = sqlx::migrate!("migrations/events");
+
 /// Opens the file, with its tables as this program knows them.
 pub(super) async fn open(data_dir: &Path) -> Result<(SqlitePool, PathBuf), Failure> {
+    open_file(data_dir, FILE_NAME, &MIGRATIONS).await
+}
+
+/// Opens the log of events, with its tables.
+pub(super) async fn open_events(data_dir: &Path) -> Result<(SqlitePool, PathBuf), Failure> {
+    open_file(data_dir, EVENTS_FILE, &EVENTS).await
+}
+
+async fn open_file(
+    data_dir: &Path,
+    name: &'static str,
+    migrations: &Migrator,
+) -> Result<(SqlitePool, PathBuf), Failure> {
     let dir = data_dir.to_owned();
-    let prepared = tokio::task::spawn_blocking(move || folder::prepare(&dir, FILE_NAME)).await;
+    let prepared = tokio::task::spawn_blocking(move || folder::prepare(&dir, name)).await;
     let file = prepared.map_err(Failure::internal)??;
-    let pool = connect(&file).await.map_err(|e| failure(&file, "opening the key store", &e))?;
-    migrate(&pool, &file).await?;
+    let pool = connect(&file).await.map_err(|e| failure(&file, "opening the store", &e))?;
+    migrate(&pool, &file, migrations).await?;
     Ok((pool, file))
 }
 
 /// Brings the tables up to date. One transaction around all of it: two processes may start at once.
-async fn migrate(pool: &SqlitePool, file: &Path) -> Result<(), Failure> {
-    let failed = |e: sqlx::Error| failure(file, "bringing the key store up to date", &e);
+async fn migrate(pool: &SqlitePool, file: &Path, migrations: &Migrator) -> Result<(), Failure> {
+    let failed = |e: sqlx::Error| failure(file, "bringing the store up to date", &e);
     let mut tx = pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-    MIGRATIONS.run_direct(None, &mut *tx, false).await.map_err(|e| error::migration(file, &e))?;
+    migrations.run_direct(None, &mut *tx, false).await.map_err(|e| error::migration(file, &e))?;
     tx.commit().await.map_err(failed)
 }
 

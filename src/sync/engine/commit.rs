@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::status::AppState;
 use crate::domain::words::{self, PathChange, PathChangeKind, Side};
 use crate::domain::{AppName, Failure, ObjectId};
 use crate::ports::{Commit, Signature};
 
+use super::conflict::Clashing;
 use super::finding::{Finding, Sides};
 use super::{Engine, Now};
 use crate::sync::compare::TreeMerge;
@@ -16,22 +16,27 @@ use crate::sync::trees::{changed_files, find_tree, with_apps};
 /// More apps than this, changed in one pass, make one commit (rule 13).
 const MOST_COMMITS: usize = 200;
 
-/// An app, its new tree and the snapshot of the disk that this was made from.
-struct Ready {
-    app: AppName,
-    tree: Option<ObjectId>,
-    sides: Sides,
+/// What makes one commit: mostly one app.
+pub(super) struct Ready {
+    /// What it makes of which apps.
+    pub(super) edits: BTreeMap<AppName, Option<ObjectId>>,
+    /// For each app that this settles the snapshot of the disk that it was made from.
+    pub(super) snapshots: BTreeMap<AppName, Option<ObjectId>>,
+    pub(super) message: String,
+    /// Old and new name, if an app has changed its name.
+    pub(super) renamed: Option<(AppName, AppName)>,
 }
 
 impl Engine {
     /// Commits what planning found. Answers whether anything moved.
     pub(super) fn commit_found(&mut self, now: Now) -> Result<bool, Failure> {
-        let renames = if self.one_by_one { BTreeMap::new() } else { self.renames() };
-        let mut moved = false;
-        let mut ready = Vec::new();
-        for (app, finding) in self.findings_with(|f| matches!(f, Finding::Push(_) | Finding::Merge(_))) {
+        let mut found = self.findings_with(|f| matches!(f, Finding::Push(_) | Finding::Merge(_)));
+        let renamed = self.being_renamed();
+        found.retain(|(app, _)| !renamed.contains(app));
+        let (mut ready, mut moved) = self.ready_renames(now)?;
+        for (app, finding) in found {
             match finding {
-                Finding::Push(sides) => ready.push(Ready { app, tree: sides.local, sides }),
+                Finding::Push(sides) => ready.push(self.ready(app, sides.local, sides)?),
                 Finding::Merge(sides) => {
                     moved = true;
                     ready.extend(self.merge_found(app, sides, now)?);
@@ -45,15 +50,21 @@ impl Engine {
         }
         moved |= !ready.is_empty();
         if ready.len() > MOST_COMMITS {
-            self.commit_in_bulk(&ready, now)?;
+            self.commit_in_bulk(ready, now)?;
         } else {
-            self.commit_each(&ready, &renames, now)?;
+            self.commit_each(ready, now)?;
         }
         Ok(moved)
     }
 
+    pub(super) fn ready(&self, app: AppName, tree: Option<ObjectId>, sides: Sides) -> Result<Ready, Failure> {
+        let message = self.describe(&app, self.state_before(&app, sides.remote), tree)?;
+        let snapshots = BTreeMap::from([(app.clone(), sides.local)]);
+        Ok(Ready { edits: BTreeMap::from([(app, tree)]), snapshots, message, renamed: None })
+    }
+
     /// Merges one app. What comes out is ready to be committed, or known to be at the remote already, or a conflict.
-    fn merge_found(&mut self, app: AppName, sides: Sides, now: Now) -> Result<Option<Ready>, Failure> {
+    pub(super) fn merge_found(&mut self, app: AppName, sides: Sides, now: Now) -> Result<Option<Ready>, Failure> {
         let merge = match self.merged_by_a_person(&app, sides) {
             Some(tree) => TreeMerge::Clean(Some(tree)),
             None => self.comparer.merge(&*self.repo, sides.base, sides.local, sides.remote)?,
@@ -65,11 +76,12 @@ impl Engine {
                 self.set_base(&app, sides.local);
                 Ok(None)
             }
+            TreeMerge::Clean(tree) if self.is_unfit_merge(&app, tree, sides)? => Ok(None),
             TreeMerge::Clean(tree) => {
                 if tree != sides.local {
                     self.keep_aside(&app, sides.local, "merged with the state in Git", now)?;
                 }
-                Ok(Some(Ready { app, tree, sides }))
+                self.ready(app, tree, sides).map(Some)
             }
             TreeMerge::Conflict(_) if self.state.notes.pending.contains_key(&app) => {
                 // Against our own unpushed merge: take that back, and let the next planning see the three real sides.
@@ -82,53 +94,46 @@ impl Engine {
                 Ok(None)
             }
             TreeMerge::Conflict(clashes) => {
-                self.note_conflict(&app, sides, clashes, now)?;
-                self.findings.insert(app.clone(), Finding::Wait(AppState::Conflict, self.conflict_reason(&app)));
+                let clashing = Clashing { sides, clashes, renamed_here: None, renamed_there: None };
+                self.note_conflict(&app, clashing, now)?;
+                self.findings.insert(app.clone(), Finding::Wait(self.clash_state(&app), self.conflict_reason(&app)));
                 Ok(None)
             }
         }
     }
 
-    fn commit_each(&mut self, ready: &[Ready], renames: &BTreeMap<AppName, AppName>, now: Now) -> Result<(), Failure> {
-        for Ready { app, tree, sides } in ready {
-            if renames.values().any(|old| old == app) {
-                continue; // committed together with the app's new name
-            }
-            let mut edits = BTreeMap::from([(app.clone(), *tree)]);
-            let message = if let Some(old) = renames.get(app) {
-                edits.insert(old.clone(), None);
-                words::app_renamed(old, app)
-            } else {
-                self.describe(app, sides.remote, *tree)?
-            };
-            let wording = self.state.notes.wordings.get(app).cloned();
-            self.commit_apps(&edits, &message, wording, now)?;
-            self.note_pending(app, sides.local);
-            if let Some(old) = renames.get(app) {
-                self.note_pending(old, None);
-            }
+    fn commit_each(&mut self, ready: Vec<Ready>, now: Now) -> Result<(), Failure> {
+        for ready in ready {
+            let wording = self.wording_of(&ready);
+            self.commit_apps(&ready.edits, &ready.message, wording, now)?;
+            self.note_pending(ready);
         }
         Ok(())
     }
 
-    fn commit_in_bulk(&mut self, ready: &[Ready], now: Now) -> Result<(), Failure> {
-        let mut messages = Vec::new();
-        for Ready { app, tree, sides } in ready {
-            messages.push(self.describe(app, sides.remote, *tree)?);
-        }
-        let edits = ready.iter().map(|ready| (ready.app.clone(), ready.tree)).collect();
-        let wording = ready.iter().find_map(|ready| self.state.notes.wordings.get(&ready.app)).cloned();
+    fn commit_in_bulk(&mut self, ready: Vec<Ready>, now: Now) -> Result<(), Failure> {
+        let messages: Vec<String> = ready.iter().map(|ready| ready.message.clone()).collect();
+        let edits = ready.iter().flat_map(|ready| ready.edits.clone()).collect();
+        let wording = ready.iter().find_map(|ready| self.wording_of(ready));
         self.commit_apps(&edits, &words::bulk(&messages), wording, now)?;
-        for Ready { app, sides, .. } in ready {
-            self.note_pending(app, sides.local);
+        for ready in ready {
+            self.note_pending(ready);
         }
         Ok(())
     }
 
-    fn note_pending(&mut self, app: &AppName, snapshot: Option<ObjectId>) {
-        self.state.notes.pending.insert(app.clone(), snapshot);
-        self.state.notes.conflicts.remove(app);
-        self.findings.insert(app.clone(), Finding::Committed);
+    /// A person's words for it, if there are any.
+    fn wording_of(&self, ready: &Ready) -> Option<Wording> {
+        ready.edits.keys().find_map(|app| self.state.notes.wordings.get(app)).cloned()
+    }
+
+    pub(super) fn note_pending(&mut self, ready: Ready) {
+        for (app, snapshot) in ready.snapshots {
+            self.end_conflict(&app);
+            self.findings.insert(app.clone(), Finding::Committed);
+            self.state.notes.pending.insert(app, snapshot);
+        }
+        self.state.notes.renamed.extend(ready.renamed);
     }
 
     /// Puts one commit on top of the head. What a person gave takes the place of our words and our author.
@@ -145,9 +150,13 @@ impl Engine {
             Some(by) => Signature { name: by.name().to_owned(), email: by.email().to_owned(), ..committer.clone() },
             None => self.author(now),
         };
-        let message = words::with_trailer(given.as_deref().unwrap_or(message), &self.settings.instance);
-        let commit = Commit { tree: ObjectId::ZERO, parents: Vec::new(), author, committer, message };
-        self.put_on_head(edits, commit)
+        let message = given.as_deref().unwrap_or(message);
+        let whole = words::with_trailer(message, &self.settings.instance);
+        let commit = Commit { tree: ObjectId::ZERO, parents: Vec::new(), author, committer, message: whole };
+        let before = self.apps_at_head(edits.keys());
+        self.put_on_head(edits, commit)?;
+        self.note_committed(&before, edits, message);
+        Ok(())
     }
 
     /// Puts a commit with these apps changed on top of the head; author, committer and message are those of `like`.

@@ -1,5 +1,8 @@
 //! Conflicts: both sides are kept, ours on a branch of its own, and the app waits (rule 9).
 
+use std::collections::BTreeMap;
+
+use crate::domain::event::What;
 use crate::domain::words;
 use crate::domain::{AppName, Failure, FailureClass, ObjectId};
 use crate::ports::{Commit, RefEdit};
@@ -20,6 +23,16 @@ pub enum Take {
     Theirs,
 }
 
+/// Three snapshots that could not be merged.
+pub(super) struct Clashing {
+    pub(super) sides: Sides,
+    /// What clashes, one sentence each.
+    pub(super) clashes: Vec<String>,
+    /// The app's new name here, and in Git, if it has one.
+    pub(super) renamed_here: Option<AppName>,
+    pub(super) renamed_there: Option<AppName>,
+}
+
 /// Clashes that a reason names; the rest is counted.
 const NAMED: usize = 3;
 
@@ -31,24 +44,19 @@ impl Engine {
     }
 
     /// Keeps our side on the app's conflict branch: a new one, or one more commit on it if our side changed.
-    pub(super) fn note_conflict(
-        &mut self,
-        app: &AppName,
-        sides: Sides,
-        clashes: Vec<String>,
-        now: Now,
-    ) -> Result<(), Failure> {
+    pub(super) fn note_conflict(&mut self, app: &AppName, clashing: Clashing, now: Now) -> Result<(), Failure> {
+        let sides = clashing.sides;
         let known = self.state.notes.conflicts.get(app).cloned();
         let mut note = match known {
             Some(known) if known.ours == sides.local => known,
             Some(known) => {
-                let commit = self.conflict_commit(app, known.ours, sides, known.commit, now)?;
+                let commit = self.conflict_commit(app, known.ours, &clashing, known.commit, now)?;
                 ConflictNote { commit, push_error: None, ..known }
             }
             None => {
                 let instance = component(&self.settings.instance);
-                let time = time_component(now.unix_seconds);
-                let commit = self.conflict_commit(app, sides.base, sides, self.tip_or_zero(), now)?;
+                let time = time_component(self.recorded(now).unix_seconds);
+                let commit = self.conflict_commit(app, sides.base, &clashing, self.tip_or_zero(), now)?;
                 ConflictNote {
                     branch: format!("conflict/{instance}/{}/{time}", component(app.as_str())),
                     commit,
@@ -58,11 +66,18 @@ impl Engine {
                     ours: None,
                     theirs: None,
                     clashes: Vec::new(),
+                    renamed_here: None,
+                    renamed_there: None,
                 }
             }
         };
+        let Clashing { clashes, renamed_here, renamed_there, .. } = clashing;
         tracing::warn!(%app, branch = note.branch, ?clashes, "conflict: both sides are kept, ours on a branch of its own");
-        note = ConflictNote { base: sides.base, ours: sides.local, theirs: sides.remote, clashes, ..note };
+        if !self.state.notes.conflicts.contains_key(app) {
+            self.note(Some(app), What::Conflict { branch: note.branch.clone(), clashes: clashes.clone() });
+        }
+        let Sides { base, local: ours, remote: theirs } = sides;
+        note = ConflictNote { base, ours, theirs, clashes, renamed_here, renamed_there, ..note };
         let name = format!("refs/appferry/conflict/{}", component(app.as_str()));
         self.repo.edit_refs(&[RefEdit { name, to: Some(note.commit) }])?;
         self.state.notes.conflicts.insert(app.clone(), note);
@@ -73,18 +88,24 @@ impl Engine {
         &self,
         app: &AppName,
         before: Option<ObjectId>,
-        sides: Sides,
+        clashing: &Clashing,
         parent: ObjectId,
         now: Now,
     ) -> Result<ObjectId, Failure> {
         let root = self.repo.commit(parent)?.tree;
-        let edits = std::iter::once((app.clone(), sides.local)).collect();
+        let ours = clashing.sides.local;
+        let mut edits = BTreeMap::from([(app.clone(), ours)]);
+        let mut message = self.describe(app, before, ours)?;
+        if let Some(new) = &clashing.renamed_here {
+            edits = BTreeMap::from([(app.clone(), None), (new.clone(), ours)]);
+            message = words::app_renamed(app, new);
+        }
         self.repo.write_commit(&Commit {
             tree: with_apps(&*self.repo, Some(root), &self.settings.prefix, &edits)?,
             parents: vec![parent],
             author: self.author(now),
             committer: self.committer(now),
-            message: words::with_trailer(&self.describe(app, before, sides.local)?, &self.settings.instance),
+            message: words::with_trailer(&message, &self.settings.instance),
         })
     }
 
@@ -105,8 +126,12 @@ impl Engine {
             None => format!("ours is on branch {:?}", note.branch),
             Some(error) => format!("ours is kept here (its branch {:?} could not be pushed: {error})", note.branch),
         };
+        let renamed = [(&note.renamed_here, "here"), (&note.renamed_there, "in Git")]
+            .map(|(name, side)| name.as_ref().map_or_else(String::new, |name| format!("renamed to '{name}' {side}; ")));
         format!(
-            "{}; {kept}, theirs on {:?}; take one with `appferry sync resolve {:?} --take ours`, or theirs",
+            "{}{}{}; {kept}, theirs on {:?}; take one with `appferry sync resolve {:?} --take ours`, or theirs",
+            renamed.concat(),
+            self.clash_cause(app),
             clashes.join("; "),
             self.settings.branch.as_str(),
             app.as_str(),
@@ -133,12 +158,14 @@ impl Engine {
             ));
         };
         match take {
+            _ if self.resolve_renamed(app, take, now)? => {}
             Take::Ours => {
                 self.set_base(app, self.remote.apps.get(app).copied());
                 self.state.notes.wanted.insert(app.clone());
             }
             Take::Theirs => {
                 self.keep_aside(app, local, "theirs was taken in a conflict", now)?;
+                let local = self.with_release_of_git(app, local)?;
                 self.set_base(app, local);
             }
         }

@@ -15,6 +15,8 @@ pub(super) struct Disk {
     apps: BTreeMap<AppName, AppOnDisk>,
     /// When an app that was seen before was first found gone.
     gone_since: BTreeMap<AppName, Instant>,
+    /// When an app was first seen, of those that were not there at the first look.
+    appeared: BTreeMap<AppName, Instant>,
     pub(super) refused_names: Vec<(String, String)>,
     pub(super) not_mounted: Option<String>,
     /// Counts what changed in all this.
@@ -63,7 +65,7 @@ impl Disk {
     }
 
     pub(super) fn take_all(&mut self, folder: FolderOnDisk, now: Now) {
-        self.looked = true;
+        let is_first_look = !std::mem::replace(&mut self.looked, true);
         match folder {
             FolderOnDisk::NotMounted(reason) => {
                 self.changes += u64::from(self.not_mounted.as_ref() != Some(&reason));
@@ -74,11 +76,14 @@ impl Disk {
                 self.changes += u64::from(self.not_mounted.take().is_some());
                 self.refused_names = refused;
                 let mut found: BTreeMap<AppName, AppOnDisk> = apps.into_iter().collect();
-                for app in std::mem::take(&mut self.apps).into_keys() {
-                    found.entry(app).or_insert(AppOnDisk::Absent);
+                for app in self.apps.keys() {
+                    found.entry(app.clone()).or_insert(AppOnDisk::Absent);
                 }
                 for (app, state) in found {
                     self.take_one(&app, state, now);
+                }
+                if is_first_look {
+                    self.appeared.clear(); // it was there already, as far as anyone knows
                 }
             }
         }
@@ -92,6 +97,12 @@ impl Disk {
         }
         let changed = self.apps.get(app) != Some(&found);
         if changed {
+            let was_there = self.apps.get(app).is_some_and(|before| *before != AppOnDisk::Absent);
+            if found == AppOnDisk::Absent {
+                self.appeared.remove(app);
+            } else if !was_there {
+                self.appeared.insert(app.clone(), now.instant);
+            }
             self.apps.insert(app.clone(), found);
             self.changes += 1;
         }
@@ -126,6 +137,12 @@ impl Disk {
         }
     }
 
+    /// Whether a folder came at the moment when another one went, as it is when a folder gets another name.
+    pub(super) fn came_as_one_went(&self, app: &AppName, debounce: Duration) -> bool {
+        let near = |a: Instant, b: Instant| a.max(b).duration_since(a.min(b)) <= removal_delay(debounce);
+        self.appeared.get(app).is_some_and(|came| self.gone_since.values().any(|went| near(*came, *went)))
+    }
+
     /// The app's tree, if it is quiet and readable.
     pub(super) fn settled(&self, app: &AppName) -> Option<ObjectId> {
         match self.apps.get(app) {
@@ -137,6 +154,21 @@ impl Disk {
     /// Whether there is no folder of this name.
     pub(super) fn is_unknown(&self, app: &AppName) -> bool {
         matches!(self.apps.get(app), None | Some(AppOnDisk::Absent | AppOnDisk::Empty))
+    }
+
+    /// What the last look at the app found.
+    pub(super) fn found(&self, app: &AppName) -> Option<&AppOnDisk> {
+        self.apps.get(app)
+    }
+
+    /// The app's tree, if it has one; what it was `earlier`, when that cannot be told now.
+    pub(super) fn shown(&self, app: &AppName, earlier: Option<ObjectId>) -> Option<ObjectId> {
+        match self.apps.get(app) {
+            _ if self.not_mounted.is_some() => earlier,
+            Some(AppOnDisk::Settled(tree)) => Some(*tree),
+            Some(AppOnDisk::Busy(_) | AppOnDisk::Unreadable { .. }) => earlier,
+            None | Some(AppOnDisk::Absent | AppOnDisk::Empty) => None,
+        }
     }
 
     /// Forgets an app that is nowhere any more.

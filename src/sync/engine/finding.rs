@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::plan::{Hold, Mode, SyncPlan, plan};
+use crate::domain::plan::{Hold, Mode, SyncPlan, plan, plan_with_volatile_saves};
 use crate::domain::status::AppState;
 use crate::domain::{AppName, Failure, ObjectId};
 
 use super::disk::Local;
+use super::incoming::wait_to_install;
 use super::{Engine, Now};
 use crate::sync::bases::{Wanted, find_bases};
 use crate::sync::compare::half_written;
@@ -49,6 +50,7 @@ impl Engine {
     /// Plans every app anew.
     pub(super) fn find_all(&mut self, now: Now) -> Result<(), Failure> {
         self.find_missing_bases()?;
+        self.forget_released()?;
         let mut findings = BTreeMap::new();
         for app in self.known_apps() {
             let finding = self.find(&app, now)?;
@@ -64,9 +66,12 @@ impl Engine {
         self.state.notes.wanted.retain(|app| !settled(app));
         self.state.notes.wordings.retain(|app, _| !settled(app));
         self.forget_removals();
+        self.state.notes.rewritten.retain(|app| !settled(app));
+        self.state.notes.accepted.retain(|app, _| !settled(app));
         self.findings = findings;
-        self.hold_removals(now);
-        Ok(())
+        self.find_renames()?;
+        self.hold_collisions();
+        self.hold_removals(now)
     }
 
     fn known_apps(&self) -> BTreeSet<AppName> {
@@ -74,6 +79,7 @@ impl Engine {
             .chain(self.remote.apps.keys())
             .chain(self.state.bases.keys())
             .chain(self.state.notes.pending.keys())
+            .filter(|app| self.settings.filter.takes(app))
             .cloned()
             .collect()
     }
@@ -86,7 +92,7 @@ impl Engine {
         if let Some(problem) = self.remote.hostile.get(app) {
             return Ok(Finding::Wait(
                 AppState::Held,
-                format!("refused from Git: {problem}; nothing of this app is installed until it is removed there"),
+                format!("refused from Git: {problem}; nothing of this app is installed until that is put right there"),
             ));
         }
         let pending = self.state.notes.pending.get(app).copied();
@@ -102,14 +108,22 @@ impl Engine {
             _ => {}
         }
         let local = match self.disk.local(app, base.is_some(), self.settings.debounce, now) {
-            Local::Known(local) => local,
+            Local::Known(local) => self.with_release_of_git(app, local)?,
             unknown => return Ok(wait_for_disk(&unknown)),
         };
         if base == local && local == remote {
             return Ok(if pending.is_some() { Finding::Committed } else { Finding::InSync });
         }
+        if let Some(waits) = self.waits_on_own_branch(app, local, remote) {
+            return Ok(waits);
+        }
+        if let Some(pinned) = self.find_pinned(app, local, remote)? {
+            return Ok(pinned);
+        }
         let facts = self.comparer.facts(&*self.repo, base, local, remote)?;
         let sides = Sides { base, local, remote };
+        let plan: fn(&_, _) -> _ =
+            if self.settings.input.skip_volatile_saves { plan } else { plan_with_volatile_saves };
         let finding = match plan(&facts, self.mode_for(app)) {
             // What is merged is written to disk only after the push was accepted (rule 1).
             SyncPlan::Nothing | SyncPlan::Adopt | SyncPlan::Pull | SyncPlan::Replace if pending.is_some() => {
@@ -126,6 +140,10 @@ impl Engine {
                 AppState::Untracked,
                 "removed from Git by a person, its folder stays here; `appferry sync add` adds it again".to_owned(),
             ),
+            SyncPlan::Hold(hold @ (Hold::Behind | Hold::DriftBehind)) if pending.is_none() => {
+                wait_to_install(app, hold, sides)
+            }
+            SyncPlan::Hold(Hold::Behind | Hold::DriftBehind) => Finding::Committed,
             SyncPlan::Hold(hold) => wait_for_person(hold, self.settings.mode),
         };
         self.held_back(app, finding, now)
@@ -133,14 +151,14 @@ impl Engine {
 
     /// What a person asked for happens even where it does not happen by itself; a lock is not lifted by asking.
     fn mode_for(&self, app: &AppName) -> Mode {
-        let mode = self.settings.mode;
-        if self.state.notes.wanted.contains(app) {
-            Mode { auto_save: true, auto_add: true, ..mode }
-        } else if self.state.notes.not_followed.contains(app) {
-            Mode { auto_add: false, ..mode }
-        } else {
-            mode
+        let (mut mode, notes) = (self.settings.mode, &self.state.notes);
+        if notes.wanted.contains(app) {
+            mode = Mode { auto_save: true, auto_add: true, ..mode };
+        } else if notes.not_followed.contains(app) {
+            mode.auto_add = false;
         }
+        mode.auto_pull |= notes.accepted.contains_key(app);
+        mode
     }
 
     /// A removal that a person asked for is done when Git has the app no more; an app that is followed again is marked no more.
@@ -152,7 +170,7 @@ impl Engine {
         });
     }
 
-    /// A push or a merge may have to wait: for a half-written file, for the remote's refusal, for a person.
+    /// A push or a merge may have to wait: for a half-written file or what must not get out, for the remote's refusal, for a person.
     fn held_back(&mut self, app: &AppName, finding: Finding, now: Now) -> Result<Finding, Failure> {
         let sides = match &finding {
             Finding::Push(sides) | Finding::Merge(sides) => *sides,
@@ -165,14 +183,18 @@ impl Engine {
                 return Ok(Finding::Wait(AppState::Held, reason));
             }
         }
-        if matches!(finding, Finding::Merge(_)) && self.merged_by_a_person(app, sides).is_some() {
-            return Ok(finding);
+        if let (Finding::Merge(_), Some(made)) = (&finding, self.merged_by_a_person(app, sides)) {
+            let made = Sides { local: Some(made), ..sides };
+            return Ok(self.unfit(app, made)?.map_or(finding, |problem| Finding::Wait(AppState::Held, problem)));
         }
         if let Some(problem) = half_written(&*self.repo, sides.base, sides.local)? {
             return Ok(Finding::Wait(AppState::Held, problem));
         }
+        if let Some(problem) = self.unfit(app, sides)? {
+            return Ok(Finding::Wait(AppState::Held, problem));
+        }
         if matches!(finding, Finding::Merge(_)) && self.is_known_conflict(app, sides) {
-            return Ok(Finding::Wait(AppState::Conflict, self.conflict_reason(app)));
+            return Ok(Finding::Wait(self.clash_state(app), self.conflict_reason(app)));
         }
         Ok(finding)
     }
@@ -210,7 +232,11 @@ impl Engine {
             return Ok(());
         }
         self.searched.extend(wanted.iter().map(|(app, state)| (app.clone(), (state.tree, tip))));
-        for (app, base) in find_bases(&*self.repo, tip, &self.settings.prefix, wanted)? {
+        let names: Vec<AppName> = wanted.keys().cloned().collect();
+        let mut found = find_bases(&*self.repo, tip, &self.settings.prefix, wanted)?;
+        let unfound = names.into_iter().filter(|app| !found.contains_key(app)).collect();
+        found.extend(self.find_bases_last_seen(tip, unfound)?);
+        for (app, base) in found {
             tracing::info!(%app, base = %base.short(), "found the state on disk in the history of the branch");
             self.set_base(&app, Some(base));
         }
@@ -251,6 +277,7 @@ fn wait_for_person(hold: Hold, mode: Mode) -> Finding {
             AppState::Drift,
             "changed here although this instance is locked; kept aside and replaced when Git changes it",
         ),
+        Hold::Behind | Hold::DriftBehind => (AppState::Behind, "changed in Git; `appferry sync update` installs it"),
         Hold::NameTaken => (
             AppState::Held,
             "Git has an app of this name that was not made from this one; rename one of them, or merge them with `appferry sync add`",

@@ -15,7 +15,12 @@ impl Engine {
             let outcome = match finding {
                 Finding::Pull(sides) => self.install(&app, sides, now),
                 Finding::Replace(sides) => self
-                    .keep_aside(&app, sides.local, "changed here, and replaced by the state in Git", now)
+                    .keep_aside(
+                        &app,
+                        self.on_disk(&app, sides.local),
+                        "changed here, and replaced by the state in Git",
+                        now,
+                    )
                     .and_then(|()| self.install(&app, sides, now)),
                 _ => continue,
             };
@@ -33,16 +38,22 @@ impl Engine {
 
     /// Installs one app. Answers whether it is wholly there.
     fn install(&mut self, app: &AppName, sides: Sides, now: Now) -> Result<bool, Failure> {
-        match self.workspace.install(app, sides.local, sides.remote)? {
+        let (from, to, withheld) = self.way_to_install(app, sides)?;
+        self.shelves.installing(Some(app));
+        let installed = self.workspace.install(app, from, to);
+        self.shelves.installing(None);
+        match installed? {
             Installed::Done => {
+                self.note_withheld(app, withheld);
                 tracing::info!(%app, removed = sides.remote.is_none(), "installed");
-                if sides.remote.is_none() {
+                if sides.remote.is_none() && !self.renamed_away.contains(app) {
                     self.state.notes.deletions_remote.push(now.unix_seconds);
                 }
-                self.disk.installed(app, sides.remote);
+                self.disk.installed(app, to);
+                self.note_installed(app, sides.base.or(sides.local), Sides { remote: to, ..sides });
                 self.set_base(app, sides.remote);
-                self.done.installed.insert(app.clone());
                 self.state.notes.confirmed.remove(app);
+                self.state.notes.accepted.remove(app);
                 self.findings.insert(app.clone(), Finding::InSync);
                 Ok(true)
             }

@@ -46,6 +46,7 @@ impl Engine {
         now: Now,
     ) -> Result<(), Failure> {
         let Some(tree) = tree else { return Ok(()) };
+        let now = self.recorded(now);
         let edits = std::iter::once((app.clone(), Some(tree))).collect();
         let commit = Commit {
             tree: with_apps(&*self.repo, None, &self.settings.prefix, &edits)?,
@@ -63,8 +64,7 @@ impl Engine {
         }
         let commit = self.repo.write_commit(&commit)?;
         let time = time_component(now.unix_seconds);
-        let at_once = earlier.iter().filter(|(name, _)| name.contains(&time)).count();
-        let name = if at_once == 0 { format!("{folder}{time}") } else { format!("{folder}{time}-{}", at_once + 1) };
+        let name = free_name(&earlier, &format!("{folder}{time}"));
         tracing::info!(%app, commit = %commit.short(), reason, "kept the state on disk aside");
         self.repo.edit_refs(&[RefEdit { name, to: Some(commit) }])
     }
@@ -77,7 +77,8 @@ impl Engine {
         now: Now,
     ) -> Result<(), Failure> {
         tracing::warn!(old_tip = %old_tip.short(), "the branch was rewritten at the remote; its old history is kept here");
-        let name = format!("{HISTORIES}{}", time_component(now.unix_seconds));
+        let time = time_component(self.recorded(now).unix_seconds);
+        let name = free_name(&self.repo.list_refs(HISTORIES)?, &format!("{HISTORIES}{time}"));
         self.repo.edit_refs(&[RefEdit { name, to: Some(old_tip) }])?;
         let changed: Vec<(&AppName, &ObjectId)> =
             old_apps.iter().filter(|(app, tree)| self.remote.apps.get(*app) != Some(*tree)).collect();
@@ -145,6 +146,9 @@ impl Engine {
 
     /// Forgets what was kept aside longer ago than the settings say.
     pub(super) fn expire_kept(&mut self, now: Now) -> Result<(), Failure> {
+        if !self.may_expire(now) {
+            return Ok(());
+        }
         let oldest = now.unix_seconds - i64::from(self.settings.kept_days) * SECONDS_A_DAY;
         let expired = |name: &str| {
             let time = name.rsplit('/').next().and_then(parse_time_component);
@@ -157,4 +161,11 @@ impl Engine {
             .collect();
         if edits.is_empty() { Ok(()) } else { self.repo.edit_refs(&edits) }
     }
+}
+
+/// `name`, or `name-2` and so on if it is taken: what is kept never takes the place of what was kept before.
+fn free_name(taken: &[(String, ObjectId)], name: &str) -> String {
+    let is_free = |name: &String| !taken.iter().any(|(other, _)| other == name);
+    let numbered = (2..).map(|number: u32| format!("{name}-{number}"));
+    std::iter::once(name.to_owned()).chain(numbered).find(is_free).unwrap_or_else(|| name.to_owned())
 }

@@ -4,43 +4,65 @@
 //! said and takes away what shall be pushed. A pass is: look at the disk, take over the remote's tip, then
 //! [`advance`](Engine::advance) until nothing moves.
 
+mod arrival;
 mod ask;
+mod clock;
+mod collision;
 mod commit;
 pub mod conflict;
+mod conflict_view;
 mod disk;
-mod done;
+mod diverged;
+pub mod done;
 mod finding;
+pub mod incoming;
+mod inspection;
 mod install;
 mod keep;
+mod mend;
 mod outgoing;
+mod protected;
 mod removal;
+mod renamed_conflict;
+mod renames;
 mod report;
 mod rest;
+mod save;
+mod shelf;
 mod tip;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::domain::merge::VolatileKeys;
+use crate::domain::merge::{IdentityFields, MergeRules, VolatileKeys};
+use crate::domain::patterns::AppFilter;
 use crate::domain::plan::Mode;
-use crate::domain::{AppName, BranchName, Failure, ObjectId};
-use crate::ports::{LocalRepository, Signature, Workspace};
+use crate::domain::{AppName, BranchName, Failure, FailureClass, ObjectId, OnProtected};
+use crate::ports::{FolderOnDisk, LocalRepository, Signature, Workspace};
 
+pub use arrival::Arrival;
 pub use ask::{Begun, Difference};
+pub use inspection::InputRules;
 pub use keep::KeptAside;
 pub use outgoing::{Outgoing, PushEffect};
 pub use report::Report;
+pub use save::{Condition, Save, SaveRefusal, Saved};
+pub use shelf::{Shelf, Shelved};
 
 use super::action::RefReport;
 use super::compare::Comparer;
 use super::history::KnownCommits;
 use super::hostile::Inspector;
+use super::kinship::Kinship;
 use super::state::{State, StateFile};
 use ask::Tagging;
+use clock::Clock;
 use disk::Disk;
-use done::Done;
 use finding::Finding;
+use inspection::Inspections;
+use protected::Protection;
+use renames::Rename;
 use rest::Rest;
 
 /// What does not change while the engine runs.
@@ -62,8 +84,23 @@ pub struct Settings {
     pub debounce: Duration,
     /// JSON keys whose newest value wins.
     pub volatile_keys: VolatileKeys,
+    /// Fields that name the elements of JSON arrays.
+    pub identity_fields: IdentityFields,
     /// Days after which what was kept aside expires.
     pub kept_days: u32,
+    /// Which apps are followed; the others are as if they were on neither side.
+    pub filter: AppFilter,
+    /// What may go out.
+    pub input: InputRules,
+    /// What becomes of commits that the branch does not take.
+    pub on_protected: OnProtected,
+}
+
+impl Settings {
+    fn comparer(&self) -> Comparer {
+        let (volatile, identity) = (self.volatile_keys.clone(), self.identity_fields.clone());
+        Comparer::new(MergeRules { volatile, identity })
+    }
 }
 
 /// One moment, on both clocks: the steady one for waits, the wall's for records.
@@ -92,30 +129,48 @@ pub struct Engine {
     state_file: StateFile,
     comparer: Comparer,
     inspector: Inspector,
+    inspections: Inspections,
     disk: Disk,
     remote: RemoteView,
     /// The apps whose tree at `head` differs from that at the tip: what the unpushed commits made of them.
     ahead: BTreeMap<AppName, Option<ObjectId>>,
     /// What the last planning found, for every app.
     findings: BTreeMap<AppName, Finding>,
+    /// The renamed apps that the last planning found, for the commits.
+    renames: Vec<Rename>,
+    /// Apps whose removal in Git is half of a rename: it counts as none.
+    renamed_away: BTreeSet<AppName>,
+    kinship: Kinship,
     /// Apps that the remote refused, until something changes or the time has come to try again.
     refused: BTreeMap<AppName, Refusal>,
     /// The remote refused a push of several apps: they are pushed one by one.
     one_by_one: bool,
+    /// The local repository is being built anew.
+    mending: bool,
+    /// When that was begun lately.
+    mended: mend::Mended,
+    /// What apps without a base were on disk before the repository was damaged.
+    last_seen: BTreeMap<AppName, ObjectId>,
+    /// Whether the branch takes our commits at all.
+    protection: Protection,
+    /// Whether the wall clock can be believed.
+    clock: Clock,
     /// The pairs of snapshot and tip for which history was searched for a base in vain.
     searched: BTreeMap<AppName, (ObjectId, ObjectId)>,
     /// Apps whose install failed, and why.
     install_failures: BTreeMap<AppName, Failure>,
     /// What the last planning was made from, if it left nothing to do.
     rest: Option<Rest>,
-    /// What reached the other side and was not told yet.
-    done: Done,
     /// What became of each ref that was pushed since somebody asked for something.
     told: Vec<RefReport>,
     /// The tag that somebody asked for.
     tagging: Option<Tagging>,
     /// What is known of the apps' last commits.
     last_commits: Arc<KnownCommits>,
+    /// What can be read of the apps without asking.
+    shelves: shelf::Shelves,
+    /// Saves through the API whose push somebody may wait for.
+    awaited: arrival::Awaited,
 }
 
 /// What is known of the branch.
@@ -181,40 +236,60 @@ impl Engine {
     /// Disk, or internal if the state is damaged.
     pub fn open(
         repo: Arc<dyn LocalRepository>,
-        mut workspace: Box<dyn Workspace>,
+        workspace: Box<dyn Workspace>,
         settings: Settings,
     ) -> Result<Self, Failure> {
-        let mut state_file = StateFile::default();
-        let state = state_file.load(&*repo)?;
-        let recovered = workspace.recover()?;
-        if !recovered.is_empty() {
-            tracing::info!(apps = recovered.len(), "rolled interrupted installs forward");
-        }
-        let comparer = Comparer::new(settings.volatile_keys.clone());
+        let comparer = settings.comparer();
         let mut engine = Self {
             repo,
             workspace,
             settings,
-            state,
-            state_file,
+            state: State::default(),
+            state_file: StateFile::default(),
             comparer,
             inspector: Inspector::default(),
+            inspections: Inspections::default(),
             disk: Disk::default(),
             remote: RemoteView::default(),
             ahead: BTreeMap::new(),
             findings: BTreeMap::new(),
+            renames: Vec::new(),
+            renamed_away: BTreeSet::new(),
+            kinship: Kinship::default(),
             refused: BTreeMap::new(),
             one_by_one: false,
+            mending: false,
+            mended: Vec::new(),
+            last_seen: BTreeMap::new(),
+            protection: Protection::default(),
+            clock: Clock::default(),
             searched: BTreeMap::new(),
             install_failures: BTreeMap::new(),
             rest: None,
-            done: Done::default(),
             told: Vec::new(),
             tagging: None,
             last_commits: Arc::default(),
+            shelves: shelf::Shelves::default(),
+            awaited: arrival::Awaited::default(),
         };
-        engine.restore_view()?;
+        if engine.repo.is_mending() {
+            engine.go_on_mending();
+            return Ok(engine);
+        }
+        match engine.read_state() {
+            Err(damage) if damage.class == FailureClass::Damaged => engine.begin_mending(&damage, Now::read())?,
+            read => read?,
+        }
         Ok(engine)
+    }
+
+    fn read_state(&mut self) -> Result<(), Failure> {
+        self.state = self.state_file.load(&*self.repo)?;
+        let recovered = self.workspace.recover()?;
+        if !recovered.is_empty() {
+            tracing::info!(apps = recovered.len(), "rolled interrupted installs forward");
+        }
+        self.restore_view()
     }
 
     /// Whether local changes are pushed without being asked for.
@@ -236,11 +311,19 @@ impl Engine {
     pub fn look(&mut self, look: &Look, now: Now) -> Result<(), Failure> {
         match look {
             Look::All => {
-                let folder = self.workspace.look_at_all()?;
+                self.follow_all()?;
+                let mut folder = self.workspace.look_at_all()?;
+                if let FolderOnDisk::Apps { apps, .. } = &mut folder {
+                    apps.retain(|(app, _)| self.settings.filter.takes(app));
+                }
                 self.disk.take_all(folder, now);
             }
             Look::Apps(apps) => {
                 for app in apps {
+                    if !self.settings.filter.takes(app) {
+                        continue;
+                    }
+                    self.follow(app)?;
                     let found = self.workspace.look_at(app)?;
                     self.disk.take_one(app, found, now);
                 }
@@ -273,7 +356,7 @@ impl Engine {
         self.rest = None;
         self.find_all(now)?;
         let adopted = self.adopt_agreed();
-        let committed = self.commit_found(now)?;
+        let committed = self.commit_found(now)? | self.propose_directly(now)?;
         self.prepare_tag()?;
         if can_push && !self.outgoing(now).is_empty() {
             return Ok(Progress::Push);
@@ -291,6 +374,9 @@ impl Engine {
     /// # Errors
     /// Disk: the former state stays.
     pub fn save(&mut self, now: Now) -> Result<(), Failure> {
+        if self.mending {
+            return Ok(());
+        }
         let signature = self.committer(now);
         self.state_file.save(&*self.repo, &self.state, signature)
     }
@@ -300,6 +386,9 @@ impl Engine {
     /// # Errors
     /// Disk.
     pub fn tidy(&mut self, now: Now) -> Result<(), Failure> {
+        if self.mending {
+            return Ok(());
+        }
         self.workspace.save_cache()?;
         self.expire_kept(now)?;
         self.repo.maintain().map(|_| ())
@@ -309,10 +398,12 @@ impl Engine {
     fn adopt_agreed(&mut self) -> bool {
         let agreed: Vec<AppName> = self.findings_of(|finding| matches!(finding, Finding::Adopt));
         for app in &agreed {
+            self.note_adopted(app);
             self.set_base(app, self.remote.apps.get(app).copied());
             self.state.notes.wordings.remove(app);
             self.state.notes.wanted.remove(app);
             self.state.notes.confirmed.remove(app);
+            self.state.notes.accepted.remove(app);
         }
         !agreed.is_empty()
     }
@@ -332,8 +423,13 @@ impl Engine {
             Some(tree) => self.state.bases.insert(app.clone(), tree),
             None => self.state.bases.remove(app),
         };
-        self.state.notes.conflicts.remove(app);
+        self.end_conflict(app);
         self.state.notes.merged.remove(app);
+        self.awaited.note(app, base);
+        self.state.notes.rewritten.remove(app);
+        if let Some(proposal) = &mut self.state.notes.proposal {
+            proposal.apps.remove(app); // it arrived, or is no longer what waits there
+        }
         self.rest = None;
     }
 

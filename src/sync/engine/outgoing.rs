@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::domain::event::What;
 use crate::domain::{AppName, Failure, ObjectId};
 use crate::ports::{RefOutcome, RefUpdate};
 
@@ -30,6 +31,8 @@ enum Purpose {
     Branch,
     /// The conflict branch of this app.
     Conflict(AppName),
+    /// The branch of our own for what the followed one does not take.
+    Proposal,
     /// A tag that a person asked for.
     Tag,
 }
@@ -62,7 +65,7 @@ impl Engine {
     /// The refs that wait to be pushed. Each `new` descends from its `expected`: the head is built on the tip, and a
     /// conflict branch only grows.
     #[must_use]
-    pub fn outgoing(&self, _now: Now) -> Outgoing {
+    pub fn outgoing(&self, now: Now) -> Outgoing {
         let mut outgoing = Outgoing::default();
         let notes = &self.state.notes;
         let may_push = matches!(self.remote.knowledge, Knowledge::Tip | Knowledge::Unborn);
@@ -80,6 +83,9 @@ impl Engine {
                 outgoing
                     .add(RefUpdate { name, expected: note.pushed, new: note.commit }, Purpose::Conflict(app.clone()));
             }
+        }
+        if let Some(update) = self.outgoing_proposal(now).filter(|_| may_push) {
+            outgoing.add(update, Purpose::Proposal);
         }
         outgoing
     }
@@ -121,6 +127,7 @@ impl Engine {
                 Purpose::Tag => {}
                 Purpose::Branch if again => {}
                 Purpose::Conflict(app) => self.take_conflict_outcome(app, update, outcome, now),
+                Purpose::Proposal => self.take_proposal_outcome(update, outcome, now)?,
                 Purpose::Branch => effect = self.take_branch_outcome(update.new, outcome, now)?,
             }
         }
@@ -143,8 +150,10 @@ impl Engine {
                 self.state.notes.tip = Some(pushed);
                 self.state.notes.branch_seen = true;
                 self.remote.knowledge = Knowledge::Tip;
-                for (app, tree) in std::mem::take(&mut self.ahead) {
-                    self.done.pushed.insert(app.clone());
+                let ahead = std::mem::take(&mut self.ahead);
+                let before = ahead.keys().filter_map(|app| Some((app.clone(), *self.remote.apps.get(app)?))).collect();
+                self.note_pushed(&ahead, &before);
+                for (app, tree) in ahead {
                     match tree {
                         Some(tree) => self.remote.apps.insert(app, tree),
                         None => self.remote.apps.remove(&app),
@@ -159,8 +168,10 @@ impl Engine {
             }
             RefOutcome::Moved => Ok(PushEffect::FetchFirst),
             RefOutcome::Refused(words) => {
-                self.take_refusal(words, now)?;
-                self.done.refused = Some(words.clone());
+                self.note_refused(words);
+                if !self.take_to_own_branch(words, now)? {
+                    self.take_refusal(words, now)?;
+                }
                 Ok(PushEffect::Refused(words.clone()))
             }
         }
@@ -171,9 +182,10 @@ impl Engine {
         let apps: Vec<(AppName, Option<ObjectId>)> =
             self.state.notes.pending.iter().map(|(app, local)| (app.clone(), *local)).collect();
         let names: Vec<AppName> = apps.iter().map(|(app, _)| app.clone()).collect();
+        let units = apps.len() - self.state.notes.renamed.len().min(apps.len()); // a rename is one thing under two names
         self.drop_unpushed(&names, now)?;
         let refused_alike = self.refused.values().filter(|refusal| refusal.words == words).count();
-        if apps.len() > 1 && refused_alike < ENOUGH_REFUSALS {
+        if units > 1 && refused_alike < ENOUGH_REFUSALS {
             self.one_by_one = true;
             return Ok(());
         }
@@ -192,7 +204,7 @@ impl Engine {
     }
 
     fn take_conflict_outcome(&mut self, app: &AppName, update: &RefUpdate, outcome: &RefOutcome, now: Now) {
-        let time = crate::sync::ref_names::time_component(now.unix_seconds);
+        let time = crate::sync::ref_names::time_component(self.recorded(now).unix_seconds);
         let Some(note) = self.state.notes.conflicts.get_mut(app) else { return };
         match outcome {
             RefOutcome::Accepted => {
@@ -201,13 +213,13 @@ impl Engine {
             }
             RefOutcome::Moved => {
                 // The branch is not where we left it (an answer was lost, or somebody used it): a new one keeps ours.
-                note.branch = match note.branch.rsplit_once('/') {
-                    Some((folder, old)) if old != time => format!("{folder}/{time}"),
-                    _ => format!("{}-2", note.branch),
-                };
+                note.branch = branch_after(&note.branch, &time);
                 note.pushed = None;
             }
-            RefOutcome::Refused(words) => note.push_error = Some(words.clone()),
+            RefOutcome::Refused(words) => {
+                note.push_error = Some(words.clone());
+                self.note(Some(app), What::Refused { message: words.clone() });
+            }
         }
     }
 
@@ -215,5 +227,33 @@ impl Engine {
     pub(super) fn refusal(&self) -> Option<(String, Duration)> {
         let refusal = self.refused.values().min_by_key(|refusal| refusal.retry_at)?;
         Some((refusal.words.clone(), refusal.retry_at.saturating_duration_since(Instant::now())))
+    }
+}
+
+/// The next name for a conflict branch whose name is taken: that of `time`, or numbered if it has that already.
+fn branch_after(branch: &str, time: &str) -> String {
+    let (folder, old) = branch.rsplit_once('/').unwrap_or(("conflict", branch));
+    match old.strip_prefix(time) {
+        None => format!("{folder}/{time}"),
+        Some(number) => {
+            let number = number.trim_start_matches('-').parse::<u64>().unwrap_or(1);
+            format!("{folder}/{time}-{}", number.saturating_add(1))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_conflict_branch_finds_a_free_name_while_the_clock_stands_still() {
+        let mut branch = "conflict/dev/A/20250101T000000Z".to_owned();
+        let mut names = std::collections::BTreeSet::new();
+        for _ in 0..12 {
+            branch = branch_after(&branch, "20250102T000000Z");
+            assert!(names.insert(branch.clone()), "{branch} again");
+        }
+        assert!(names.contains("conflict/dev/A/20250102T000000Z-12"), "{names:?}");
     }
 }

@@ -1,31 +1,30 @@
 //! Removals: which of them happen by themselves, and which wait for a person (rule 6).
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use crate::domain::status::AppState;
-use crate::domain::{AppName, ObjectId};
+use crate::domain::{AppName, Failure, ObjectId};
 
 use super::finding::{Finding, Sides};
 use super::{Engine, Now};
+use crate::sync::kinship::Named;
 
-/// A removed app is compared with so many added ones, at most, to see whether it was renamed.
-const MOST_COMPARED: usize = 20;
 /// Deletions are counted over this time.
 const WINDOW_SECONDS: i64 = 600;
 
 impl Engine {
     /// Holds removals that are too many at once, on either side, and new apps while a rename may be under way.
-    pub(super) fn hold_removals(&mut self, now: Now) {
+    pub(super) fn hold_removals(&mut self, now: Now) -> Result<(), Failure> {
+        self.mind_the_clock(now);
         forget_old(&mut self.state.notes.deletions_here, now);
         forget_old(&mut self.state.notes.deletions_remote, now);
         self.hold_removals_here();
-        self.hold_removals_of_remote();
+        self.hold_removals_of_remote()?;
         self.hold_new_apps_during_a_rename();
+        Ok(())
     }
 
     fn hold_removals_here(&mut self) {
-        let renamed: BTreeSet<AppName> = self.renames().into_values().collect();
         let mut removed = self.findings_of(|f| matches!(f, Finding::Push(sides) if sides.local.is_none()));
+        let renamed = self.being_renamed();
         removed.retain(|app| !renamed.contains(app) && !self.state.notes.removing.contains_key(app));
         // Folders that vanish at once are not noticed at once: those whose time is not over yet count as well.
         let going = self.findings_of(|finding| *finding == Finding::Gone).len();
@@ -34,31 +33,30 @@ impl Engine {
         self.hold_if_many(&removed, going, lately, "are gone from the apps folder");
     }
 
-    fn hold_removals_of_remote(&mut self) {
-        let pulls = |wanted: fn(&Sides) -> Option<ObjectId>| -> Vec<(&AppName, ObjectId)> {
+    fn hold_removals_of_remote(&mut self) -> Result<(), Failure> {
+        let pulls = |wanted: fn(&Sides) -> Option<ObjectId>| -> Vec<Named> {
             let found = self.findings.iter().filter_map(|(app, finding)| match finding {
-                Finding::Pull(sides) | Finding::Replace(sides) => Some((app, wanted(sides)?)),
+                Finding::Pull(sides) | Finding::Replace(sides) => Some((app.clone(), wanted(sides)?)),
                 _ => None,
             });
             found.collect()
         };
         let removed = pulls(|sides| sides.base.filter(|_| sides.remote.is_none()));
-        let added: Vec<ObjectId> =
-            pulls(|sides| sides.remote.filter(|_| sides.base.is_none())).into_iter().map(|(_, tree)| tree).collect();
-        let is_renamed = |tree: ObjectId| {
-            added.contains(&tree) || added.iter().take(MOST_COMPARED).any(|other| self.is_similar(tree, *other))
-        };
+        let added = pulls(|sides| sides.remote.filter(|_| sides.base.is_none()));
+        let renamed = self.kinship.pair_up(&*self.repo, &removed, &added)?;
         let removed: Vec<AppName> =
-            removed.into_iter().filter(|(_, tree)| !is_renamed(*tree)).map(|(app, _)| app.clone()).collect();
+            removed.into_iter().map(|(app, _)| app).filter(|app| !renamed.contains_key(app)).collect();
+        self.renamed_away = renamed.into_keys().collect();
         let lately = self.state.notes.deletions_remote.len();
         self.hold_if_many(&removed, 0, lately, "were deleted in Git");
+        Ok(())
     }
 
     /// Holds `removed` if they, with those that are `going` and those that went `lately`, are too many.
     fn hold_if_many(&mut self, removed: &[AppName], going: usize, lately: usize, words: &str) {
         let unconfirmed: Vec<&AppName> =
             removed.iter().filter(|app| !self.state.notes.confirmed.contains(*app)).collect();
-        let followed = self.state.bases.len();
+        let followed = self.state.bases.keys().filter(|app| self.settings.filter.takes(app)).count();
         let all = unconfirmed.len() + going >= followed;
         let many = unconfirmed.len() + going + lately > 3.max((followed + lately) / 4);
         if unconfirmed.is_empty() || !(all || many) {
@@ -78,47 +76,20 @@ impl Engine {
         if !self.findings.values().any(|finding| *finding == Finding::Gone) {
             return;
         }
-        for app in self.findings_of(|f| matches!(f, Finding::Push(sides) if sides.base.is_none())) {
+        let mut new = self.findings_of(|f| matches!(f, Finding::Push(sides) if sides.base.is_none()));
+        let renamed = self.being_renamed();
+        new.retain(|app| !renamed.contains(app));
+        for app in new {
             let reason = "it is new; it waits for a folder that is gone, in case this is a rename".to_owned();
             self.findings.insert(app, Finding::Wait(AppState::Modified, reason));
         }
     }
-
-    /// New apps that are removed ones under another name: new name to old name.
-    pub(super) fn renames(&self) -> BTreeMap<AppName, AppName> {
-        let mut removed: Vec<(&AppName, ObjectId)> = Vec::new();
-        let mut added: Vec<(&AppName, ObjectId)> = Vec::new();
-        for (app, finding) in &self.findings {
-            match finding {
-                // What a person takes out of Git stays here: its copy under another name is a new app.
-                Finding::Push(Sides { local: None, .. }) if self.state.notes.removing.contains_key(app) => {}
-                Finding::Push(Sides { base: Some(base), local: None, .. }) => removed.push((app, *base)),
-                Finding::Push(Sides { base: None, local: Some(local), .. }) => added.push((app, *local)),
-                _ => {}
-            }
-        }
-        let mut renames = BTreeMap::new();
-        for exact in [true, false] {
-            for (new, tree) in &added {
-                if renames.contains_key(*new) {
-                    continue;
-                }
-                let same = |base: ObjectId| if exact { base == *tree } else { self.is_similar(base, *tree) };
-                if let Some(at) = removed.iter().position(|(_, base)| same(*base)) {
-                    let (old, _) = removed.swap_remove(at);
-                    renames.insert((*new).clone(), old.clone());
-                }
-            }
-        }
-        renames
-    }
-
-    /// Whether at least half of the files of both trees are the same. Unreadable trees are not similar.
-    fn is_similar(&self, old: ObjectId, new: ObjectId) -> bool {
-        crate::sync::trees::similarity(&*self.repo, old, new).is_ok_and(|share| share >= 0.5)
-    }
 }
 
+/// A time that is still to come was recorded before the clock was set back: it counts as now.
 fn forget_old(times: &mut Vec<i64>, now: Now) {
-    times.retain(|time| (now.unix_seconds - WINDOW_SECONDS..=now.unix_seconds).contains(time));
+    times.retain(|time| *time >= now.unix_seconds - WINDOW_SECONDS);
+    for time in times {
+        *time = (*time).min(now.unix_seconds);
+    }
 }

@@ -62,7 +62,8 @@ impl Engine {
             .map(|(name, rule)| format!("the folder {name:?} in the apps folder is not synced: {rule}"));
         let there = (self.remote.refused_names.iter())
             .map(|(name, rule)| format!("refused from Git: {name:?} beside the apps: {rule}"));
-        here.chain(there).collect()
+        let notices = here.chain(there).chain(self.proposal_notice()).chain(self.mending_notice());
+        notices.chain(self.withheld_notices()).collect()
     }
 
     pub(super) fn app_status(&self, app: &AppName, finding: &Finding) -> AppStatus {

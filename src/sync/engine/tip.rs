@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::domain::{AppName, Failure, ObjectId};
 use crate::ports::{Commit, RemoteTip};
 
+use super::collision::colliding;
 use super::{Engine, Knowledge, Now};
 use crate::sync::trees::app_trees;
 
 /// A commit that is not pushed yet, and what it makes of which apps.
-struct Unpushed {
-    commit: Commit,
-    edits: BTreeMap<AppName, Option<ObjectId>>,
+pub(super) struct Unpushed {
+    pub(super) commit: Commit,
+    pub(super) edits: BTreeMap<AppName, Option<ObjectId>>,
 }
 
 impl Engine {
@@ -20,6 +21,9 @@ impl Engine {
     /// # Errors
     /// Disk or internal.
     pub fn take_tip(&mut self, tip: &RemoteTip, now: Now) -> Result<bool, Failure> {
+        if self.is_mending() {
+            self.end_mending(now)?;
+        }
         let before = self.remote.knowledge.clone();
         let news = match tip {
             RemoteTip::At(id) if Some(*id) == self.state.notes.tip => {
@@ -71,7 +75,10 @@ impl Engine {
 
     /// Undoes what `work` did to the view and the memory if it fails half-way: a view without its apps would read as if they had
     /// been deleted.
-    fn all_or_nothing(&mut self, work: impl FnOnce(&mut Self) -> Result<(), Failure>) -> Result<(), Failure> {
+    pub(super) fn all_or_nothing(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
         let before = (self.state.clone(), self.remote.clone(), self.ahead.clone());
         let done = work(self);
         if done.is_err() {
@@ -91,13 +98,15 @@ impl Engine {
             && !self.repo.descends_from(id, old_tip)?
         {
             self.keep_history(old_tip, &old_apps, now)?;
+            self.note_rewritten(&old_apps);
         }
         self.state.notes.tip = Some(id);
         self.state.notes.head = Some(id);
         self.state.notes.branch_seen = true;
         self.remote.knowledge = Knowledge::Tip;
-        self.ahead.clear();
+        let ahead = std::mem::take(&mut self.ahead);
         if landed {
+            self.note_pushed(&ahead, &old_apps);
             self.confirm_pending(now); // a push of which no answer came
         } else if !unpushed.is_empty() {
             self.rebuild(unpushed, &old_apps, now)?;
@@ -108,13 +117,16 @@ impl Engine {
     /// Reads the apps at `tip`, and refuses those that may not be written.
     fn view_tip(&mut self, tip: ObjectId) -> Result<(), Failure> {
         let root = self.repo.commit(tip)?.tree;
-        let found = app_trees(&*self.repo, Some(root), &self.settings.prefix)?;
-        let mut hostile = BTreeMap::new();
+        let mut found = app_trees(&*self.repo, Some(root), &self.settings.prefix)?;
+        found.apps.retain(|app, _| self.settings.filter.takes(app));
+        let mut hostile = colliding(found.apps.keys());
         for (app, tree) in &found.apps {
             if let Some(problem) = self.inspector.problem(&*self.repo, *tree)? {
-                tracing::warn!(%app, problem, "refused an app from Git");
                 hostile.insert(app.clone(), problem);
             }
+        }
+        for (app, problem) in &hostile {
+            tracing::warn!(%app, problem, "refused an app from Git");
         }
         self.remote.apps = found.apps;
         self.remote.refused_names = found.refused;
@@ -123,7 +135,7 @@ impl Engine {
     }
 
     /// Commits between `tip` and the head, oldest first.
-    fn unpushed_since(&self, tip: Option<ObjectId>) -> Result<Vec<Unpushed>, Failure> {
+    pub(super) fn unpushed_since(&self, tip: Option<ObjectId>) -> Result<Vec<Unpushed>, Failure> {
         let mut found = Vec::new();
         let mut at = self.state.notes.head.filter(|_| self.state.notes.head != tip);
         while let Some(id) = at.filter(|id| Some(*id) != tip) {
@@ -156,6 +168,7 @@ impl Engine {
             .filter(|app| old_apps.get(*app) != self.remote.apps.get(*app))
             .cloned()
             .collect();
+        let touched = self.with_other_names(touched);
         for Unpushed { commit, mut edits } in unpushed {
             for app in &touched {
                 if let Some(tree) = edits.remove(app) {
@@ -166,16 +179,37 @@ impl Engine {
                 self.put_on_head(&edits, commit)?;
             }
         }
-        self.state.notes.pending.retain(|app, _| !touched.contains(app));
+        self.forget_pending(&touched);
         Ok(())
+    }
+
+    /// These apps, and what they were renamed from or to in the commits that are not pushed yet.
+    fn with_other_names(&self, mut apps: BTreeSet<AppName>) -> BTreeSet<AppName> {
+        loop {
+            let known = apps.len();
+            for (old, new) in &self.state.notes.renamed {
+                if apps.contains(old) || apps.contains(new) {
+                    apps.extend([old.clone(), new.clone()]);
+                }
+            }
+            if apps.len() == known {
+                return apps;
+            }
+        }
+    }
+
+    fn forget_pending(&mut self, apps: &BTreeSet<AppName>) {
+        self.state.notes.pending.retain(|app, _| !apps.contains(app));
+        self.state.notes.renamed.retain(|old, _| !apps.contains(old));
     }
 
     /// Takes the unpushed commits of these apps back; their state on disk is planned anew.
     pub(super) fn drop_unpushed(&mut self, apps: &[AppName], now: Now) -> Result<(), Failure> {
-        self.all_or_nothing(|engine| engine.replay_without(apps, now))
+        let apps = self.with_other_names(apps.iter().cloned().collect());
+        self.all_or_nothing(|engine| engine.replay_without(&apps, now))
     }
 
-    fn replay_without(&mut self, apps: &[AppName], now: Now) -> Result<(), Failure> {
+    fn replay_without(&mut self, apps: &BTreeSet<AppName>, now: Now) -> Result<(), Failure> {
         let unpushed = self.unpushed_since(self.state.notes.tip)?;
         self.state.notes.head = self.state.notes.tip;
         self.ahead.clear();
@@ -190,14 +224,17 @@ impl Engine {
                 self.put_on_head(&edits, commit)?;
             }
         }
-        self.state.notes.pending.retain(|app, _| !apps.contains(app));
+        self.forget_pending(apps);
         Ok(())
     }
 
     /// What was pending is at the remote: the snapshots it was made from are the bases now.
     pub(super) fn confirm_pending(&mut self, now: Now) {
+        let renamed = std::mem::take(&mut self.state.notes.renamed);
         for (app, snapshot) in std::mem::take(&mut self.state.notes.pending) {
-            if snapshot.is_none() && !self.state.notes.removing.contains_key(&app) {
+            let is_removal = snapshot.is_none() && !self.remote.apps.contains_key(&app);
+            let is_counted = !renamed.contains_key(&app) && !self.state.notes.removing.contains_key(&app);
+            if is_removal && is_counted {
                 self.state.notes.deletions_here.push(now.unix_seconds);
             }
             self.set_base(&app, snapshot);
@@ -205,6 +242,9 @@ impl Engine {
             self.state.notes.wordings.remove(&app);
             self.state.notes.confirmed.remove(&app);
             self.refused.remove(&app);
+            if renamed.contains_key(&app) && snapshot.is_some() {
+                self.state.notes.confirmed.insert(app); // its folder here goes: it is in Git under the new name
+            }
         }
     }
 }

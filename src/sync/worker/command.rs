@@ -1,25 +1,45 @@
 //! What others may ask the worker to do, and its answers.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::Worker;
+use super::before::{Before, Prepared};
 use crate::domain::status::RepositoryStatus;
 use crate::domain::{Failure, FailureClass};
-use crate::sync::engine::{Engine, KeptAside, Now};
+use crate::sync::engine::{Engine, KeptAside, Now, Shelf};
 
 /// How long a caller waits for an answer.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A request to the worker.
 pub struct Command {
+    before: Before,
     start: Start,
+    /// Only asks: the remote is not tried again because of it.
+    is_question: bool,
 }
 
-/// What is done before the pass.
-type Start = Box<dyn FnOnce(&mut Engine, Now) -> Finish + Send>;
+impl Command {
+    /// Something to do that answers by itself, before the pass.
+    pub(super) fn new(work: impl FnOnce(&mut Engine, Now) + Send + 'static, is_question: bool) -> Self {
+        let start: Start = Box::new(move |engine, now, _prepared| {
+            work(engine, now);
+            Box::new(|_| {})
+        });
+        Self { before: Before::Nothing, start, is_question }
+    }
+
+    pub(super) fn is_question(&self) -> bool {
+        self.is_question
+    }
+}
+
+/// What is done before the pass, with what the remote had to say, if that was asked for.
+type Start = Box<dyn FnOnce(&mut Engine, Now, Result<Prepared, Failure>) -> Finish + Send>;
 
 /// What is done when the pass has ended: the answer is given, so that the status already shows what was asked for.
 pub(super) type Finish = Box<dyn FnOnce(&mut Engine) + Send>;
@@ -31,15 +51,27 @@ impl fmt::Debug for Command {
 }
 
 /// Talks to a worker.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Handle {
-    commands: mpsc::Sender<Command>,
+    pub(super) commands: mpsc::Sender<Command>,
     status: watch::Receiver<RepositoryStatus>,
+    poll: Arc<Notify>,
+    pub(super) shelf: watch::Receiver<Shelf>,
 }
 
 impl Handle {
-    pub(super) fn new(commands: mpsc::Sender<Command>, status: watch::Receiver<RepositoryStatus>) -> Self {
-        Self { commands, status }
+    pub(super) fn new(
+        commands: mpsc::Sender<Command>,
+        status: watch::Receiver<RepositoryStatus>,
+        poll: Arc<Notify>,
+        shelf: watch::Receiver<Shelf>,
+    ) -> Self {
+        Self { commands, status, poll, shelf }
+    }
+
+    /// The branch may have moved: it is asked for as soon as the worker is free. Never waits; many hints are one poll.
+    pub fn poll_soon(&self) {
+        self.poll.notify_one();
     }
 
     /// The status, and its changes.
@@ -76,15 +108,25 @@ impl Handle {
         work: impl FnOnce(&mut Engine, Now) -> Result<T, Failure> + Send + 'static,
         finish: impl FnOnce(&mut Engine, T) -> Result<R, Failure> + Send + 'static,
     ) -> Result<R, Failure> {
+        self.ask_after(Before::Nothing, move |engine, now, _| work(engine, now), finish).await
+    }
+
+    /// As [`ask_then`](Self::ask_then), but the remote is asked for something `before`; if that fails, nothing else is done.
+    pub(super) async fn ask_after<T: Send + 'static, R: Send + 'static>(
+        &self,
+        before: Before,
+        work: impl FnOnce(&mut Engine, Now, Prepared) -> Result<T, Failure> + Send + 'static,
+        finish: impl FnOnce(&mut Engine, T) -> Result<R, Failure> + Send + 'static,
+    ) -> Result<R, Failure> {
         let (reply, answer) = oneshot::channel();
-        let start: Start = Box::new(move |engine, now| {
-            let begun = work(engine, now);
+        let start: Start = Box::new(move |engine, now, prepared| {
+            let begun = prepared.and_then(|prepared| work(engine, now, prepared));
             Box::new(move |engine| {
                 // The caller may have gone in the meantime; what was asked for is done all the same.
                 let _ = reply.send(begun.and_then(|begun| finish(engine, begun)));
             })
         });
-        self.commands.try_send(Command { start }).map_err(|error| match error {
+        self.commands.try_send(Command { before, start, is_question: false }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => {
                 Failure::new(FailureClass::TimeOut, "the worker is busy with other requests", "try again in a moment")
             }
@@ -102,13 +144,14 @@ impl Handle {
     }
 }
 
-fn worker_gone() -> Failure {
+pub(super) fn worker_gone() -> Failure {
     Failure::new(FailureClass::Internal, "the worker is ending", "start appferry again")
 }
 
 impl Worker {
     /// Begins a request; what ends it is called when the pass has ended.
     pub(super) async fn obey(&mut self, command: Command) -> Result<Finish, Failure> {
-        self.on_engine(move |engine| (command.start)(engine, Now::read())).await
+        let prepared = self.prepare(command.before).await?;
+        self.on_engine(move |engine| (command.start)(engine, Now::read(), prepared)).await
     }
 }

@@ -1,10 +1,16 @@
 //! Drives the engine of one repository: waits for changes on either side, talks to the remote, and keeps the status.
 
 mod act;
+mod before;
 mod command;
+mod incoming;
 mod link;
+mod mend;
+mod saving;
 mod schedule;
+mod tell;
 mod view;
+mod waking;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,20 +20,20 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::status::{KeyStatus, RepositoryStatus};
 use crate::domain::{Failure, FailureClass};
-use crate::ports::{AuditLog, ChangeHints, PushError, Remote, RemoteTip};
+use crate::ports::{AuditLog, ChangeHints, EventLog, PushError, Remote, RemoteTip};
 
 pub use command::{Command, Handle};
+pub use incoming::NewBranch;
 
 use super::engine::{Engine, Now, Progress, PushEffect};
 use link::{Link, PUSHING, READING};
 use schedule::{Schedule, Wake};
+use tell::Teller;
 
 /// Rounds of one pass: far more than work needs, so that a defect cannot spin for ever.
 const MOST_ROUNDS: usize = 2_000;
 /// After losing this many races in a row, a pause lets the others finish.
 const PATIENCE: u32 = 2;
-/// Longer than the log of a store that answers takes; syncing does not wait for another one.
-const TELL_LIMIT: Duration = Duration::from_secs(2);
 /// Nobody loses this many: the remote says one thing and does another.
 const MOST_RACES: u32 = 30;
 
@@ -63,7 +69,7 @@ pub struct Pace {
 pub struct Worker {
     engine: Option<Engine>,
     remote: Arc<dyn Remote>,
-    audit: Arc<dyn AuditLog>,
+    teller: Teller,
     hints: Box<dyn ChangeHints>,
     commands: mpsc::Receiver<Command>,
     status: watch::Sender<RepositoryStatus>,
@@ -76,6 +82,10 @@ pub struct Worker {
     trouble: Option<Failure>,
     /// What of it was logged last: a full disk is not news every two seconds.
     trouble_logged: Option<Failure>,
+    /// When a save was the reason for a try that was not due.
+    woken_at: Option<std::time::Instant>,
+    /// The local repository was found damaged in this pass.
+    damage: Option<Failure>,
     /// Something went wrong in this pass: more of the same would not help.
     stumbled: bool,
     races_lost: u32,
@@ -89,7 +99,7 @@ impl Worker {
     #[must_use]
     pub fn new(
         engine: Engine,
-        (remote, audit): (Arc<dyn Remote>, Arc<dyn AuditLog>),
+        (remote, audit, events): (Arc<dyn Remote>, Arc<dyn AuditLog>, Arc<dyn EventLog>),
         hints: Box<dyn ChangeHints>,
         face: Face,
         pace: Pace,
@@ -97,11 +107,12 @@ impl Worker {
         let (sender, commands) = mpsc::channel(16);
         let (status, receiver) = watch::channel(view::first(&face));
         let schedule = Schedule::new(pace, hints.rescan_every());
-        let holds_back = remote.holds_back();
+        let (holds_back, poll) = (remote.holds_back(), schedule.poll_hint());
+        let shelf = engine.shelf();
         let worker = Self {
             engine: Some(engine),
             remote,
-            audit,
+            teller: Teller::new(audit, events),
             hints,
             commands,
             status,
@@ -111,12 +122,14 @@ impl Worker {
             push_link: Link::new(holds_back, PUSHING),
             trouble: None,
             trouble_logged: None,
+            woken_at: None,
+            damage: None,
             stumbled: false,
             races_lost: 0,
             fetched: false,
             started: false,
         };
-        (worker, Handle::new(sender, receiver))
+        (worker, Handle::new(sender, receiver, poll, shelf))
     }
 
     /// Runs until `stop` fires. A push already begun is finished, never cut in half.
@@ -146,17 +159,22 @@ impl Worker {
         if wake.look.is_some() && self.trouble.take().is_none() {
             self.trouble_logged = None;
         }
+        let mut asked = false;
         let answer = match wake.command {
-            Some(command) => Some(self.obey(command).await?),
+            Some(command) => {
+                asked = !command.is_question();
+                Some(self.obey(command).await?)
+            }
             None => None,
         };
-        if answer.is_some() {
+        if asked {
             self.push_link.try_at_once();
             self.remote.try_at_once();
         }
-        if wake.poll || (self.push_link.in_doubt || !self.link.is_up()) && answer.is_some() {
+        if wake.poll || (self.push_link.in_doubt || !self.link.is_up()) && asked {
             self.poll().await?;
         }
+        self.wake_for(wake.look.as_ref());
         // After the poll: what was fetched need not be written again when the disk holds the same.
         if let Some(look) = wake.look {
             let looked = self.on_engine(move |engine| engine.look(&look, Now::read())).await?;
@@ -167,8 +185,14 @@ impl Worker {
             let tidied = self.on_engine(|engine| engine.tidy(Now::read())).await?;
             self.note_trouble(tidied);
         }
+        self.mend().await?;
         self.tell().await?;
-        let (report, waits) = self.on_engine(|engine| (engine.report(), engine.waits(Now::read()))).await?;
+        let (report, waits) = self
+            .on_engine(|engine| {
+                engine.shelve();
+                (engine.report(), engine.waits(Now::read()))
+            })
+            .await?;
         self.schedule.look_again(waits);
         if std::mem::take(&mut self.fetched) {
             self.schedule.expect_echo();
@@ -181,6 +205,7 @@ impl Worker {
             self.push_link.nothing_left();
         }
         self.publish(report);
+        self.teller.tell_states(&self.status).await;
         if let Some(answer) = answer {
             self.on_engine(answer).await?;
         }
@@ -302,23 +327,18 @@ impl Worker {
         Ok(())
     }
 
-    /// Writes down what reached the other side. The log may fail, and is not waited for: what was synced stays synced.
+    /// Tells what was done. The logs may fail, and are not waited for: what was synced stays synced.
     async fn tell(&mut self) -> Result<(), Failure> {
-        let done = self.on_engine(Engine::take_done).await?;
-        for row in done.rows(&format!("{} {}", self.face.url, self.face.branch)) {
-            match tokio::time::timeout(TELL_LIMIT, self.audit.append(row)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(failure)) => tracing::warn!(%failure, "what was synced could not be noted in the audit log"),
-                Err(_) => {
-                    tracing::warn!("what was synced is not noted in the audit log: the key store does not answer");
-                }
-            }
-        }
-        Ok(())
+        let done = self.on_engine(|engine| engine.done()).await?;
+        let told = self.teller.tell(done, &self.face).await;
+        self.on_engine(move |engine| engine.forget_done(told)).await
     }
 
     /// The remote cannot be talked to for now.
     fn lost(&mut self, failure: Failure) {
+        if failure.class == FailureClass::Damaged {
+            return self.note_trouble(Err(failure));
+        }
         let next_try = self.link.failed(failure);
         self.schedule.poll_after(next_try);
     }
@@ -326,6 +346,9 @@ impl Worker {
     /// Nothing can be pushed for now. Reading goes on, unless the way there is what failed: only pushing tells when pushing
     /// works again, so what is read well meanwhile must not shorten its wait.
     fn push_failed(&mut self, failure: Failure) {
+        if failure.class == FailureClass::Damaged {
+            return self.note_trouble(Err(failure));
+        }
         if concerns_the_way(failure.class) {
             self.lost(failure.clone());
         }
@@ -335,6 +358,9 @@ impl Worker {
     fn note_trouble(&mut self, result: Result<(), Failure>) {
         if let Err(failure) = result {
             self.stumbled = true;
+            if failure.class == FailureClass::Damaged {
+                self.damage = Some(failure.clone());
+            }
             if self.trouble_logged.as_ref() != Some(&failure) {
                 tracing::warn!(%failure, "trouble here; it is tried again");
             }

@@ -1,9 +1,10 @@
 //! When to do what next.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
 use super::{Command, Pace};
@@ -46,6 +47,8 @@ pub(super) struct Schedule {
     look_at: BTreeMap<AppName, Instant>,
     /// Until then changes are taken for our own.
     echo_until: Instant,
+    /// Somebody knows that the branch moved.
+    poll_hint: Arc<Notify>,
 }
 
 impl Schedule {
@@ -59,7 +62,13 @@ impl Schedule {
             tidy_at: now + FIRST_TIDY,
             look_at: BTreeMap::new(),
             echo_until: now,
+            poll_hint: Arc::default(),
         }
+    }
+
+    /// Wakes [`next`](Self::next) for a poll; several hints before it are one.
+    pub(super) fn poll_hint(&self) -> Arc<Notify> {
+        Arc::clone(&self.poll_hint)
     }
 
     /// Waits for the next thing to do. When that will likely be a push, `pushes_to` may get ready for it meanwhile.
@@ -79,6 +88,7 @@ impl Schedule {
                     }
                     self.take_hint(hint);
                 }
+                () = self.poll_hint.notified() => self.poll_at = Instant::now(),
                 () = tokio::time::sleep_until(alarm) => return self.due(hints),
             }
         }
@@ -175,7 +185,7 @@ mod tests {
 
     use super::*;
     use crate::domain::Failure;
-    use crate::ports::{PushError, RefOutcome, RefUpdate, RemoteTip};
+    use crate::ports::{FoundCommit, PushError, RefOutcome, RefUpdate, RemoteRef, RemoteTip};
 
     #[tokio::test]
     async fn an_edit_lets_the_remote_prepare_while_the_files_settle() {
@@ -236,6 +246,12 @@ mod tests {
         }
         async fn fetch(&self) -> Result<RemoteTip, Failure> {
             Ok(RemoteTip::Unborn)
+        }
+        async fn refs(&self) -> Result<Vec<RemoteRef>, Failure> {
+            Ok(Vec::new())
+        }
+        async fn fetch_ref(&self, _: &str) -> Result<FoundCommit, Failure> {
+            Err(Failure::internal("not asked for"))
         }
         async fn push(&self, _: &[RefUpdate]) -> Result<Vec<RefOutcome>, PushError> {
             Ok(Vec::new())

@@ -3,7 +3,7 @@
 use super::Face;
 use super::link::Link;
 use crate::domain::status::{AppState, ErrorStatus, RepositoryState, RepositoryStatus};
-use crate::domain::{Failure, FailureClass};
+use crate::domain::{Failure, FailureClass, RefusalKind};
 use crate::sync::engine::Report;
 
 /// Before the first pass has ended.
@@ -63,8 +63,7 @@ fn standing_error(face: &Face, report: &Report, links: [&Link; 2], trouble: Opti
     }
     if let Some((words, retry_in)) = &report.refused {
         let message = format!("the remote refuses our push: {words}");
-        let remedy =
-            "allow this key to push to the branch, or mend what its hook objects to; it is tried again by itself";
+        let remedy = RefusalKind::of(words).remedy();
         let next_try = jiff::Timestamp::now().checked_add(*retry_in).ok().map(|time| time.to_string());
         return Some(ErrorStatus { next_try, ..now(Failure::new(FailureClass::Refused, message, remedy)) });
     }
@@ -74,14 +73,17 @@ fn standing_error(face: &Face, report: &Report, links: [&Link; 2], trouble: Opti
 }
 
 fn branch_absent(branch: &str, others: &[String]) -> Failure {
-    let ours = |name: &&String| !name.starts_with("conflict/");
+    let ours = |name: &&String| !name.starts_with("conflict/") && !name.starts_with("appferry/");
     let others: Vec<&str> = others.iter().filter(ours).map(String::as_str).collect();
     let message = if others.is_empty() {
         format!("the branch {branch:?} was deleted at the remote, and there is no other to follow")
     } else {
         format!("the branch {branch:?} is not at the remote; there are: {}", others.join(", "))
     };
-    let remedy = "correct GIT_SYNC_BRANCH_NAME, or create the branch at the remote; nothing is pushed until then";
+    let from = others.first().map_or("BRANCH".to_owned(), |other| format!("{other:?}"));
+    let remedy = format!(
+        "correct GIT_SYNC_BRANCH_NAME, or create it with `appferry sync create-branch {branch:?} --from {from}`; nothing is pushed until then"
+    );
     Failure::new(FailureClass::BranchAbsent, message, remedy)
 }
 
@@ -109,7 +111,7 @@ pub(super) fn is_news(old: &RepositoryStatus, new: &RepositoryStatus) -> bool {
 
 fn state(report: &Report, standing: Option<&ErrorStatus>, started: bool) -> RepositoryState {
     match standing.map(|error| error.failure.class) {
-        Some(FailureClass::Disk) => RepositoryState::DiskTrouble,
+        Some(FailureClass::Disk | FailureClass::Damaged) => RepositoryState::DiskTrouble,
         Some(FailureClass::BranchAbsent) => RepositoryState::BranchAbsent,
         Some(FailureClass::Refused) => RepositoryState::Refused,
         Some(class) if class.is_permanent() => RepositoryState::Blocked,

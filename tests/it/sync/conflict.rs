@@ -11,7 +11,7 @@ const SCREEN: &str = "PO App/screens/Screen 1/meta.json";
 const EXPORT: &str = "PO App/__export_meta.json";
 
 /// `dev` and `qa` hold the same apps; `qa` is stopped, so that both can change something before they meet.
-fn two(world: &World) -> (Instance, Instance) {
+pub(super) fn two(world: &World) -> (Instance, Instance) {
     let (mut dev, mut qa) = (world.instance("dev"), world.instance("qa"));
     write_app(&dev.apps, "PO App");
     write_app(&dev.apps, "Other");
@@ -25,7 +25,13 @@ fn two(world: &World) -> (Instance, Instance) {
 }
 
 /// `dev` pushes a change; then `qa` starts with another one.
-fn meet(world: &World, dev: &Instance, qa: &mut Instance, at_dev: impl Fn(&Instance), at_qa: impl Fn(&Instance)) {
+pub(super) fn meet(
+    world: &World,
+    dev: &Instance,
+    qa: &mut Instance,
+    at_dev: impl Fn(&Instance),
+    at_qa: impl Fn(&Instance),
+) {
     let before = world.repo.tip("main");
     at_dev(dev);
     dev.wait(PATIENCE, "dev's push", || world.repo.tip("main") != before);
@@ -34,7 +40,7 @@ fn meet(world: &World, dev: &Instance, qa: &mut Instance, at_dev: impl Fn(&Insta
     qa.start();
 }
 
-fn conflict(world: &World) -> (Instance, Instance) {
+pub(super) fn conflict(world: &World) -> (Instance, Instance) {
     let (dev, mut qa) = two(world);
     let colour = |colour: &'static str| move |instance: &Instance| set(&instance.apps.join(SCREEN), "color", colour);
     meet(world, &dev, &mut qa, colour("green"), colour("blue"));
@@ -42,7 +48,7 @@ fn conflict(world: &World) -> (Instance, Instance) {
     (dev, qa)
 }
 
-fn conflict_branches(world: &World) -> Vec<String> {
+pub(super) fn conflict_branches(world: &World) -> Vec<String> {
     world.repo.branches().into_iter().filter(|branch| branch.starts_with("conflict/")).collect()
 }
 

@@ -51,6 +51,39 @@ fn a_change_lists_what_changed_in_the_words_of_the_builder() {
 }
 
 #[test]
+fn what_is_modified_and_removed_at_once_is_told_thing_by_thing() {
+    let Some(world) = World::new() else { return };
+    let dev = started(&world);
+    let app = dev.apps.join("PO App");
+    let changes: [(&str, &str); 5] = [
+        ("screens/Screen 1/controls/main_control/text1/meta.json", "'text1' control VERB in 'Screen 1' screen."),
+        ("screens/Screen 2/meta.json", "'Screen 2' screen VERB."),
+        ("data_query/POid/meta.json", "Data query 'POid' VERB"),
+        ("connectors/acct/apis/vendors/meta.json", "Connector 'acct' > 'vendors' VERB"),
+        ("configuration/page_config.json", "App configuration VERB."),
+    ];
+    let told = |verb: &str| {
+        let lines: Vec<String> = changes.iter().map(|(_, line)| line.replace("VERB", verb)).collect();
+        format!("PO App:: Minor app update\n\n{}", lines.join("\n"))
+    };
+    for (path, _) in changes {
+        set(&app.join(path), "extra", "changed");
+    }
+    assert_eq!(message(&world, &dev, 3), told("modified"));
+    let folders = [
+        "screens/Screen 1/controls/main_control/text1",
+        "screens/Screen 2",
+        "data_query/POid",
+        "connectors/acct/apis/vendors",
+        "configuration",
+    ];
+    for folder in folders {
+        fs::remove_dir_all(app.join(folder)).expect("remove a part");
+    }
+    assert_eq!(message(&world, &dev, 4), told("removed"));
+}
+
+#[test]
 fn a_change_of_last_release_is_a_publish() {
     let Some(world) = World::new() else { return };
     let dev = started(&world);

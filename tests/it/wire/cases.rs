@@ -159,6 +159,10 @@ pub(super) async fn an_absent_repository_says_so(door: Door) {
     }
 }
 
+pub(super) async fn all_refs_are_listed_and_any_is_fetched(door: Door) {
+    super::named::all_refs_are_listed_and_any_is_fetched(&door.pair, door.remote("main")).await;
+}
+
 pub(super) async fn write_access_is_checked_without_pushing(door: Door) {
     let remote = door.remote("main");
     assert_eq!(remote.check_write().await, Ok(()));

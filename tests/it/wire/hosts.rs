@@ -41,6 +41,7 @@ macro_rules! all_cases {
             a_large_blob_goes_there_and_back
             five_thousand_objects_go_there_and_back
             an_absent_repository_says_so
+            all_refs_are_listed_and_any_is_fetched
         }
     };
 }

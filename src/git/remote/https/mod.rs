@@ -2,6 +2,7 @@
 
 mod client;
 mod push;
+mod refs_of;
 mod refusal;
 mod token;
 mod trouble;
@@ -14,9 +15,11 @@ use async_trait::async_trait;
 use self::client::{Answer, Client};
 use super::advertisement::{Advertisement, Capabilities, RemoteRef, Version, tip};
 use super::error::{Asking, WireError, explain};
-use super::{Access, Settings, TimeLimits, blocking, ls_refs, upload_pack, within_poll_limit};
+use super::{Access, Settings, TimeLimits, blocking, ls_refs, refs, upload_pack, within_poll_limit};
 use crate::domain::{BranchName, Failure, FailureClass, ObjectId};
-use crate::ports::{LocalRepository, ProcessEnd, PushError, RefOutcome, RefUpdate, Remote, RemoteTip};
+use crate::ports::{
+    self, FoundCommit, LocalRepository, ProcessEnd, PushError, RefOutcome, RefUpdate, Remote, RemoteTip,
+};
 
 /// See the module.
 pub(super) struct HttpsRemote {
@@ -131,7 +134,7 @@ impl HttpsRemote {
             return Ok(());
         };
         let wire = |error| failure(error, Asking::Read);
-        let request = upload_pack::request(listed.version, &listed.capabilities, wanted, &haves).map_err(wire)?;
+        let request = upload_pack::request(listed.version, &listed.capabilities, &[wanted], &haves).map_err(wire)?;
         let mut answer: Answer = self.client.ask(Asking::Read, request).await?;
         upload_pack::receive(&mut answer, &self.repository).await.map_err(wire)?;
         let path = self.repository.clone();
@@ -155,6 +158,14 @@ impl Remote for HttpsRemote {
             self.remember(&tip);
         }
         Ok(tip)
+    }
+
+    async fn refs(&self) -> Result<Vec<ports::RemoteRef>, Failure> {
+        self.refs_now().await
+    }
+
+    async fn fetch_ref(&self, wanted: &str) -> Result<FoundCommit, Failure> {
+        refs::fetch(self, wanted).await
     }
 
     async fn push(&self, updates: &[RefUpdate]) -> Result<Vec<RefOutcome>, PushError> {

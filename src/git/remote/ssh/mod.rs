@@ -2,6 +2,7 @@
 
 mod ahead;
 mod push;
+mod refs_of;
 mod rotation;
 mod server;
 mod talk;
@@ -18,9 +19,11 @@ use self::talk::Talk;
 use super::advertisement::{Advertisement, RemoteRef, Version, tip};
 use super::error::{Asking, WireError};
 use super::pkt_line::Packets;
-use super::{Settings, TimeLimits, blocking, ls_refs, upload_pack, within_poll_limit};
+use super::{Settings, TimeLimits, blocking, ls_refs, refs, upload_pack, within_poll_limit};
 use crate::domain::{BranchName, Failure, ObjectId};
-use crate::ports::{LocalRepository, PushError, RefOutcome, RefUpdate, Remote, RemoteTip, SessionClass, SshTarget};
+use crate::ports::{
+    self, FoundCommit, LocalRepository, PushError, RefOutcome, RefUpdate, Remote, RemoteTip, SessionClass, SshTarget,
+};
 
 /// See the module.
 pub(super) struct SshRemote {
@@ -137,7 +140,7 @@ impl SshRemote {
             let _ = talk.input.send(b"0000").await;
             return Ok(Some(found));
         }
-        let request = upload_pack::request(advertisement.version, &advertisement.capabilities, wanted, &haves?)?;
+        let request = upload_pack::request(advertisement.version, &advertisement.capabilities, &[wanted], &haves?)?;
         talk.input.send(&request).await?;
         upload_pack::receive(&mut talk.output, &self.repository).await?;
         if !self.is_here(wanted).await? {
@@ -206,6 +209,16 @@ impl Remote for SshRemote {
             }
             _ => self.poll().await, // which lists the branches there are
         }
+    }
+
+    async fn refs(&self) -> Result<Vec<ports::RemoteRef>, Failure> {
+        self.refs_now().await
+    }
+
+    async fn fetch_ref(&self, wanted: &str) -> Result<FoundCommit, Failure> {
+        // What is prepared may hold the only channel that the server allows.
+        self.ahead.discard();
+        refs::fetch(self, wanted).await
     }
 
     async fn push(&self, updates: &[RefUpdate]) -> Result<Vec<RefOutcome>, PushError> {

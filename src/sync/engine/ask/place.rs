@@ -30,7 +30,7 @@ impl Engine {
     ///
     /// # Errors
     /// Disk; or that somebody saved in between, which stays.
-    pub(super) fn place(
+    pub(super) fn bring_to(
         &mut self,
         app: &AppName,
         local: Option<ObjectId>,

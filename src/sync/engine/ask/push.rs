@@ -40,6 +40,7 @@ impl Engine {
         // A person asks: what was refused is tried again now.
         self.refused.retain(|app, _| !asked.contains(app));
         let wanted: Vec<AppName> = asked.into_iter().filter(|app| self.differs(app)).collect();
+        self.try_followed_branch(&wanted);
         for app in &wanted {
             self.state.notes.wanted.insert(app.clone());
             self.state.notes.not_followed.remove(app);
@@ -49,7 +50,7 @@ impl Engine {
     }
 
     fn differs(&self, app: &AppName) -> bool {
-        self.disk.settled(app) != self.remote.apps.get(app).copied()
+        self.settled_as_planned(app) != self.remote.apps.get(app).copied()
     }
 
     pub(super) fn begin_push(&mut self, request: &PushRequest, dry: bool, now: Now) -> Result<Vec<Goal>, Failure> {
@@ -122,6 +123,7 @@ impl Engine {
         let expected = self.state.bases.contains_key(app);
         let (will, until) = match self.disk.local(app, expected, self.settings.debounce, now) {
             Local::Known(local) => {
+                let local = self.with_release_of_git(app, local)?;
                 let words = match message {
                     Some(message) => message.to_owned(),
                     None => self.describe(app, self.in_git(app), local)?,

@@ -10,7 +10,7 @@ use crate::domain::merge::json_problem;
 use crate::domain::{AppName, EntryKind, Failure, FailureClass, ObjectId};
 use crate::sync::action::{Content, MergedFiles, Resolution, Take};
 use crate::sync::compare::TreeMerge;
-use crate::sync::files::{NewFiles, files_of, with_files};
+use crate::sync::file_edits::{NewFiles, files_of, with_files};
 use crate::sync::state::MergedNote;
 
 use super::{Goal, Until, refuse_with};
@@ -66,6 +66,11 @@ impl Engine {
     }
 
     fn take_merged(&mut self, app: AppName, merged: &MergedFiles, dry: bool, now: Now) -> Result<Goal, Failure> {
+        let note = self.state.notes.conflicts.get(&app);
+        if note.is_some_and(|note| note.renamed_here.is_some() || note.renamed_there.is_some()) {
+            let why = "was renamed, and takes no merged version";
+            return Err(refuse_with(&app, why, "take one side, then save the merged version as an edit"));
+        }
         let ours = self.here(&app, now)?;
         let theirs = self.in_git(&app);
         let tree = self.merged_tree(&app, merged, ours, theirs)?;
@@ -76,9 +81,9 @@ impl Engine {
             self.refused.remove(&app);
             let notes = &mut self.state.notes;
             notes.merged.insert(app.clone(), MergedNote { ours, theirs, tree });
-            notes.conflicts.remove(&app);
             notes.wanted.insert(app.clone());
             notes.confirmed.insert(app.clone());
+            self.end_conflict(&app);
         }
         let will = "the merged version would be committed, pushed and installed here; what is here would be kept aside";
         let done = "the merged version was taken; what was here is kept aside";

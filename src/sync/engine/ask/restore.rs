@@ -29,7 +29,7 @@ impl Engine {
         let files = self.count_changed(local, Some(tree))?;
         let will = format!("{files} would be put back to the state of {short}, committed and pushed");
         if !dry {
-            self.place(&app, local, tree, "replaced by an older state", now)?;
+            self.bring_to(&app, local, tree, "replaced by an older state", now)?;
             self.ask_for_restored(&app, in_git, tree, commit)?;
         }
         let done = format!("{files} put back to the state of {short}; what was here is kept aside");

@@ -39,7 +39,7 @@ impl Engine {
         let files = self.count_changed(local, there)?;
         let will = format!("{files} would be put back to the state in Git; what is here would be kept aside");
         if !dry {
-            self.place(&app, local, tree, "put back to the state in Git", now)?;
+            self.bring_to(&app, local, tree, "put back to the state in Git", now)?;
             self.set_base(&app, Some(tree));
             self.state.notes.wanted.remove(&app);
             self.state.notes.wordings.remove(&app);

@@ -1,0 +1,92 @@
+//! The list of what waits.
+
+use std::collections::BTreeSet;
+
+use crate::domain::status::AppState;
+use crate::domain::{AppName, Failure};
+use crate::sync::engine::finding::Finding;
+use crate::sync::engine::{Engine, Now};
+use crate::sync::last_change::{LastChange, last_changes};
+
+use super::Arrival;
+
+/// What happened elsewhere and is not so here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IncomingApps {
+    /// In Git, and not here.
+    pub added: Vec<Arrived>,
+    /// Changed in Git.
+    pub updated: Vec<Arrived>,
+    /// Here, and deleted in Git.
+    pub deleted: Vec<Arrived>,
+}
+
+/// One app of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrived {
+    /// The app.
+    pub app: AppName,
+    /// Whether it was published there, and that is not here.
+    pub published: bool,
+    /// The commit that made it what it is in Git.
+    pub change: Option<LastChange>,
+    /// Whether it can be taken in, without and with its release.
+    pub possible: [bool; 2],
+    /// Why not, or what is to know of it.
+    pub reason: Option<String>,
+}
+
+impl Engine {
+    /// What waits, by what happened there.
+    ///
+    /// # Errors
+    /// Disk; or that it is not known what is in Git.
+    pub fn incoming(&mut self, now: Now) -> Result<IncomingApps, Failure> {
+        self.look_and_find(now)?;
+        let mut found = Vec::new();
+        for app in self.findings.keys().cloned().collect::<Vec<_>>() {
+            let withheld = self.state.notes.withheld.contains_key(&app);
+            let arrival = self.arrival(&app, now)?;
+            if let Some(arrival) = arrival.or(withheld.then_some(Arrival::Updated)) {
+                found.push((arrival, app));
+            }
+        }
+        let names: BTreeSet<AppName> = found.iter().map(|(_, app)| app.clone()).collect();
+        let mut changes = match self.tip() {
+            Some(tip) => last_changes(&*self.repo, tip, &self.settings.prefix, names)?,
+            None => std::collections::BTreeMap::new(),
+        };
+        let mut list = IncomingApps::default();
+        for (arrival, app) in found {
+            let change = changes.remove(&app);
+            let arrived = self.arrived(arrival, app, change)?;
+            match arrival {
+                Arrival::Added => list.added.push(arrived),
+                Arrival::Updated => list.updated.push(arrived),
+                Arrival::Deleted => list.deleted.push(arrived),
+            }
+        }
+        Ok(list)
+    }
+
+    fn arrived(&self, arrival: Arrival, app: AppName, change: Option<LastChange>) -> Result<Arrived, Failure> {
+        let finding = self.findings.get(&app);
+        let there = self.release_of(self.remote.apps.get(&app).copied())?;
+        let here = self.release_of(self.disk.settled(&app))?;
+        let published = there.is_some() && there != here;
+        let only_release = matches!(finding, Some(Finding::InSync));
+        let deletable = matches!(
+            finding,
+            Some(Finding::HeldRemoval(_) | Finding::Wait(AppState::Conflict | AppState::Modified | AppState::Drift, _))
+        );
+        let takable = self.may_be_taken_in(&app) || arrival == Arrival::Deleted && deletable;
+        let takable = takable && self.pin(&app).is_none();
+        let possible = [takable && !only_release, published && (takable || only_release)];
+        let reason = if only_release {
+            Some("all but its release is installed".to_owned())
+        } else {
+            finding.and_then(|finding| self.app_status(&app, finding).reason)
+        };
+        Ok(Arrived { app, published, change, possible, reason })
+    }
+}

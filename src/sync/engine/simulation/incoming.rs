@@ -1,0 +1,99 @@
+//! What waits, in the world in memory: above all that a crash in the middle costs nothing.
+
+use super::*;
+use crate::sync::engine::incoming::Intake;
+
+const RELEASE: &str = "last_release/meta.json";
+
+/// Two instances with the app at its first state, of which the second one waits for a person.
+fn two(waiting: Mode) -> Vec<Instance> {
+    let mut all = world(&[EDITING, Mode { auto_pull: false, ..waiting }]);
+    all[0].save("A", "x.json", "{\n  \"left\": 1,\n  \"right\": 1\n}\n");
+    all[0].save("A", RELEASE, "{\"v\":1}");
+    all[0].pass(true, quiet);
+    all[1].pass(true, quiet);
+    assert_eq!(all[1].state("A").0, AppState::Behind);
+    ask(&mut all[1], Intake::Install { release: true });
+    all[1].pass(true, quiet);
+    assert_eq!(all[1].apps(), all[0].apps());
+    all
+}
+
+fn ask(instance: &mut Instance, what: Intake) {
+    let (apps, now) = (BTreeSet::from([AppName::new("A").unwrap()]), instance.now);
+    instance.engine().take_in(what, apps, false, now).unwrap();
+}
+
+fn publish(instance: &mut Instance, left: u32, version: u32) {
+    instance.save("A", "x.json", &format!("{{\n  \"left\": {left},\n  \"right\": 1\n}}\n"));
+    instance.save("A", RELEASE, &format!("{{\"v\":{version}}}"));
+    instance.pass(true, quiet);
+}
+
+#[test]
+fn an_install_without_the_release_goes_on_after_a_crash_that_lost_the_note_of_it() {
+    for mode in [EDITING, LOCKED] {
+        let mut all = two(mode);
+        publish(&mut all[0], 2, 2);
+        all[1].pass(true, quiet);
+        ask(&mut all[1], Intake::Update { release: false });
+        let before = all[1].repo.refs.lock().unwrap().clone();
+        all[1].pass(true, quiet);
+        let as_installed = all[1].apps();
+        *all[1].repo.refs.lock().unwrap() = before;
+        all[1].start();
+        for _ in 0..3 {
+            all[1].pass(true, quiet);
+        }
+        assert_eq!(all[1].state("A").0, AppState::InSync);
+        assert_eq!(all[1].apps(), as_installed);
+        assert_eq!(all[1].text("A", RELEASE).as_deref(), Some("{\"v\":1}"), "the older release stays");
+        assert!(all[1].text("A", "x.json").unwrap().contains("\"left\": 2"));
+        all[0].pass(true, quiet);
+        assert_eq!(all[0].text("A", RELEASE).as_deref(), Some("{\"v\":2}"), "nothing was pushed back");
+        ask(&mut all[1], Intake::Update { release: true });
+        all[1].pass(true, quiet);
+        assert_eq!(all[1].apps(), all[0].apps());
+    }
+}
+
+#[test]
+fn an_edit_beside_a_withheld_release_is_merged_with_a_newer_one() {
+    let mut all = two(EDITING);
+    publish(&mut all[0], 2, 2);
+    all[1].pass(true, quiet);
+    ask(&mut all[1], Intake::Update { release: false });
+    all[1].pass(true, quiet);
+    publish(&mut all[0], 3, 3);
+    all[1].save("A", "x.json", "{\n  \"left\": 2,\n  \"right\": 5\n}\n");
+    all[1].pass(true, quiet);
+    all[0].pass(true, quiet);
+    let both = "{\n  \"left\": 3,\n  \"right\": 5\n}\n";
+    assert_eq!(all[0].text("A", "x.json").as_deref(), Some(both));
+    assert_eq!(all[0].text("A", RELEASE).as_deref(), Some("{\"v\":3}"));
+    assert_eq!(all[1].state("A").0, AppState::Behind);
+    assert_eq!(all[1].text("A", RELEASE).as_deref(), Some("{\"v\":1}"));
+    ask(&mut all[1], Intake::Update { release: true });
+    all[1].pass(true, quiet);
+    assert_eq!(all[1].apps(), all[0].apps());
+}
+
+#[test]
+fn a_deletion_that_was_asked_for_ends_a_conflict_and_keeps_ours_aside() {
+    let mut all = two(EDITING);
+    all[0].save("B", "y.json", "{}");
+    all[0].pass(true, quiet);
+    all[1].pass(true, quiet);
+    all[1].save("A", "x.json", "{\"ours\":1}");
+    all[0].delete("A");
+    for _ in 0..2 {
+        all[0].pass(true, quiet);
+    }
+    all[1].pass(true, quiet);
+    assert_eq!(all[1].state("A").0, AppState::Conflict);
+    ask(&mut all[1], Intake::Delete);
+    all[1].pass(true, quiet);
+    assert!(!all[1].apps().contains_key(&AppName::new("A").unwrap()));
+    assert!(all[1].engine().kept().unwrap().iter().any(|kept| kept.app == "A"));
+    ask(&mut all[1], Intake::Delete);
+}

@@ -1,0 +1,58 @@
+//! A save that waits for its push.
+
+use serde_json::json;
+
+use super::ask::{get, put};
+use crate::support::PATIENCE;
+use crate::support::world::World;
+
+#[test]
+fn a_remote_that_is_away_lets_the_save_be_committed_and_pushed_later() {
+    let Some(mut world) = World::new() else { return };
+    let mut dev = world.instance("dev");
+    dev.start();
+    dev.wait_until_in_sync();
+    put(&dev, "Stock?wait=pushed", &[], &json!({"meta.json": "{}"})).saved();
+    world.sshd.stop();
+    let began = std::time::Instant::now();
+    let saved = put(&dev, "Stock?wait=pushed&message=While%20away", &[], &json!({"meta.json": "[1]"}));
+    assert_eq!(saved.status, 202, "{}", saved.text());
+    let answer = saved.saved();
+    assert!(answer.commit.is_some() && answer.pushed.is_none() && answer.message.contains("by itself"), "{answer:?}");
+    eprintln!("answered after {:?}: {}", began.elapsed(), answer.message);
+    assert_eq!(get(&dev, "Stock", &[]).etag(), saved.etag());
+    world.sshd.restart();
+    dev.wait(PATIENCE, "the push", || world.repo.subjects()[0] == "While away");
+}
+
+#[test]
+fn a_refusal_by_the_remote_is_told_in_its_words() {
+    let Some(world) = World::new() else { return };
+    let mut dev = world.instance("dev");
+    dev.start();
+    dev.wait_until_in_sync();
+    world.repo.set_hook("pre-receive", "#!/bin/sh\necho 'no saves on Fridays' >&2\nexit 1\n");
+    let saved = put(&dev, "Stock?wait=pushed", &[], &json!({"meta.json": "{}"}));
+    assert_eq!((saved.status, saved.class().as_str()), (409, "refused"), "{}", saved.text());
+    assert!(saved.text().contains("no saves on Fridays"), "{}", saved.text());
+    assert!(dev.apps.join("Stock/meta.json").exists(), "it is saved here all the same");
+}
+
+#[test]
+fn a_lost_race_still_ends_with_a_pushed_save() {
+    let Some(world) = World::new() else { return };
+    let mut dev = world.instance("dev");
+    dev.set("APPFERRY_POLL_INTERVAL", "1h");
+    dev.start();
+    dev.wait_until_in_sync();
+    put(&dev, "Stock?wait=pushed", &[], &json!({"meta.json": "{}", "b.js": "1"})).saved();
+    world.repo.somebody_commits("First", |tree| {
+        crate::support::apps::write(&tree.join("App/Stock/b.js"), "theirs");
+    });
+    let saved = put(&dev, "Stock?wait=pushed", &[], &json!({"meta.json": "{\"ours\": 1}", "b.js": "1"}));
+    assert_eq!(saved.status, 200, "{}", saved.text());
+    let tip = saved.saved().pushed.expect("pushed").commit;
+    assert_eq!(world.repo.tip("main"), Some(tip));
+    assert_eq!(world.repo.show("main", "App/Stock/b.js").as_deref(), Some("theirs"));
+    assert!(world.repo.show("main", "App/Stock/meta.json").expect("the file").contains("ours"));
+}
