@@ -2,6 +2,7 @@
 
 mod conflict;
 mod incoming;
+mod sync;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,13 +13,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::domain::AppName;
 use crate::domain::event::Event;
 use crate::domain::status::Status;
-use crate::http::{
-    ACTION_LIMIT, ActionReport, AddRequest, Backup, ErrorAnswer, ErrorBody, ResolveRequest, RestoreRequest, Selection,
-    Take, announced_address, read_token,
-};
+use crate::http::{ACTION_LIMIT, ErrorAnswer, ErrorBody, announced_address, read_token};
 
 /// The status of 10,000 apps is about 2 MB.
 const ANSWER_LIMIT: usize = 64 * 1024 * 1024;
@@ -30,6 +27,7 @@ pub struct Client {
     token: SecretString,
     data_dir: PathBuf,
     repository: Option<String>,
+    dry_run: bool,
 }
 
 /// Why there is no answer.
@@ -74,13 +72,20 @@ impl Client {
             .timeout(ACTION_LIMIT + Duration::from_secs(5))
             .build()
             .map_err(|error| ClientError::Answer(error.to_string()))?;
-        Ok(Self { http, base: format!("http://{address}"), token, data_dir: data_dir.to_owned(), repository: None })
+        let base = format!("http://{address}");
+        Ok(Self { http, base, token, data_dir: data_dir.to_owned(), repository: None, dry_run: false })
     }
 
     /// The same, with questions that are about the repository of this name.
     #[must_use]
     pub fn about(self, repository: Option<String>) -> Self {
         Self { repository, ..self }
+    }
+
+    /// The same, with actions that only say what they would do.
+    #[must_use]
+    pub fn dry_run(self, dry_run: bool) -> Self {
+        Self { dry_run, ..self }
     }
 
     /// How everything stands.
@@ -99,60 +104,12 @@ impl Client {
         self.ask(Method::GET, &format!("/api/v1/events?after={after}&limit={limit}"), None::<&()>).await
     }
 
-    /// Lets held deletions happen.
-    ///
-    /// # Errors
-    /// A [`ClientError`].
-    pub async fn confirm(&self, apps: &Selection) -> Result<ActionReport, ClientError> {
-        self.ask(Method::POST, "/api/v1/sync/confirm", Some(apps)).await
-    }
-
-    /// Ends a conflict by taking one side.
-    ///
-    /// # Errors
-    /// A [`ClientError`].
-    pub async fn resolve(&self, app: AppName, take: Take) -> Result<ActionReport, ClientError> {
-        self.ask(Method::POST, "/api/v1/sync/resolve", Some(&ResolveRequest { app, take })).await
-    }
-
-    /// Commits and pushes local changes.
-    ///
-    /// # Errors
-    /// A [`ClientError`].
-    pub async fn push(&self, apps: &Selection) -> Result<ActionReport, ClientError> {
-        self.ask(Method::POST, "/api/v1/sync/push", Some(apps)).await
-    }
-
-    /// Adds apps to Git.
-    ///
-    /// # Errors
-    /// A [`ClientError`].
-    pub async fn add(&self, apps: Vec<AppName>) -> Result<ActionReport, ClientError> {
-        self.ask(Method::POST, "/api/v1/sync/add", Some(&AddRequest { apps })).await
-    }
-
-    /// What was kept aside.
-    ///
-    /// # Errors
-    /// A [`ClientError`].
-    pub async fn backups(&self) -> Result<Vec<Backup>, ClientError> {
-        self.ask(Method::GET, "/api/v1/sync/backups", None::<&()>).await
-    }
-
-    /// Puts back what was kept aside.
-    ///
-    /// # Errors
-    /// A [`ClientError`].
-    pub async fn restore(&self, reference: String) -> Result<ActionReport, ClientError> {
-        self.ask(Method::POST, "/api/v1/sync/backups/restore", Some(&RestoreRequest { reference })).await
-    }
-
     /// Whether the worker is ready; if not, the reason.
     ///
     /// # Errors
     /// A [`ClientError`].
     pub async fn ready(&self) -> Result<Result<(), String>, ClientError> {
-        let (status, body) = self.send(Method::GET, "/readyz", None::<&()>).await?;
+        let (status, body) = self.send(Method::GET, "/readyz", &[], None::<&()>).await?;
         let text = String::from_utf8_lossy(&body).trim().to_owned();
         Ok(if status.is_success() { Ok(()) } else { Err(text) })
     }
@@ -163,7 +120,17 @@ impl Client {
         path: &str,
         body: Option<&impl Serialize>,
     ) -> Result<T, ClientError> {
-        let (status, bytes) = self.send(method, path, body).await?;
+        self.ask_with(method, path, &[], body).await
+    }
+
+    async fn ask_with<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, &str)],
+        body: Option<&impl Serialize>,
+    ) -> Result<T, ClientError> {
+        let (status, bytes) = self.send(method, path, query, body).await?;
         if status.is_success() {
             return serde_json::from_slice(&bytes).map_err(|error| ClientError::Answer(error.to_string()));
         }
@@ -177,10 +144,14 @@ impl Client {
         &self,
         method: Method,
         path: &str,
+        query: &[(&str, &str)],
         body: Option<&impl Serialize>,
     ) -> Result<(StatusCode, Vec<u8>), ClientError> {
         let asked = format!("{}{path}", self.base);
         let mut url = Url::parse(&asked).map_err(|error| ClientError::Answer(format!("{asked}: {error}")))?;
+        for (name, value) in query {
+            url.query_pairs_mut().append_pair(name, value);
+        }
         if let Some(name) = &self.repository {
             url.query_pairs_mut().append_pair("repository", name);
         }

@@ -21,6 +21,6 @@ pub use records::{
     WrappedDataKey,
 };
 pub use remote::{FoundCommit, PushError, RefOutcome, RefUpdate, Remote, RemoteRef, RemoteTip};
-pub use repository::{Commit, LocalRepository, RefEdit, Signature};
+pub use repository::{Commit, LocalRepository, RefEdit, Signature, Tag};
 pub use sources::{KeySource, SourceKey, Stamp};
 pub use ssh::{Pair, ProcessEnd, RemoteProcess, SessionClass, SshSessions, SshTarget, UsedKey, connection_lost};

@@ -75,7 +75,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Sync(args) => {
             let base = base()?;
-            return sync::run(args.action, &Client::open(&base.data_dir)?.about(args.repository)).await;
+            return sync::run(args.action, Client::open(&base.data_dir)?.about(args.repository)).await;
         }
         Command::Demo(args) => {
             logs::init_beside_a_view();

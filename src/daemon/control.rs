@@ -1,6 +1,5 @@
 //! The service and its workers, as the API sees them.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -9,11 +8,11 @@ use tokio_util::sync::CancellationToken;
 use super::apps::WholeApps;
 use super::fleet::Fleet;
 use crate::domain::conflict_view::ConflictView;
-use crate::domain::status::{RepositoryState, Status};
+use crate::domain::status::{AppStatus, RepositoryState, Status};
 use crate::domain::{AppName, Failure};
 use crate::http::apps::{Apps, Uploads};
-use crate::http::{ActionReport, AppOutcome, Backup, Selection, Service, SyncControl, Take};
-use crate::sync::engine::conflict;
+use crate::http::{Action, ActionReport, AppRow, Backup, Service, SyncControl};
+use crate::sync::history::{AppDiff, HistoryPage, Reader};
 use crate::sync::worker::Handle;
 
 /// Answers the API from the status, and knows the workers.
@@ -33,26 +32,6 @@ impl Whole {
 pub(super) struct Control {
     pub(super) worker: Handle,
     uploads: Uploads,
-}
-
-impl Control {
-    /// What became of `apps`, in the words of the status after the pass.
-    fn report(&self, apps: Vec<AppName>, done: &str) -> ActionReport {
-        let status = self.worker.status().borrow().clone();
-        let outcome = |app: AppName| {
-            let shown = status.apps.iter().find(|shown| shown.name == app.as_str());
-            let reason = shown.and_then(|shown| shown.reason.clone());
-            AppOutcome { app: app.into(), done: reason.is_none(), message: reason.unwrap_or_else(|| done.to_owned()) }
-        };
-        ActionReport { apps: apps.into_iter().map(outcome).collect() }
-    }
-}
-
-pub(super) fn selected(selection: Selection) -> Option<BTreeSet<AppName>> {
-    match selection {
-        Selection::All => None,
-        Selection::Apps(apps) => Some(apps.into_iter().collect()),
-    }
 }
 
 impl Service for Whole {
@@ -78,32 +57,27 @@ impl Service for Whole {
 
 #[async_trait]
 impl SyncControl for Control {
-    async fn confirm(&self, apps: Selection) -> Result<ActionReport, Failure> {
-        let apps = self.worker.confirm(selected(apps)).await?;
-        Ok(self.report(apps, "the removal was confirmed"))
+    async fn act(&self, action: Action, dry_run: bool) -> Result<ActionReport, Failure> {
+        self.worker.act(action, dry_run).await
     }
 
-    async fn resolve(&self, app: AppName, take: Take) -> Result<ActionReport, Failure> {
-        let (take, done) = match take {
-            Take::Ours => (conflict::Take::Ours, "ours was taken"),
-            Take::Theirs => (conflict::Take::Theirs, "theirs was taken; ours is kept aside"),
+    async fn apps(&self) -> Result<Vec<AppRow>, Failure> {
+        let last = self.worker.read(Reader::last_commits).await?;
+        let apps = self.worker.status().borrow().apps.clone();
+        let row = |app: AppStatus| AppRow { commit: last.get(&app.name).cloned(), app };
+        Ok(apps.into_iter().map(row).collect())
+    }
+
+    async fn diff(&self, app: AppName, commit: Option<String>) -> Result<AppDiff, Failure> {
+        self.worker.diff(app, commit).await
+    }
+
+    async fn history(&self, app: AppName, limit: usize, before: Option<String>) -> Result<HistoryPage, Failure> {
+        let page = move |reader: &Reader| {
+            let before = before.map(|before| reader.find_commit(&before)).transpose()?;
+            reader.history(&app, limit, before)
         };
-        let apps = self.worker.resolve(app, take).await?;
-        Ok(self.report(apps, done))
-    }
-
-    async fn conflict(&self, app: AppName) -> Result<ConflictView, Failure> {
-        self.worker.ask(move |engine, _| engine.conflict_view(&app)).await
-    }
-
-    async fn push(&self, apps: Selection) -> Result<ActionReport, Failure> {
-        let apps = self.worker.push(selected(apps)).await?;
-        Ok(self.report(apps, "pushed"))
-    }
-
-    async fn add(&self, apps: Vec<AppName>) -> Result<ActionReport, Failure> {
-        let apps = self.worker.push(Some(apps.into_iter().collect())).await?;
-        Ok(self.report(apps, "added to Git"))
+        self.worker.read(page).await
     }
 
     async fn backups(&self) -> Result<Vec<Backup>, Failure> {
@@ -117,12 +91,11 @@ impl SyncControl for Control {
         Ok(kept.into_iter().map(backup).collect())
     }
 
-    async fn restore(&self, reference: String) -> Result<ActionReport, Failure> {
-        let apps = self.worker.restore_kept(reference).await?;
-        Ok(self.report(apps, "brought back to the apps folder; what was there is kept aside"))
+    async fn conflict(&self, app: AppName) -> Result<ConflictView, Failure> {
+        self.worker.ask(move |engine, _| engine.conflict_view(&app)).await
     }
 
-    fn apps(&self) -> Result<Arc<dyn Apps>, Failure> {
+    fn whole_apps(&self) -> Result<Arc<dyn Apps>, Failure> {
         Ok(Arc::new(WholeApps::new(self.worker.clone(), self.uploads.clone())))
     }
 }

@@ -1,12 +1,14 @@
 //! What arrives from Git, as the API asks for it.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 
-use super::control::{Control, selected};
-use crate::domain::{BranchName, Failure, FailureClass};
+use super::control::Control;
+use crate::domain::{AppName, BranchName, Failure, FailureClass};
 use crate::http::{
     ActionReport, AppOutcome, BranchReport, BranchRequest, Incoming, IncomingAction, IncomingApp, IncomingControl,
-    PullRequest, TakeInRequest,
+    PullRequest, Selection, TakeInRequest,
 };
 use crate::sync::engine::incoming::{Arrived, Deed, Intake};
 
@@ -56,9 +58,16 @@ impl IncomingControl for Control {
     }
 }
 
+fn selected(selection: Selection) -> Option<BTreeSet<AppName>> {
+    match selection {
+        Selection::All => None,
+        Selection::Apps(apps) => Some(apps.into_iter().collect()),
+    }
+}
+
 fn told(deeds: Vec<Deed>) -> ActionReport {
     let outcome = |Deed { app, done, message }: Deed| AppOutcome { app: app.into(), done, message };
-    ActionReport { apps: deeds.into_iter().map(outcome).collect() }
+    ActionReport { apps: deeds.into_iter().map(outcome).collect(), ..ActionReport::default() }
 }
 
 fn shown(arrived: Arrived, actions: [&str; 2]) -> IncomingApp {

@@ -44,7 +44,7 @@ impl BranchName {
 }
 
 /// The first rule that `name` breaks. Source: git-check-ref-format(1).
-fn broken_rule(name: &str) -> Option<&'static str> {
+pub(super) fn broken_rule(name: &str) -> Option<&'static str> {
     if name.is_empty() {
         return Some("it is empty");
     }

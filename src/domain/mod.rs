@@ -2,6 +2,7 @@
 
 pub mod app_file;
 pub mod app_name;
+pub mod author;
 pub mod backoff;
 pub mod branch_name;
 pub mod conflict_view;
@@ -16,10 +17,13 @@ pub mod plan;
 pub mod refusal;
 pub mod repo_url;
 pub mod status;
+pub mod tag_name;
+pub mod unified;
 pub mod words;
 
 pub use app_file::AppFile;
 pub use app_name::{AppName, AppNameError};
+pub use author::{Author, AuthorError};
 pub use backoff::Backoff;
 pub use branch_name::{BranchName, BranchNameError};
 pub use failure::{Failure, FailureClass};
@@ -27,3 +31,4 @@ pub use key_name::{KeyName, KeyNameError};
 pub use object::{EntryKind, ObjectId, TreeEntry};
 pub use refusal::{OnProtected, RefusalKind};
 pub use repo_url::{RepoUrl, RepoUrlError};
+pub use tag_name::{TagName, TagNameError};

@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::apps::Apps;
 use super::incoming::IncomingControl;
 use crate::domain::conflict_view::ConflictView;
-use crate::domain::status::Status;
+use crate::domain::status::{AppStatus, Status};
 use crate::domain::{AppName, Failure};
+use crate::sync::action::{Action, ActionReport};
+use crate::sync::history::{AppDiff, CommitShown, HistoryPage};
 
 /// The service, as the API sees it.
 pub trait Service: Send + Sync {
@@ -34,17 +36,17 @@ pub trait Service: Send + Sync {
 /// A caller that loses patience drops the future: what was asked for must then go on, or not have begun.
 #[async_trait]
 pub trait SyncControl: IncomingControl + Send + Sync {
-    /// Lets held deletions happen.
+    /// Does what a person asks for; in a dry run, only says what it would do.
     ///
     /// # Errors
     /// A [`Failure`] if nothing could be done; what concerns one app is in the report.
-    async fn confirm(&self, apps: Selection) -> Result<ActionReport, Failure>;
+    async fn act(&self, action: Action, dry_run: bool) -> Result<ActionReport, Failure>;
 
-    /// Ends a conflict by taking one side.
+    /// Every app with its state and its last commit.
     ///
     /// # Errors
-    /// As [`confirm`](Self::confirm).
-    async fn resolve(&self, app: AppName, take: Take) -> Result<ActionReport, Failure>;
+    /// A [`Failure`] of class disk or internal.
+    async fn apps(&self) -> Result<Vec<AppRow>, Failure>;
 
     /// What clashes in an app, file by file.
     ///
@@ -52,17 +54,17 @@ pub trait SyncControl: IncomingControl + Send + Sync {
     /// That the app is in no conflict; a [`Failure`] of class disk or internal.
     async fn conflict(&self, app: AppName) -> Result<ConflictView, Failure>;
 
-    /// Commits and pushes local changes.
+    /// How the app differs here from Git, or what a commit changed in it.
     ///
     /// # Errors
-    /// As [`confirm`](Self::confirm).
-    async fn push(&self, apps: Selection) -> Result<ActionReport, Failure>;
+    /// A [`Failure`]: that the app or the commit is not there, or disk or internal.
+    async fn diff(&self, app: AppName, commit: Option<String>) -> Result<AppDiff, Failure>;
 
-    /// Adds apps to Git.
+    /// The newest commits that changed the app, or the newest before the commit `before`.
     ///
     /// # Errors
-    /// As [`confirm`](Self::confirm).
-    async fn add(&self, apps: Vec<AppName>) -> Result<ActionReport, Failure>;
+    /// As [`diff`](Self::diff).
+    async fn history(&self, app: AppName, limit: usize, before: Option<String>) -> Result<HistoryPage, Failure>;
 
     /// What was kept aside before it was overwritten or deleted, newest first.
     ///
@@ -70,57 +72,23 @@ pub trait SyncControl: IncomingControl + Send + Sync {
     /// A [`Failure`] of class disk or internal.
     async fn backups(&self) -> Result<Vec<Backup>, Failure>;
 
-    /// Puts back what was kept aside under `reference`.
-    ///
-    /// # Errors
-    /// As [`confirm`](Self::confirm).
-    async fn restore(&self, reference: String) -> Result<ActionReport, Failure>;
-
     /// Its apps, whole.
     ///
     /// # Errors
     /// That this one has none to give.
-    fn apps(&self) -> Result<Arc<dyn Apps>, Failure> {
+    fn whole_apps(&self) -> Result<Arc<dyn Apps>, Failure> {
         Err(Failure::internal("this worker gives no whole apps"))
     }
 }
 
-/// Which apps an action is about: `{"all":true}` or `{"apps":["…"]}`.
+/// One app: its state, and its last commit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "SelectionBody", into = "SelectionBody")]
-pub enum Selection {
-    /// Every app that the action fits.
-    All,
-    /// These, at least one.
-    Apps(Vec<AppName>),
-}
-
-/// The side that ends a conflict.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Take {
-    /// What is on this instance's disk.
-    Ours,
-    /// What is in Git.
-    Theirs,
-}
-
-/// What became of an action.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ActionReport {
-    /// One entry an app that the action was about.
-    pub apps: Vec<AppOutcome>,
-}
-
-/// What became of one app.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AppOutcome {
-    /// Its name.
-    pub app: String,
-    /// Whether what was asked for happened.
-    pub done: bool,
-    /// What happened, or why not and what to do, for people.
-    pub message: String,
+pub struct AppRow {
+    /// How its two sides stand.
+    #[serde(flatten)]
+    pub app: AppStatus,
+    /// The last commit that changed it; `None` for an app that is not in Git, or was not changed for very long.
+    pub commit: Option<CommitShown>,
 }
 
 /// Content that was kept aside.
@@ -137,75 +105,11 @@ pub struct Backup {
     pub reason: String,
 }
 
-/// The question of *resolve*.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ResolveRequest {
-    /// The app in conflict.
-    pub app: AppName,
-    /// The side to take.
-    pub take: Take,
-}
-
-/// The question of *add*.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AddRequest {
-    /// The apps to add.
-    pub apps: Vec<AppName>,
-}
-
-/// The question of *restore*.
+/// The question of *backups/restore*.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RestoreRequest {
     /// A [`Backup::reference`].
     #[serde(rename = "ref")]
     pub reference: String,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SelectionBody {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    apps: Option<Vec<AppName>>,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    all: bool,
-}
-
-impl TryFrom<SelectionBody> for Selection {
-    type Error = &'static str;
-
-    fn try_from(body: SelectionBody) -> Result<Self, Self::Error> {
-        match (body.apps, body.all) {
-            (None, true) => Ok(Self::All),
-            (Some(apps), false) if !apps.is_empty() => Ok(Self::Apps(apps)),
-            _ => Err("give either `apps` with at least one name, or `all` as true"),
-        }
-    }
-}
-
-impl From<Selection> for SelectionBody {
-    fn from(selection: Selection) -> Self {
-        match selection {
-            Selection::All => Self { apps: None, all: true },
-            Selection::Apps(apps) => Self { apps: Some(apps), all: false },
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_selection_is_either_all_or_some_never_by_accident() {
-        let read = |text: &str| serde_json::from_str::<Selection>(text).ok();
-        assert_eq!(read(r#"{"all":true}"#), Some(Selection::All));
-        assert!(matches!(read(r#"{"apps":["PO App"]}"#), Some(Selection::Apps(apps)) if apps.len() == 1));
-        for text in ["{}", r#"{"apps":[]}"#, r#"{"all":false}"#, r#"{"all":true,"apps":["a"]}"#, r#"{"app":["a"]}"#] {
-            assert_eq!(read(text), None, "{text}");
-        }
-        assert_eq!(serde_json::to_string(&Selection::All).ok().as_deref(), Some(r#"{"all":true}"#));
-    }
 }

@@ -8,9 +8,10 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
 use super::answer::ApiError;
-use super::control::{ActionReport, Selection, Service};
+use super::control::Service;
 use super::routes::{Body, Chosen, Report, read, report};
 use crate::domain::{AppName, BranchName, Failure};
+use crate::sync::action::{ActionReport, Selection};
 
 /// The part of [`SyncControl`](super::SyncControl) that is about what arrives.
 #[async_trait]

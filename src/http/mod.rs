@@ -10,7 +10,9 @@ mod files;
 mod hooks;
 mod incoming;
 mod listener;
+mod requests;
 mod routes;
+mod sync_routes;
 
 use std::future::IntoFuture as _;
 use std::sync::Arc;
@@ -22,15 +24,20 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::Failure;
 use crate::ports::EventSource;
+pub use crate::sync::action::{
+    Action, ActionReport, AppOutcome, Content, MergedFiles, PushRequest, RefFate, RefReport, Resolution, Selection,
+    TagRequest, Take,
+};
+pub use crate::sync::history::{AppDiff, AppFate, CommitShown, FileDiff, FileFate, HistoryEntry, HistoryPage};
 
 pub use answer::{ErrorAnswer, ErrorBody};
-pub use control::{ActionReport, AppOutcome, Backup, Selection, Service, SyncControl, Take};
-pub use control::{AddRequest, ResolveRequest, RestoreRequest};
+pub use control::{AppRow, Backup, RestoreRequest, Service, SyncControl};
 pub use files::{announce, announced_address, api_token, read_token, withdraw};
 pub use hooks::PollHint;
 pub use incoming::{
     BranchReport, BranchRequest, Incoming, IncomingAction, IncomingApp, IncomingControl, PullRequest, TakeInRequest,
 };
+pub use requests::{AppRequest, AppsRequest, ResolveRequest, RestoreAppRequest};
 
 /// How long an action may take before the caller is told to look at the status instead.
 pub const ACTION_LIMIT: Duration = Duration::from_mins(1);

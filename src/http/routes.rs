@@ -10,7 +10,7 @@ use axum::http::header::CONTENT_LENGTH;
 use axum::http::request::Parts;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 use axum::{Json, Router};
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -20,12 +20,11 @@ use tokio_util::sync::CancellationToken;
 use super::access::{TokenDigest, only_by_address, only_with_token};
 use super::answer::ApiError;
 use super::apps;
-use super::control::{
-    ActionReport, AddRequest, Backup, ResolveRequest, RestoreRequest, Selection, Service, SyncControl,
-};
-use super::{ACTION_LIMIT, Feeds, events, hooks, incoming};
+use super::control::{Service, SyncControl};
+use super::{ACTION_LIMIT, Feeds, events, hooks, incoming, sync_routes};
 use crate::domain::Failure;
 use crate::domain::status::Status;
+use crate::sync::action::ActionReport;
 
 /// Enough for the names of 10,000 apps.
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
@@ -46,13 +45,8 @@ pub(super) fn router(
     let token = from_fn_with_state(TokenDigest::of(token), only_with_token);
     let api = Router::new()
         .route("/status", get(status))
-        .route("/sync/confirm", post(confirm))
-        .route("/sync/resolve", post(resolve))
+        .merge(sync_routes::router())
         .route("/sync/conflict", get(super::conflict::conflict))
-        .route("/sync/push", post(push))
-        .route("/sync/add", post(add))
-        .route("/sync/backups", get(backups))
-        .route("/sync/backups/restore", post(restore))
         .merge(incoming::routes())
         .merge(stream)
         .layer(token.clone());
@@ -98,40 +92,6 @@ async fn ready(State(service): Whole) -> Response {
 
 async fn status(State(service): Whole) -> Json<Status> {
     Json(service.status())
-}
-
-async fn confirm(Chosen(control): Chosen, body: Body) -> Report {
-    let apps: Selection = read(body)?;
-    report("confirm", control.confirm(apps).await)
-}
-
-async fn resolve(Chosen(control): Chosen, body: Body) -> Report {
-    let ResolveRequest { app, take } = read(body)?;
-    report("resolve", control.resolve(app, take).await)
-}
-
-/// Without a body, or with an empty object, it is about every app: a push never takes anything away.
-async fn push(Chosen(control): Chosen, body: Body) -> Report {
-    let bytes = body.map_err(|rejection| unread(&rejection))?;
-    let apps = if matches!(bytes.trim_ascii(), b"" | b"{}") { Selection::All } else { read(Ok(bytes))? };
-    report("push", control.push(apps).await)
-}
-
-async fn add(Chosen(control): Chosen, body: Body) -> Report {
-    let AddRequest { apps } = read(body)?;
-    if apps.is_empty() {
-        return Err(ApiError::request("`apps` is empty; name at least one app"));
-    }
-    report("add", control.add(apps).await)
-}
-
-async fn backups(Chosen(control): Chosen) -> Result<Json<Vec<Backup>>, ApiError> {
-    Ok(Json(control.backups().await?))
-}
-
-async fn restore(Chosen(control): Chosen, body: Body) -> Report {
-    let RestoreRequest { reference } = read(body)?;
-    report("restore", control.restore(reference).await)
 }
 
 pub(super) fn report(action: &str, outcome: Result<ActionReport, Failure>) -> Report {

@@ -30,6 +30,19 @@ pub struct Signature {
     pub offset_minutes: i32,
 }
 
+/// An annotated tag on a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tag {
+    /// The commit.
+    pub target: ObjectId,
+    /// The short name.
+    pub name: String,
+    /// Who made the tag.
+    pub tagger: Signature,
+    /// The whole message.
+    pub message: String,
+}
+
 /// One ref to move, all or nothing with the others of the same call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefEdit {
@@ -94,6 +107,12 @@ pub trait LocalRepository: Send + Sync {
     /// # Errors
     /// Disk.
     fn write_commit(&self, commit: &Commit) -> Result<ObjectId, Failure>;
+
+    /// Stores a tag object; no ref is made for it.
+    ///
+    /// # Errors
+    /// Disk.
+    fn write_tag(&self, tag: &Tag) -> Result<ObjectId, Failure>;
 
     /// Makes all that was written durable.
     ///

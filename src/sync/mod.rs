@@ -2,10 +2,13 @@
 //!
 //! [`engine`] decides and works, one repository each; [`worker`] drives it, talks to the remote and keeps the status.
 
+pub mod action;
 pub mod bases;
 pub mod compare;
 pub mod engine;
+pub mod file_edits;
 pub mod files;
+pub mod history;
 pub mod hostile;
 pub mod kinship;
 pub mod last_change;

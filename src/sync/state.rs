@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::domain::{AppName, EntryKind, Failure, ObjectId, TreeEntry};
+use crate::domain::{AppName, Author, EntryKind, Failure, ObjectId, TreeEntry};
 use crate::ports::{Commit, LocalRepository, RefEdit, Signature};
 
 use super::engine::done::Deed;
@@ -55,6 +55,14 @@ pub struct Notes {
     pub confirmed: BTreeSet<AppName>,
     /// Apps that a person asked to add or push although that does not happen by itself.
     pub wanted: BTreeSet<AppName>,
+    /// Apps that a person removes from Git, each with the state that they saw there.
+    pub removing: BTreeMap<AppName, ObjectId>,
+    /// Apps that a person removed from Git: they stay here and are not added by themselves.
+    pub not_followed: BTreeSet<AppName>,
+    /// The words that a person gave for the next commit of an app.
+    pub wordings: BTreeMap<AppName, Wording>,
+    /// Merged versions that a person made, each for the two sides that it merges.
+    pub merged: BTreeMap<AppName, MergedNote>,
     /// What was done and not told yet; one that a newer version wrote is left out.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "known_deeds")]
     pub deeds: Vec<Deed>,
@@ -129,6 +137,26 @@ pub struct Withheld {
     pub here: Option<ObjectId>,
     /// In Git, in the state that the rest of the app was installed from.
     pub git: Option<ObjectId>,
+}
+
+/// A person's words for a commit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wording {
+    /// In the place of the words that say what changed.
+    pub message: Option<String>,
+    /// In the place of the author of this instance.
+    pub author: Option<Author>,
+}
+
+/// A merged version that a person made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MergedNote {
+    /// The state on disk that went into it.
+    pub ours: Option<ObjectId>,
+    /// The state in Git that went into it.
+    pub theirs: Option<ObjectId>,
+    /// What came out.
+    pub tree: ObjectId,
 }
 
 /// What is remembered of a conflict.

@@ -157,6 +157,7 @@ mod tests {
         fn write_blob(&self, _: &[u8]) -> Result<ObjectId, Failure> { unreachable!() }
         fn write_tree(&self, _: &[TreeEntry]) -> Result<ObjectId, Failure> { unreachable!() }
         fn write_commit(&self, _: &Commit) -> Result<ObjectId, Failure> { unreachable!() }
+        fn write_tag(&self, _: &crate::ports::Tag) -> Result<ObjectId, Failure> { unreachable!() }
         fn flush(&self) -> Result<(), Failure> { unreachable!() }
         fn find_ref(&self, _: &str) -> Result<Option<ObjectId>, Failure> { unreachable!() }
         fn list_refs(&self, _: &str) -> Result<Vec<(String, ObjectId)>, Failure> { unreachable!() }

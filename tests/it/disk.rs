@@ -21,7 +21,7 @@ use std::time::Duration;
 use appferry::domain::input::size::FileSize;
 use appferry::domain::patterns::Patterns;
 use appferry::domain::{AppName, EntryKind, Failure, FailureClass, ObjectId, TreeEntry};
-use appferry::ports::{AppOnDisk, Commit, FolderOnDisk, Hint, Installed, LocalRepository, RefEdit, Workspace};
+use appferry::ports::{AppOnDisk, Commit, FolderOnDisk, Hint, Installed, LocalRepository, RefEdit, Tag, Workspace};
 use appferry::watch::{Hints, WatchMode, Watcher};
 use appferry::workspace::{AppsFolder, Settings};
 use proptest::prelude::*;
@@ -90,6 +90,9 @@ impl LocalRepository for Memory {
         Ok(id)
     }
     fn write_commit(&self, _: &Commit) -> Result<ObjectId, Failure> {
+        missing()
+    }
+    fn write_tag(&self, _: &Tag) -> Result<ObjectId, Failure> {
         missing()
     }
     fn flush(&self) -> Result<(), Failure> {

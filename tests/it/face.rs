@@ -18,7 +18,10 @@ use appferry::client::{Client, ClientError};
 use appferry::domain::conflict_view::ConflictView;
 use appferry::domain::status::{AppState, AppStatus, RepositoryStatus, Status};
 use appferry::domain::{AppName, Failure, FailureClass};
-use appferry::http::{self, ActionReport, AppOutcome, Backup, Selection, Service, SyncControl, Take};
+use appferry::http::{
+    self, Action, ActionReport, AppDiff, AppFate, AppOutcome, AppRow, Backup, CommitShown, HistoryEntry, HistoryPage,
+    Resolution, Selection, Service, SyncControl, Take,
+};
 use appferry::http::{
     BranchReport, BranchRequest, Incoming, IncomingAction, IncomingApp, IncomingControl, PullRequest, TakeInRequest,
 };
@@ -44,7 +47,7 @@ impl Fake {
     fn note(&self, what: String) -> ActionReport {
         let outcome = AppOutcome { app: "PO App".into(), done: !what.contains("fails"), message: what.clone() };
         self.asked.lock().unwrap().push(what);
-        ActionReport { apps: vec![outcome] }
+        ActionReport { apps: vec![outcome], ..ActionReport::default() }
     }
 }
 
@@ -80,28 +83,48 @@ impl Service for FakeService {
 
 #[async_trait]
 impl SyncControl for Fake {
-    async fn confirm(&self, apps: Selection) -> Result<ActionReport, Failure> {
-        Ok(self.note(format!("confirm {apps:?}")))
+    async fn act(&self, action: Action, dry_run: bool) -> Result<ActionReport, Failure> {
+        if matches!(&action, Action::Push(request) if request.apps == Some(vec![AppName::new("slow").unwrap()])) {
+            self.begun.notify_one();
+            self.go_on.notified().await;
+        }
+        let what = match action {
+            Action::Confirm(apps) => format!("confirm {apps:?}"),
+            Action::Resolve(app, Resolution::Side(take)) => format!("resolve {app} {take:?}"),
+            Action::Resolve(app, Resolution::Merged(merged)) => format!("resolve {app} {:?}", merged.files.keys()),
+            Action::Push(request) => format!("push {:?} {:?}", request.selection(), request.message),
+            Action::Add(apps) => format!("add {apps:?}"),
+            Action::Remove(apps) => format!("remove {apps:?}"),
+            Action::Revert(apps) => format!("revert {apps:?}"),
+            Action::Restore(app, to) => format!("restore {app} {to}"),
+            Action::RestoreKept(reference) => {
+                let message = format!("there is no backup {reference}");
+                return Err(Failure::new(FailureClass::Refused, message, "list them"));
+            }
+        };
+        Ok(ActionReport { dry_run, ..self.note(what) })
     }
 
-    async fn resolve(&self, app: AppName, take: Take) -> Result<ActionReport, Failure> {
-        Ok(self.note(format!("resolve {app} {take:?}")))
+    async fn apps(&self) -> Result<Vec<AppRow>, Failure> {
+        let app = AppStatus { name: "PO App".into(), state: AppState::InSync, reason: None };
+        let commit = CommitShown { subject: "PO App:: App published".into(), ..commit() };
+        Ok(vec![AppRow { app, commit: Some(commit) }])
     }
 
     async fn conflict(&self, app: AppName) -> Result<ConflictView, Failure> {
         Err(Failure::new(FailureClass::Refused, format!("the app {app} is in no conflict"), "see the status"))
     }
 
-    async fn push(&self, apps: Selection) -> Result<ActionReport, Failure> {
-        if apps == Selection::Apps(vec![AppName::new("slow").unwrap()]) {
-            self.begun.notify_one();
-            self.go_on.notified().await;
-        }
-        Ok(self.note(format!("push {apps:?}")))
+    async fn diff(&self, app: AppName, commit: Option<String>) -> Result<AppDiff, Failure> {
+        Ok(AppDiff { app: app.into(), to: commit.unwrap_or_else(|| "here".into()), ..AppDiff::default() })
     }
 
-    async fn add(&self, apps: Vec<AppName>) -> Result<ActionReport, Failure> {
-        Ok(self.note(format!("add {apps:?}")))
+    async fn history(&self, app: AppName, limit: usize, before: Option<String>) -> Result<HistoryPage, Failure> {
+        let subject = format!("{app} {limit} {before:?}");
+        let commit = CommitShown { subject, ..commit() };
+        let (change, pushed) = (AppFate::Added, true);
+        let entry = HistoryEntry { commit, app: app.into(), change, renamed_from: None, published: false, pushed };
+        Ok(HistoryPage { commits: vec![entry], next: None })
     }
 
     async fn backups(&self) -> Result<Vec<Backup>, Failure> {
@@ -112,9 +135,15 @@ impl SyncControl for Fake {
             reason: "replaced by the remote's".into(),
         }])
     }
+}
 
-    async fn restore(&self, reference: String) -> Result<ActionReport, Failure> {
-        Err(Failure::new(FailureClass::Refused, format!("there is no backup {reference}"), "list them"))
+fn commit() -> CommitShown {
+    CommitShown {
+        id: "0123456789".repeat(4),
+        subject: String::new(),
+        author: "Ada".into(),
+        email: "ada@example.org".into(),
+        time: "2026-01-01T00:00:00Z".into(),
     }
 }
 
@@ -277,7 +306,7 @@ async fn what_is_no_proper_request_is_answered_as_json() {
     }
     let answer = served.raw(&post("/api/v1/sync/push", "")).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    assert_eq!(served.asked(), ["push All"]);
+    assert_eq!(served.asked(), ["push Ok(All) None"]);
 }
 
 #[tokio::test]

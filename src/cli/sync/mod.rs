@@ -1,73 +1,111 @@
 //! `appferry sync …`: what a person asks the worker for.
 
-use std::fmt::Write as _;
 use std::process::ExitCode;
+
+use serde::Serialize;
 
 mod args;
 mod conflict;
 mod incoming;
+mod merged;
+mod shown;
 
-use args::{BackupsAction, SyncAction};
+use args::{BackupsAction, Doing, SyncAction};
+use incoming::IncomingWord;
 
 pub(super) use args::SyncArgs;
 
-use super::output::{plain, say};
+use super::output::say;
 use crate::client::Client;
-use crate::http::{ActionReport, Backup, Selection};
+use crate::http::{ActionReport, PushRequest, Resolution, Selection, TagRequest, Take};
 
-pub(super) async fn run(action: SyncAction, client: &Client) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(action: SyncAction, client: Client) -> anyhow::Result<ExitCode> {
+    match action {
+        SyncAction::Apps { json } => print(&client.apps().await?, json, |apps| shown::apps(apps)),
+        SyncAction::Diff { app, commit, json } => {
+            print(&client.diff(&app, commit.as_deref()).await?, json, shown::diff)
+        }
+        SyncAction::History { app, limit, before, json } => {
+            print(&client.history(&app, limit.into(), before.as_deref()).await?, json, shown::history)
+        }
+        SyncAction::Conflict { app, json } => print(&client.conflict(&app).await?, json, conflict::text),
+        SyncAction::Backups { action: None, json } => {
+            print(&client.backups().await?, json, |backups| shown::backups(backups))
+        }
+        SyncAction::Incoming(word) => take_in(word, &client).await,
+        action => change(action, client).await,
+    }
+}
+
+async fn change(action: SyncAction, client: Client) -> anyhow::Result<ExitCode> {
+    let doing = doing(&action);
+    let client = client.dry_run(doing.dry_run);
     let report = match action {
-        SyncAction::Confirm { apps, all } => {
+        SyncAction::Confirm { apps, all, .. } => {
             client.confirm(&if all { Selection::All } else { Selection::Apps(apps) }).await?
         }
-        SyncAction::Resolve { app, take } => client.resolve(app, take.into()).await?,
-        SyncAction::Conflict { app, json } => {
-            let view = client.conflict(&app).await?;
-            say(&if json { serde_json::to_string_pretty(&view)? + "\n" } else { conflict::text(&view) })?;
-            return Ok(ExitCode::SUCCESS);
+        SyncAction::Resolve { app, take, as_path, .. } => {
+            let resolution = match take.to_str() {
+                Some("ours") => Resolution::Side(Take::Ours),
+                Some("theirs") => Resolution::Side(Take::Theirs),
+                _ => Resolution::Merged(merged::read(&take, as_path)?),
+            };
+            client.resolve_with(app, resolution).await?
         }
-        SyncAction::Push { apps } => {
-            client.push(&if apps.is_empty() { Selection::All } else { Selection::Apps(apps) }).await?
+        SyncAction::Push { apps, message, author, tag, tag_message, .. } => {
+            let tag = tag.map(|name| TagRequest { name, message: tag_message });
+            let apps = if apps.is_empty() { Selection::All } else { Selection::Apps(apps) };
+            client.push_with(&PushRequest { message, author, tag, ..apps.into() }).await?
         }
-        SyncAction::Add { apps } => client.add(apps).await?,
-        SyncAction::Backups { action: Some(BackupsAction::Restore { reference }), .. } => {
+        SyncAction::Add { apps, .. } => client.add(apps).await?,
+        SyncAction::Remove { apps, .. } => client.remove(apps).await?,
+        SyncAction::Revert { apps, .. } => client.revert(apps).await?,
+        SyncAction::Restore { app, to, .. } => client.restore_app(app, to).await?,
+        SyncAction::Backups { action: Some(BackupsAction::Restore { reference, .. }), .. } => {
             client.restore(reference).await?
         }
-        SyncAction::Backups { action: None, json } => {
-            let backups = client.backups().await?;
-            say(&if json { serde_json::to_string_pretty(&backups)? + "\n" } else { list(&backups) })?;
-            return Ok(ExitCode::SUCCESS);
+        SyncAction::Apps { .. }
+        | SyncAction::Diff { .. }
+        | SyncAction::History { .. }
+        | SyncAction::Backups { .. }
+        | SyncAction::Conflict { .. }
+        | SyncAction::Incoming(_) => {
+            ActionReport::default() // answered before
         }
-        SyncAction::Incoming(word) => match incoming::run(word, client).await? {
-            incoming::Answer::Report(report) => report,
-            incoming::Answer::Text(text) => {
-                say(&text)?;
-                return Ok(ExitCode::SUCCESS);
-            }
-        },
     };
-    say(&outcome(&report))?;
-    Ok(if report.apps.iter().all(|app| app.done) { ExitCode::SUCCESS } else { ExitCode::from(super::FAILED) })
+    tell(&report, doing.json)
 }
 
-fn outcome(report: &ActionReport) -> String {
-    if report.apps.is_empty() {
-        return "nothing to do\n".to_owned();
+async fn take_in(word: IncomingWord, client: &Client) -> anyhow::Result<ExitCode> {
+    match incoming::run(word, client).await? {
+        incoming::Answer::Report(report) => tell(&report, false),
+        incoming::Answer::Text(text) => {
+            say(&text)?;
+            Ok(ExitCode::SUCCESS)
+        }
     }
-    report.apps.iter().fold(String::new(), |mut text, app| {
-        let mark = if app.done { "ok  " } else { "FAIL" };
-        let _infallible = writeln!(text, "{mark}  {}: {}", plain(&app.app), plain(&app.message));
-        text
-    })
 }
 
-fn list(backups: &[Backup]) -> String {
-    if backups.is_empty() {
-        return "nothing was kept aside\n".to_owned();
+fn tell(report: &ActionReport, json: bool) -> anyhow::Result<ExitCode> {
+    print(report, json, shown::outcome)?;
+    Ok(if report.is_done() { ExitCode::SUCCESS } else { ExitCode::from(super::FAILED) })
+}
+
+fn doing(action: &SyncAction) -> Doing {
+    match action {
+        SyncAction::Confirm { doing, .. }
+        | SyncAction::Resolve { doing, .. }
+        | SyncAction::Push { doing, .. }
+        | SyncAction::Add { doing, .. }
+        | SyncAction::Remove { doing, .. }
+        | SyncAction::Revert { doing, .. }
+        | SyncAction::Restore { doing, .. }
+        | SyncAction::Backups { action: Some(BackupsAction::Restore { doing, .. }), .. } => *doing,
+        _ => Doing::default(),
     }
-    backups.iter().fold(String::new(), |mut text, backup| {
-        let Backup { reference, app, time, reason } = backup;
-        let _infallible = writeln!(text, "{time}  {}  {}\n    {}", plain(app), plain(reason), plain(reference));
-        text
-    })
+}
+
+fn print<T: Serialize>(answer: &T, json: bool, words: impl FnOnce(&T) -> String) -> anyhow::Result<ExitCode> {
+    say(&if json { serde_json::to_string_pretty(answer)? + "\n" } else { words(answer) })?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -9,12 +9,13 @@ pub(super) const MAX_BYTES: usize = 16 << 20;
 /// Above this many objects the buffer is written out.
 pub(super) const MAX_OBJECTS: usize = 20_000;
 
-/// What an object is. Annotated tags are never written by us.
+/// What an object is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Commit,
     Tree,
     Blob,
+    Tag,
 }
 
 /// One object that waits.

@@ -1,9 +1,9 @@
-//! Commit objects: header lines, an empty line, the message.
+//! Commit and tag objects: header lines, an empty line, the message.
 
 use std::fmt::Write as _;
 
 use crate::domain::ObjectId;
-use crate::ports::{Commit, Signature};
+use crate::ports::{Commit, Signature, Tag};
 
 /// The commit object of `commit`. Its message ends with a newline, and its names hold nothing that would break a line.
 pub(super) fn encode(commit: &Commit) -> Vec<u8> {
@@ -13,8 +13,19 @@ pub(super) fn encode(commit: &Commit) -> Vec<u8> {
     }
     let _ = writeln!(text, "author {}", signature_line(&commit.author));
     let _ = writeln!(text, "committer {}\n", signature_line(&commit.committer));
-    text.extend(commit.message.chars().filter(|&c| c != '\0'));
-    if !text.ends_with('\n') || commit.message.is_empty() {
+    finish(text, &commit.message)
+}
+
+/// The tag object of `tag`, whose target is a commit. Its name is a valid ref name, so it holds nothing that would break a line.
+pub(super) fn encode_tag(tag: &Tag) -> Vec<u8> {
+    let Tag { target, name, tagger, message } = tag;
+    let text = format!("object {target}\ntype commit\ntag {name}\ntagger {}\n\n", signature_line(tagger));
+    finish(text, message)
+}
+
+fn finish(mut text: String, message: &str) -> Vec<u8> {
+    text.extend(message.chars().filter(|&c| c != '\0'));
+    if !text.ends_with('\n') || message.is_empty() {
         text.push('\n');
     }
     text.into_bytes()

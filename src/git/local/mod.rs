@@ -29,7 +29,7 @@ use git2::{ObjectType, Repository};
 use self::buffer::{Buffer, Kind};
 use self::refs::Refs;
 use crate::domain::{Failure, ObjectId, TreeEntry};
-use crate::ports::{Commit, LocalRepository, RefEdit};
+use crate::ports::{Commit, LocalRepository, RefEdit, Tag};
 
 /// A bare repository of our own. Share it between threads with an `Arc`; no other program writes to it.
 pub struct LocalRepo {
@@ -140,6 +140,13 @@ impl LocalRepository for LocalRepo {
         state.write(Kind::Commit, &bytes, &self.packs_folder())
     }
 
+    fn write_tag(&self, tag: &Tag) -> Result<ObjectId, Failure> {
+        let bytes = commits::encode_tag(tag);
+        let mut state = self.lock();
+        state.in_use.insert(tag.target);
+        state.write(Kind::Tag, &bytes, &self.packs_folder())
+    }
+
     fn flush(&self) -> Result<(), Failure> {
         self.lock().flush(&self.packs_folder())
     }
@@ -208,6 +215,7 @@ impl Kind {
     const fn git(self) -> ObjectType {
         match self {
             Self::Blob => ObjectType::Blob,
+            Self::Tag => ObjectType::Tag,
             Self::Tree => ObjectType::Tree,
             Self::Commit => ObjectType::Commit,
         }

@@ -95,6 +95,7 @@ fn entry_header(kind: Kind, length: usize) -> Vec<u8> {
         Kind::Commit => 1,
         Kind::Tree => 2,
         Kind::Blob => 3,
+        Kind::Tag => 4,
     };
     let mut byte = (kind << 4) | low_bits(length, 0x0f);
     let mut rest = length >> 4;

@@ -1,17 +1,28 @@
 //! From what the server advertised and reported to what became of each ref.
 
 use super::advertisement::Advertisement;
-use super::receive_pack::Report;
+use super::receive_pack::{Report, is_tag};
 use crate::ports::{RefOutcome, RefUpdate};
 
 /// What can be said before anything is sent: `None` for the updates that are worth sending.
+///
+/// A tag names a commit of the branch that is pushed with it, so it stays here when the branch has moved.
 pub(crate) fn before_sending(advertised: &Advertisement, updates: &[RefUpdate]) -> Vec<Option<RefOutcome>> {
     let decide = |update: &RefUpdate| match advertised.find(&update.name) {
         there if there == update.expected => None,
         there if there == Some(update.new) => Some(RefOutcome::Accepted), // by an earlier push whose report was lost
         _ => Some(RefOutcome::Moved),
     };
-    updates.iter().map(decide).collect()
+    let mut outcomes: Vec<Option<RefOutcome>> = updates.iter().map(decide).collect();
+    let has_moved = |(update, outcome): (&RefUpdate, &Option<RefOutcome>)| {
+        !is_tag(update) && matches!(outcome, Some(RefOutcome::Moved))
+    };
+    if updates.iter().zip(&outcomes).any(has_moved) {
+        for (_, outcome) in updates.iter().zip(&mut outcomes).filter(|(update, _)| is_tag(update)) {
+            *outcome = Some(RefOutcome::Moved);
+        }
+    }
+    outcomes
 }
 
 /// A line of the report, understood.

@@ -13,6 +13,7 @@ use git2::{ErrorCode, Repository};
 use super::error::{ours, repository_absent, sha256};
 use super::indexer::PackStore;
 use super::pack::{self, Plan};
+use super::receive_pack::is_tag;
 use super::{Settings, blocking, oid, refs, upload_pack};
 use crate::domain::{BranchName, Failure, FailureClass, ObjectId};
 use crate::ports::{FoundCommit, LocalRepository, PushError, RefOutcome, RefUpdate, Remote, RemoteRef, RemoteTip};
@@ -186,7 +187,13 @@ fn push(place: &Place, updates: &[RefUpdate]) -> Result<Vec<RefOutcome>, Failure
     there.extend(tips.filter_map(|tip| tip.ok()?.target()).map(oid::from_git));
     let new = updates.iter().map(|update| update.new).collect();
     copy(&Plan { repository: place.here.clone(), new, there, deltas: false }, &place.there)?;
-    updates.iter().map(|update| swap(&repository, update)).collect()
+    let mut outcomes = Vec::new();
+    for update in updates {
+        // A tag names a commit of the branch that is pushed with it.
+        let alone = is_tag(update) && outcomes.iter().any(|outcome| *outcome != RefOutcome::Accepted);
+        outcomes.push(if alone { RefOutcome::Moved } else { swap(&repository, update)? });
+    }
+    Ok(outcomes)
 }
 
 fn swap(repository: &Repository, update: &RefUpdate) -> Result<RefOutcome, Failure> {

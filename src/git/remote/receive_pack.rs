@@ -40,6 +40,8 @@ pub(crate) struct Chosen {
     words: Vec<String>,
     /// The report comes inside a side band.
     pub(crate) side_band: bool,
+    /// The server can move all refs of a push or none.
+    atomic: bool,
 }
 
 impl Chosen {
@@ -61,27 +63,36 @@ impl Chosen {
         if offered.has("agent") {
             words.push(format!("agent={}", super::AGENT));
         }
-        Ok(Self { words, side_band: offered.has("side-band-64k") })
+        Ok(Self { words, side_band: offered.has("side-band-64k"), atomic: offered.has("atomic") })
     }
 }
 
 /// The commands for `updates`, with the flush packet that ends them.
 ///
+/// A tag names a commit of the branch that is pushed with it: with a tag, all refs move or none, where the server can do that.
+///
 /// # Errors
 /// [`WireError::TooLong`] for a ref name that does not fit a packet.
 pub(crate) fn commands(updates: &[&RefUpdate], chosen: &Chosen) -> Result<Vec<u8>, WireError> {
     let mut packets = Packets::default();
+    let tagged = updates.len() > 1 && updates.iter().any(|update| is_tag(update));
+    let atomic = if tagged && chosen.atomic { " atomic" } else { "" };
     for (index, update) in updates.iter().enumerate() {
         let old = update.expected.unwrap_or(ObjectId::ZERO);
         let command = format!("{old} {} {}", update.new, update.name);
         if index == 0 {
-            packets.data(format!("{command}\0 {}", chosen.words.join(" ")))?;
+            packets.data(format!("{command}\0 {}{atomic}", chosen.words.join(" ")))?;
         } else {
             packets.data(command)?;
         }
     }
     packets.flush();
     Ok(packets.into_bytes())
+}
+
+/// Whether the update is one of a tag.
+pub(crate) fn is_tag(update: &RefUpdate) -> bool {
+    update.name.starts_with("refs/tags/")
 }
 
 /// Reads the report.

@@ -40,7 +40,7 @@ pub struct LockAnswer {
 }
 
 pub(super) async fn list(Chosen(control): Chosen) -> Result<Json<Vec<AppEntry>>, ApiError> {
-    let shelf = control.apps()?.shelf();
+    let shelf = control.whole_apps()?.shelf();
     let entry = |(app, shelved): (&AppName, &Shelved)| AppEntry {
         name: app.to_string(),
         state: shelved.state,
@@ -52,7 +52,7 @@ pub(super) async fn list(Chosen(control): Chosen) -> Result<Json<Vec<AppEntry>>,
 
 pub(super) async fn lock(Chosen(control): Chosen, name: Named, headers: HeaderMap) -> Result<Response, ApiError> {
     let app = app_name(name)?;
-    let shelf = control.apps()?.shelf();
+    let shelf = control.whole_apps()?.shelf();
     let shelved = shelf.apps.get(&app);
     let refusal = shelf.edit_refusal(&app);
     let answer = LockAnswer {

@@ -40,7 +40,7 @@ pub(super) async fn read(
 ) -> Result<Response, Refusal> {
     let (app, form) = (app_name(name)?, forms::wanted(&headers)?);
     let Query(query) = query.map_err(|rejection| ApiError::request(rejection.body_text()))?;
-    let apps = control.apps()?;
+    let apps = control.whole_apps()?;
     let shelf = apps.shelf();
     let repo = shelf.repo.clone().ok_or_else(|| Failure::internal("the engine has not begun"))?;
     let tree = if let Some(at) = query.at {

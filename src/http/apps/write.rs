@@ -75,7 +75,7 @@ pub(super) async fn put(
     let Query(query) = query.map_err(|rejection| ApiError::request(rejection.body_text()))?;
     let condition = conditions::of_save(&headers)?;
     let (author, message) = words::of(&query, &headers)?;
-    let apps = control.apps()?;
+    let apps = control.whole_apps()?;
     let file = received(&apps, &headers, body).await?;
     let reader = SharedApps::clone(&apps);
     let tree = in_blocking(move || stored(&reader, form, file)).await?;
@@ -92,7 +92,7 @@ pub(super) async fn delete(Chosen(control): Chosen, name: Named, headers: Header
     if condition == Condition::Absent {
         return Err(ApiError::request("`If-None-Match: *` makes no sense for a deletion").into());
     }
-    let apps = control.apps()?;
+    let apps = control.whole_apps()?;
     let save = Save { app: app.clone(), tree: None, condition, author: None, message: None, commit: false };
     let saved = apps.save(save).await?;
     answer(&apps, &app, saved, None).await

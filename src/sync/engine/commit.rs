@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use crate::domain::words::{self, PathChange, PathChangeKind, Side};
 use crate::domain::{AppName, Failure, ObjectId};
-use crate::ports::Commit;
+use crate::ports::{Commit, Signature};
 
 use super::conflict::Clashing;
 use super::finding::{Finding, Sides};
 use super::{Engine, Now};
 use crate::sync::compare::TreeMerge;
+use crate::sync::state::Wording;
 use crate::sync::trees::{changed_files, find_tree, with_apps};
 
 /// More apps than this, changed in one pass, make one commit (rule 13).
@@ -64,7 +65,11 @@ impl Engine {
 
     /// Merges one app. What comes out is ready to be committed, or known to be at the remote already, or a conflict.
     pub(super) fn merge_found(&mut self, app: AppName, sides: Sides, now: Now) -> Result<Option<Ready>, Failure> {
-        match self.comparer.merge(&*self.repo, sides.base, sides.local, sides.remote)? {
+        let merge = match self.merged_by_a_person(&app, sides) {
+            Some(tree) => TreeMerge::Clean(Some(tree)),
+            None => self.comparer.merge(&*self.repo, sides.base, sides.local, sides.remote)?,
+        };
+        match merge {
             TreeMerge::Clean(tree) if tree == sides.remote => {
                 self.keep_aside(&app, sides.local, "merged, and everything of it was in Git", now)?;
                 // The remote contains our edit: it is the base now, and what the remote has beyond it is pulled.
@@ -99,7 +104,8 @@ impl Engine {
 
     fn commit_each(&mut self, ready: Vec<Ready>, now: Now) -> Result<(), Failure> {
         for ready in ready {
-            self.commit_apps(&ready.edits, &ready.message, now)?;
+            let wording = self.wording_of(&ready);
+            self.commit_apps(&ready.edits, &ready.message, wording, now)?;
             self.note_pending(ready);
         }
         Ok(())
@@ -108,11 +114,17 @@ impl Engine {
     fn commit_in_bulk(&mut self, ready: Vec<Ready>, now: Now) -> Result<(), Failure> {
         let messages: Vec<String> = ready.iter().map(|ready| ready.message.clone()).collect();
         let edits = ready.iter().flat_map(|ready| ready.edits.clone()).collect();
-        self.commit_apps(&edits, &words::bulk(&messages), now)?;
+        let wording = ready.iter().find_map(|ready| self.wording_of(ready));
+        self.commit_apps(&edits, &words::bulk(&messages), wording, now)?;
         for ready in ready {
             self.note_pending(ready);
         }
         Ok(())
+    }
+
+    /// A person's words for it, if there are any.
+    fn wording_of(&self, ready: &Ready) -> Option<Wording> {
+        ready.edits.keys().find_map(|app| self.state.notes.wordings.get(app)).cloned()
     }
 
     pub(super) fn note_pending(&mut self, ready: Ready) {
@@ -124,14 +136,21 @@ impl Engine {
         self.state.notes.renamed.extend(ready.renamed);
     }
 
-    /// Puts one commit on top of the head.
+    /// Puts one commit on top of the head. What a person gave takes the place of our words and our author.
     fn commit_apps(
         &mut self,
         edits: &BTreeMap<AppName, Option<ObjectId>>,
         message: &str,
+        wording: Option<Wording>,
         now: Now,
     ) -> Result<(), Failure> {
-        let (author, committer) = (self.author(now), self.committer(now));
+        let Wording { message: given, author: by } = wording.unwrap_or_default();
+        let committer = self.committer(now);
+        let author = match by {
+            Some(by) => Signature { name: by.name().to_owned(), email: by.email().to_owned(), ..committer.clone() },
+            None => self.author(now),
+        };
+        let message = given.as_deref().unwrap_or(message);
         let whole = words::with_trailer(message, &self.settings.instance);
         let commit = Commit { tree: ObjectId::ZERO, parents: Vec::new(), author, committer, message: whole };
         let before = self.apps_at_head(edits.keys());

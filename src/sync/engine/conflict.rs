@@ -167,6 +167,7 @@ impl Engine {
                 self.keep_aside(app, local, "theirs was taken in a conflict", now)?;
                 let local = self.with_release_of_git(app, local)?;
                 self.set_base(app, local);
+                self.state.notes.accepted.insert(app.clone(), true); // asked for, also where it waits for a person
             }
         }
         self.state.notes.confirmed.insert(app.clone());

@@ -151,6 +151,11 @@ impl Disk {
         }
     }
 
+    /// Whether there is no folder of this name.
+    pub(super) fn is_unknown(&self, app: &AppName) -> bool {
+        matches!(self.apps.get(app), None | Some(AppOnDisk::Absent | AppOnDisk::Empty))
+    }
+
     /// What the last look at the app found.
     pub(super) fn found(&self, app: &AppName) -> Option<&AppOnDisk> {
         self.apps.get(app)
@@ -174,11 +179,16 @@ impl Disk {
         }
     }
 
-    pub(super) fn waits(&self, settings: &Settings, now: Now) -> Vec<(AppName, Duration)> {
-        let busy = self.apps.iter().filter_map(|(app, found)| match found {
-            AppOnDisk::Busy(wait) => Some((app.clone(), *wait)),
+    /// The apps that are being written, and how long until each may be quiet.
+    pub(super) fn busy(&self) -> impl Iterator<Item = (&AppName, Duration)> {
+        self.apps.iter().filter_map(|(app, found)| match found {
+            AppOnDisk::Busy(wait) => Some((app, *wait)),
             _ => None,
-        });
+        })
+    }
+
+    pub(super) fn waits(&self, settings: &Settings, now: Now) -> Vec<(AppName, Duration)> {
+        let busy = self.busy().map(|(app, wait)| (app.clone(), wait));
         let delay = removal_delay(settings.debounce);
         let gone = self.gone_since.iter().filter_map(|(app, since)| {
             let elapsed = now.instant.duration_since(*since);

@@ -64,6 +64,8 @@ impl Engine {
         let settled = |app: &AppName| matches!(findings.get(app), None | Some(Finding::InSync));
         self.state.notes.confirmed.retain(|app| !settled(app));
         self.state.notes.wanted.retain(|app| !settled(app));
+        self.state.notes.wordings.retain(|app, _| !settled(app));
+        self.forget_removals();
         self.state.notes.rewritten.retain(|app| !settled(app));
         self.state.notes.accepted.retain(|app, _| !settled(app));
         self.findings = findings;
@@ -96,6 +98,15 @@ impl Engine {
         let pending = self.state.notes.pending.get(app).copied();
         let base = pending.unwrap_or_else(|| self.state.bases.get(app).copied());
         let remote = self.ahead.get(app).copied().unwrap_or_else(|| self.remote.apps.get(app).copied());
+        match (self.state.notes.removing.get(app), remote) {
+            (Some(seen), Some(there)) if *seen == there => {
+                return self.held_back(app, Finding::Push(Sides { base, local: None, remote }), now);
+            }
+            (Some(_), Some(_)) => {
+                self.state.notes.removing.remove(app); // somebody changed what was to be removed: it stays
+            }
+            _ => {}
+        }
         let local = match self.disk.local(app, base.is_some(), self.settings.debounce, now) {
             Local::Known(local) => self.with_release_of_git(app, local)?,
             unknown => return Ok(wait_for_disk(&unknown)),
@@ -124,6 +135,11 @@ impl Engine {
             SyncPlan::Replace => Finding::Replace(sides),
             SyncPlan::Push => Finding::Push(sides),
             SyncPlan::Merge => Finding::Merge(sides),
+            SyncPlan::Hold(Hold::Untracked) if pending.is_some() => Finding::Committed,
+            SyncPlan::Hold(Hold::Untracked) if self.state.notes.not_followed.contains(app) => Finding::Wait(
+                AppState::Untracked,
+                "removed from Git by a person, its folder stays here; `appferry sync add` adds it again".to_owned(),
+            ),
             SyncPlan::Hold(hold @ (Hold::Behind | Hold::DriftBehind)) if pending.is_none() => {
                 wait_to_install(app, hold, sides)
             }
@@ -138,9 +154,20 @@ impl Engine {
         let (mut mode, notes) = (self.settings.mode, &self.state.notes);
         if notes.wanted.contains(app) {
             mode = Mode { auto_save: true, auto_add: true, ..mode };
+        } else if notes.not_followed.contains(app) {
+            mode.auto_add = false;
         }
         mode.auto_pull |= notes.accepted.contains_key(app);
         mode
+    }
+
+    /// A removal that a person asked for is done when Git has the app no more; an app that is followed again is marked no more.
+    fn forget_removals(&mut self) {
+        let (apps, bases, notes) = (&self.remote.apps, &self.state.bases, &mut self.state.notes);
+        notes.removing.retain(|app, _| apps.contains_key(app) || notes.pending.contains_key(app));
+        notes.not_followed.retain(|app| {
+            notes.removing.contains_key(app) || notes.pending.contains_key(app) || !bases.contains_key(app)
+        });
     }
 
     /// A push or a merge may have to wait: for a half-written file or what must not get out, for the remote's refusal, for a person.
@@ -156,6 +183,10 @@ impl Engine {
                 return Ok(Finding::Wait(AppState::Held, reason));
             }
         }
+        if let (Finding::Merge(_), Some(made)) = (&finding, self.merged_by_a_person(app, sides)) {
+            let made = Sides { local: Some(made), ..sides };
+            return Ok(self.unfit(app, made)?.map_or(finding, |problem| Finding::Wait(AppState::Held, problem)));
+        }
         if let Some(problem) = half_written(&*self.repo, sides.base, sides.local)? {
             return Ok(Finding::Wait(AppState::Held, problem));
         }
@@ -166,6 +197,12 @@ impl Engine {
             return Ok(Finding::Wait(self.clash_state(app), self.conflict_reason(app)));
         }
         Ok(finding)
+    }
+
+    /// What a person made of exactly these two sides.
+    pub(super) fn merged_by_a_person(&self, app: &AppName, sides: Sides) -> Option<ObjectId> {
+        let note = self.state.notes.merged.get(app)?;
+        (note.ours == sides.local && note.theirs == sides.remote).then_some(note.tree)
     }
 
     /// Whether the branch had the disk's state of an app, as a whole, after the base. (A state from before the base is somebody's
@@ -207,7 +244,7 @@ impl Engine {
     }
 }
 
-fn wait_for_disk(local: &Local) -> Finding {
+pub(super) fn wait_for_disk(local: &Local) -> Finding {
     let (state, reason) = match local {
         Local::Gone => return Finding::Gone,
         Local::Emptied => (

@@ -115,14 +115,7 @@ impl Engine {
     /// # Errors
     /// Disk; or that there is no such id, or that the app is being written.
     pub fn restore_kept(&mut self, id: &str, now: Now) -> Result<AppName, Failure> {
-        let no_such = || {
-            let message = format!("nothing is kept aside under {id:?}");
-            Failure::new(FailureClass::Internal, message, "`appferry sync backups` lists what there is")
-        };
-        let commit = self.repo.find_ref(&format!("{KEPT}{id}"))?.ok_or_else(no_such)?;
-        let root = self.repo.commit(commit)?.tree;
-        let apps = app_trees(&*self.repo, Some(root), &self.settings.prefix)?.apps;
-        let (app, tree) = apps.into_iter().next().ok_or_else(no_such)?;
+        let (app, tree) = self.kept_app(id)?;
         self.look(&super::Look::Apps(std::iter::once(app.clone()).collect()), now)?;
         let local = self.disk.settled(&app);
         self.keep_aside(&app, local, "replaced by what was kept aside earlier", now)?;
@@ -137,6 +130,18 @@ impl Engine {
                 "try again once it is quiet",
             )),
         }
+    }
+
+    /// The app that is kept aside under an id, and its state.
+    pub(super) fn kept_app(&self, id: &str) -> Result<(AppName, ObjectId), Failure> {
+        let no_such = || {
+            let message = format!("nothing is kept aside under {id:?}");
+            Failure::new(FailureClass::Refused, message, "`appferry sync backups` lists what there is")
+        };
+        let commit = self.repo.find_ref(&format!("{KEPT}{id}"))?.ok_or_else(no_such)?;
+        let root = self.repo.commit(commit)?.tree;
+        let apps = app_trees(&*self.repo, Some(root), &self.settings.prefix)?.apps;
+        apps.into_iter().next().ok_or_else(no_such)
     }
 
     /// Forgets what was kept aside longer ago than the settings say.

@@ -42,6 +42,7 @@ use crate::domain::{AppName, BranchName, Failure, FailureClass, ObjectId, OnProt
 use crate::ports::{FolderOnDisk, LocalRepository, Signature, Workspace};
 
 pub use arrival::Arrival;
+pub use ask::{Begun, Difference};
 pub use inspection::InputRules;
 pub use keep::KeptAside;
 pub use outgoing::{Outgoing, PushEffect};
@@ -49,10 +50,13 @@ pub use report::Report;
 pub use save::{Condition, Save, SaveRefusal, Saved};
 pub use shelf::{Shelf, Shelved};
 
+use super::action::RefReport;
 use super::compare::Comparer;
+use super::history::KnownCommits;
 use super::hostile::Inspector;
 use super::kinship::Kinship;
 use super::state::{State, StateFile};
+use ask::Tagging;
 use clock::Clock;
 use disk::Disk;
 use finding::Finding;
@@ -157,6 +161,12 @@ pub struct Engine {
     install_failures: BTreeMap<AppName, Failure>,
     /// What the last planning was made from, if it left nothing to do.
     rest: Option<Rest>,
+    /// What became of each ref that was pushed since somebody asked for something.
+    told: Vec<RefReport>,
+    /// The tag that somebody asked for.
+    tagging: Option<Tagging>,
+    /// What is known of the apps' last commits.
+    last_commits: Arc<KnownCommits>,
     /// What can be read of the apps without asking.
     shelves: shelf::Shelves,
     /// Saves through the API whose push somebody may wait for.
@@ -256,6 +266,9 @@ impl Engine {
             searched: BTreeMap::new(),
             install_failures: BTreeMap::new(),
             rest: None,
+            told: Vec::new(),
+            tagging: None,
+            last_commits: Arc::default(),
             shelves: shelf::Shelves::default(),
             awaited: arrival::Awaited::default(),
         };
@@ -336,6 +349,7 @@ impl Engine {
             return Ok(Progress::Rest);
         }
         if self.is_at_rest() {
+            self.prepare_tag()?;
             let waits = can_push && !self.outgoing(now).is_empty();
             return Ok(if waits { Progress::Push } else { Progress::Rest });
         }
@@ -343,6 +357,7 @@ impl Engine {
         self.find_all(now)?;
         let adopted = self.adopt_agreed();
         let committed = self.commit_found(now)? | self.propose_directly(now)?;
+        self.prepare_tag()?;
         if can_push && !self.outgoing(now).is_empty() {
             return Ok(Progress::Push);
         }
@@ -385,6 +400,7 @@ impl Engine {
         for app in &agreed {
             self.note_adopted(app);
             self.set_base(app, self.remote.apps.get(app).copied());
+            self.state.notes.wordings.remove(app);
             self.state.notes.wanted.remove(app);
             self.state.notes.confirmed.remove(app);
             self.state.notes.accepted.remove(app);
@@ -408,6 +424,7 @@ impl Engine {
             None => self.state.bases.remove(app),
         };
         self.end_conflict(app);
+        self.state.notes.merged.remove(app);
         self.awaited.note(app, base);
         self.state.notes.rewritten.remove(app);
         if let Some(proposal) = &mut self.state.notes.proposal {

@@ -7,6 +7,7 @@ use crate::domain::{AppName, Failure, ObjectId};
 use crate::ports::{RefOutcome, RefUpdate};
 
 use super::{Engine, Knowledge, Now, Refusal};
+use crate::sync::action::RefFate;
 
 /// A refusal is tried again after this long, doubled with each further one up to the limit.
 const FIRST_RETRY: Duration = Duration::from_mins(1);
@@ -19,8 +20,21 @@ const ENOUGH_REFUSALS: usize = 3;
 pub struct Outgoing {
     /// For [`Remote::push`](crate::ports::Remote::push), in its order.
     pub updates: Vec<RefUpdate>,
-    /// For each update the app whose conflict branch it is; `None` for the branch itself.
-    conflicts_of: Vec<Option<AppName>>,
+    /// What each update is for.
+    purposes: Vec<Purpose>,
+}
+
+/// What a ref is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// The branch that is followed.
+    Branch,
+    /// The conflict branch of this app.
+    Conflict(AppName),
+    /// The branch of our own for what the followed one does not take.
+    Proposal,
+    /// A tag that a person asked for.
+    Tag,
 }
 
 impl Outgoing {
@@ -30,9 +44,9 @@ impl Outgoing {
         self.updates.is_empty()
     }
 
-    fn add(&mut self, update: RefUpdate, conflict_of: Option<AppName>) {
+    fn add(&mut self, update: RefUpdate, purpose: Purpose) {
         self.updates.push(update);
-        self.conflicts_of.push(conflict_of);
+        self.purposes.push(purpose);
     }
 }
 
@@ -57,16 +71,21 @@ impl Engine {
         let may_push = matches!(self.remote.knowledge, Knowledge::Tip | Knowledge::Unborn);
         if let Some(head) = notes.head.filter(|head| may_push && Some(*head) != notes.tip) {
             let name = self.settings.branch.full_ref();
-            outgoing.add(RefUpdate { name, expected: notes.tip, new: head }, None);
+            outgoing.add(RefUpdate { name, expected: notes.tip, new: head }, Purpose::Branch);
+        }
+        if let Some(tag) = self.tag_update().filter(|_| may_push) {
+            outgoing.add(tag, Purpose::Tag);
+            return outgoing; // what becomes of the two depends on each other, and on nothing else
         }
         for (app, note) in &notes.conflicts {
             if may_push && note.pushed != Some(note.commit) && note.push_error.is_none() {
                 let name = format!("refs/heads/{}", note.branch);
-                outgoing.add(RefUpdate { name, expected: note.pushed, new: note.commit }, Some(app.clone()));
+                outgoing
+                    .add(RefUpdate { name, expected: note.pushed, new: note.commit }, Purpose::Conflict(app.clone()));
             }
         }
         if let Some(update) = self.outgoing_proposal(now).filter(|_| may_push) {
-            outgoing.add(update, None);
+            outgoing.add(update, Purpose::Proposal);
         }
         outgoing
     }
@@ -96,16 +115,33 @@ impl Engine {
         now: Now,
     ) -> Result<PushEffect, Failure> {
         let mut effect = PushEffect::Done;
-        let answers = outgoing.updates.iter().zip(&outgoing.conflicts_of).zip(outcomes);
-        for ((update, conflict_of), outcome) in answers {
-            match conflict_of {
-                Some(app) => self.take_conflict_outcome(app, update, outcome, now),
-                None if self.is_own_branch(&update.name) => self.take_proposal_outcome(update, outcome, now)?,
-                None => effect = self.take_branch_outcome(update.new, outcome, now)?,
+        let answers: Vec<_> = outgoing.updates.iter().zip(&outgoing.purposes).zip(outcomes).collect();
+        let of_the_branch = answers.iter().find(|((_, purpose), _)| **purpose == Purpose::Branch).map(|(_, o)| *o);
+        let mut again = false;
+        if let Some(((update, _), outcome)) = answers.iter().find(|((_, purpose), _)| **purpose == Purpose::Tag) {
+            again = self.take_tag_outcome(update, outcome, of_the_branch)?;
+        }
+        for ((update, purpose), outcome) in answers {
+            self.tell_outcome(update, purpose, outcome);
+            match purpose {
+                Purpose::Tag => {}
+                Purpose::Branch if again => {}
+                Purpose::Conflict(app) => self.take_conflict_outcome(app, update, outcome, now),
+                Purpose::Proposal => self.take_proposal_outcome(update, outcome, now)?,
+                Purpose::Branch => effect = self.take_branch_outcome(update.new, outcome, now)?,
             }
         }
         self.save(now)?;
         Ok(effect)
+    }
+
+    fn tell_outcome(&mut self, update: &RefUpdate, purpose: &Purpose, outcome: &RefOutcome) {
+        match outcome {
+            RefOutcome::Accepted => self.tell_ref(update, RefFate::Accepted, None),
+            RefOutcome::Moved if *purpose == Purpose::Tag => {} // told where it is understood
+            RefOutcome::Moved => self.tell_ref(update, RefFate::Moved, None),
+            RefOutcome::Refused(words) => self.tell_ref(update, RefFate::Refused, Some(words.clone())),
+        }
     }
 
     fn take_branch_outcome(&mut self, pushed: ObjectId, outcome: &RefOutcome, now: Now) -> Result<PushEffect, Failure> {

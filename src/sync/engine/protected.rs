@@ -154,11 +154,6 @@ impl Engine {
         })
     }
 
-    /// Whether an update of that ref is one of our own branch.
-    pub(super) fn is_own_branch(&self, name: &str) -> bool {
-        self.state.notes.proposal.as_ref().is_some_and(|proposal| full_ref(&proposal.branch) == name)
-    }
-
     /// Takes over what became of the push of our branch.
     pub(super) fn take_proposal_outcome(
         &mut self,

@@ -25,7 +25,7 @@ impl Engine {
     fn hold_removals_here(&mut self) {
         let mut removed = self.findings_of(|f| matches!(f, Finding::Push(sides) if sides.local.is_none()));
         let renamed = self.being_renamed();
-        removed.retain(|app| !renamed.contains(app));
+        removed.retain(|app| !renamed.contains(app) && !self.state.notes.removing.contains_key(app));
         // Folders that vanish at once are not noticed at once: those whose time is not over yet count as well.
         let going = self.findings_of(|finding| *finding == Finding::Gone).len();
         let notes = &self.state.notes;

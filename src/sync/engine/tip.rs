@@ -233,11 +233,13 @@ impl Engine {
         let renamed = std::mem::take(&mut self.state.notes.renamed);
         for (app, snapshot) in std::mem::take(&mut self.state.notes.pending) {
             let is_removal = snapshot.is_none() && !self.remote.apps.contains_key(&app);
-            if is_removal && !renamed.contains_key(&app) {
+            let is_counted = !renamed.contains_key(&app) && !self.state.notes.removing.contains_key(&app);
+            if is_removal && is_counted {
                 self.state.notes.deletions_here.push(now.unix_seconds);
             }
             self.set_base(&app, snapshot);
             self.state.notes.wanted.remove(&app);
+            self.state.notes.wordings.remove(&app);
             self.state.notes.confirmed.remove(&app);
             self.refused.remove(&app);
             if renamed.contains_key(&app) && snapshot.is_some() {

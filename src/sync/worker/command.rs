@@ -1,6 +1,5 @@
 //! What others may ask the worker to do, and its answers.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,9 +9,8 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use super::Worker;
 use super::before::{Before, Prepared};
 use crate::domain::status::RepositoryStatus;
-use crate::domain::{AppName, Failure, FailureClass};
-use crate::sync::engine::conflict::Take;
-use crate::sync::engine::{Engine, KeptAside, Look, Now, Shelf};
+use crate::domain::{Failure, FailureClass};
+use crate::sync::engine::{Engine, KeptAside, Now, Shelf};
 
 /// How long a caller waits for an answer.
 pub(super) const PATIENCE: Duration = Duration::from_mins(1);
@@ -82,52 +80,12 @@ impl Handle {
         self.status.clone()
     }
 
-    /// Lets held removals happen: of these apps, or of all. Answers the apps whose removal was held.
-    ///
-    /// # Errors
-    /// That the worker is busy or gone; disk.
-    pub async fn confirm(&self, apps: Option<BTreeSet<AppName>>) -> Result<Vec<AppName>, Failure> {
-        self.ask(move |engine, now| engine.confirm(apps.as_ref(), now)).await
-    }
-
-    /// Ends a conflict.
-    ///
-    /// # Errors
-    /// That the app is in none, or the worker is busy or gone; disk.
-    pub async fn resolve(&self, app: AppName, take: Take) -> Result<Vec<AppName>, Failure> {
-        let resolve = move |engine: &mut Engine, now| {
-            engine.look(&Look::Apps(BTreeSet::from([app.clone()])), now)?;
-            engine.resolve(&app, take, now).map(|()| vec![app])
-        };
-        self.ask(resolve).await
-    }
-
-    /// Adds or pushes these apps, or all that are changed here and followed, although that does not happen by itself.
-    ///
-    /// # Errors
-    /// That the instance is locked, an app is not there, or the worker is busy or gone; disk.
-    pub async fn push(&self, apps: Option<BTreeSet<AppName>>) -> Result<Vec<AppName>, Failure> {
-        let want = move |engine: &mut Engine, now| {
-            engine.look(&Look::All, now)?;
-            engine.want(apps.as_ref(), now)
-        };
-        self.ask(want).await
-    }
-
     /// What is kept aside.
     ///
     /// # Errors
     /// That the worker is busy or gone; disk.
     pub async fn kept(&self) -> Result<Vec<KeptAside>, Failure> {
         self.ask(|engine, _| engine.kept()).await
-    }
-
-    /// Brings what is kept aside back to the disk.
-    ///
-    /// # Errors
-    /// That there is no such id, or the worker is busy or gone; disk.
-    pub async fn restore_kept(&self, id: String) -> Result<Vec<AppName>, Failure> {
-        self.ask(move |engine, now| engine.restore_kept(&id, now).map(|app| vec![app])).await
     }
 
     /// Lets the worker do `work` with its engine, then a pass; answers when that has ended.

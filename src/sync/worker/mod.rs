@@ -1,5 +1,6 @@
 //! Drives the engine of one repository: waits for changes on either side, talks to the remote, and keeps the status.
 
+mod act;
 mod before;
 mod command;
 mod incoming;

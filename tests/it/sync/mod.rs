@@ -1,6 +1,7 @@
 //! The main job, end to end: the real program, a real OpenSSH server, real bare repositories.
 
 mod access;
+mod actions;
 mod checking;
 mod conflict;
 mod crash;

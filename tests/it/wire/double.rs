@@ -9,7 +9,7 @@ use std::time::Duration;
 use appferry::domain::{BranchName, Failure, KeyName, ObjectId, RepoUrl, TreeEntry};
 use appferry::git::remote::{Access, Settings, TimeLimits, Token, Web, open};
 use appferry::ports::{
-    Commit, LocalRepository, ProcessEnd, RefEdit, Remote, RemoteProcess, SessionClass, SshSessions, SshTarget,
+    Commit, LocalRepository, ProcessEnd, RefEdit, Remote, RemoteProcess, SessionClass, SshSessions, SshTarget, Tag,
 };
 use async_trait::async_trait;
 use secrecy::SecretString;
@@ -368,6 +368,9 @@ impl LocalRepository for Flushes {
         unreachable!("a remote only flushes it")
     }
     fn write_commit(&self, _: &Commit) -> Result<ObjectId, Failure> {
+        unreachable!("a remote only flushes it")
+    }
+    fn write_tag(&self, _: &Tag) -> Result<ObjectId, Failure> {
         unreachable!("a remote only flushes it")
     }
     fn find_ref(&self, _: &str) -> Result<Option<ObjectId>, Failure> {

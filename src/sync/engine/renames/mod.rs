@@ -89,6 +89,8 @@ impl Engine {
         for (app, finding) in &self.findings {
             let app = app.clone();
             match finding {
+                // What a person takes out of Git stays here: its copy under another name is a new app.
+                Finding::Push(Sides { local: None, .. }) if self.state.notes.removing.contains_key(&app) => {}
                 Finding::Push(Sides { base: Some(base), local: None, .. })
                 | Finding::Merge(Sides { base: Some(base), local: None, .. }) => moves.vanished_here.push((app, *base)),
                 Finding::Push(Sides { base: None, local: Some(local), .. }) => moves.appeared_here.push((app, *local)),

@@ -97,3 +97,18 @@ fn a_deletion_that_was_asked_for_ends_a_conflict_and_keeps_ours_aside() {
     assert!(all[1].engine().kept().unwrap().iter().any(|kept| kept.app == "A"));
     ask(&mut all[1], Intake::Delete);
 }
+
+#[test]
+fn taking_theirs_in_a_conflict_installs_it_where_nothing_is_installed_by_itself() {
+    let mut all = two(EDITING);
+    publish(&mut all[0], 2, 2);
+    all[1].save("A", "x.json", "{\n  \"left\": 3,\n  \"right\": 1\n}\n");
+    for _ in 0..2 {
+        all[1].pass(true, quiet);
+    }
+    assert_eq!(all[1].state("A").0, AppState::Conflict);
+    let now = all[1].now;
+    all[1].engine().resolve(&AppName::new("A").unwrap(), conflict::Take::Theirs, now).unwrap();
+    all[1].pass(true, quiet);
+    assert_eq!((all[1].state("A").0, all[1].apps()), (AppState::InSync, all[0].apps()));
+}

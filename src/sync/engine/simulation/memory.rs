@@ -101,6 +101,10 @@ impl LocalRepository for MemoryRepository {
         self.objects().commits.insert(id, commit.clone());
         Ok(id)
     }
+    fn write_tag(&self, tag: &crate::ports::Tag) -> Result<ObjectId, Failure> {
+        self.may_write()?;
+        Ok(id_of(&("tag", tag.target, &tag.name, &tag.message)))
+    }
     fn flush(&self) -> Result<(), Failure> {
         Ok(())
     }

@@ -66,6 +66,7 @@ fn without_auto_save_it_is_pushed_only_when_asked_for() {
     place.elsewhere("Repaint", |apps| recolour(apps, "green"));
     let development = place.instance("development", &[("GIT_SYNC_IS_AUTO_SAVE", "false")]);
     development.wait(PATIENCE, "the app", || value(&development.apps.join(SCREEN), "color") == Some("green".into()));
+    development.wait_until_in_sync(); // the whole install, not its first file
     set(&development.apps.join(SCREEN), "color", "mine");
     development.wait_for_app("PO App", AppState::Modified);
     let text = sync(&development, &["pull", "--from", "old"]);
