@@ -31,7 +31,7 @@ impl IncomingControl for Control {
             IncomingAction::Update => Intake::Update { release },
             IncomingAction::Delete => Intake::Delete,
         };
-        Ok(told(self.worker.take_in(what, apps.into_iter().collect(), dry_run).await?))
+        Ok(told(self.worker.take_in(what, apps.into_iter().collect(), dry_run).await?, dry_run))
     }
 
     async fn pull(&self, request: PullRequest) -> Result<ActionReport, Failure> {
@@ -40,7 +40,7 @@ impl IncomingControl for Control {
             None => self.worker.pull(apps, request.dry_run).await?,
             Some(from) => self.worker.pull_from(from, apps, request.push, request.dry_run).await?,
         };
-        Ok(told(deeds))
+        Ok(told(deeds, request.dry_run))
     }
 
     async fn create_branch(&self, request: BranchRequest) -> Result<BranchReport, Failure> {
@@ -65,9 +65,9 @@ fn selected(selection: Selection) -> Option<BTreeSet<AppName>> {
     }
 }
 
-fn told(deeds: Vec<Deed>) -> ActionReport {
+fn told(deeds: Vec<Deed>, dry_run: bool) -> ActionReport {
     let outcome = |Deed { app, done, message }: Deed| AppOutcome { app: app.into(), done, message };
-    ActionReport { apps: deeds.into_iter().map(outcome).collect(), ..ActionReport::default() }
+    ActionReport { apps: deeds.into_iter().map(outcome).collect(), dry_run, ..ActionReport::default() }
 }
 
 fn shown(arrived: Arrived, actions: [&str; 2]) -> IncomingApp {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::answer::ApiError;
 use super::control::Service;
 use super::routes::{Body, Chosen, Report, read, report};
+use super::sync_routes::DryRun;
 use crate::domain::{AppName, BranchName, Failure};
 use crate::sync::action::{ActionReport, Selection};
 
@@ -158,10 +159,18 @@ pub(super) fn routes() -> Router<Arc<dyn Service>> {
         .route("/sync/incoming", get(incoming))
         .route(
             "/sync/install",
-            post(async |chosen, body| take_in(IncomingAction::Install, "install", chosen, body).await),
+            post(async |chosen, dry_run, body| {
+                take_in(IncomingAction::Install, "install", chosen, dry_run, body).await
+            }),
         )
-        .route("/sync/update", post(async |chosen, body| take_in(IncomingAction::Update, "update", chosen, body).await))
-        .route("/sync/delete", post(async |chosen, body| take_in(IncomingAction::Delete, "delete", chosen, body).await))
+        .route(
+            "/sync/update",
+            post(async |chosen, dry_run, body| take_in(IncomingAction::Update, "update", chosen, dry_run, body).await),
+        )
+        .route(
+            "/sync/delete",
+            post(async |chosen, dry_run, body| take_in(IncomingAction::Delete, "delete", chosen, dry_run, body).await),
+        )
         .route("/sync/pull", post(pull))
         .route("/sync/branches", post(create_branch))
 }
@@ -170,8 +179,15 @@ async fn incoming(Chosen(control): Chosen) -> Result<Json<Incoming>, ApiError> {
     Ok(Json(control.incoming().await?))
 }
 
-async fn take_in(action: IncomingAction, word: &str, Chosen(control): Chosen, body: Body) -> Report {
-    let request: TakeInRequest = read(body)?;
+async fn take_in(
+    action: IncomingAction,
+    word: &str,
+    Chosen(control): Chosen,
+    DryRun(dry_run): DryRun,
+    body: Body,
+) -> Report {
+    let mut request: TakeInRequest = read(body)?;
+    request.dry_run |= dry_run;
     if request.apps.is_empty() {
         return Err(ApiError::request("`apps` is empty; name at least one app"));
     }
@@ -182,17 +198,23 @@ async fn take_in(action: IncomingAction, word: &str, Chosen(control): Chosen, bo
 }
 
 /// Without a body it is about every app: what is pulled over is kept aside.
-async fn pull(Chosen(control): Chosen, body: Body) -> Report {
+async fn pull(Chosen(control): Chosen, DryRun(dry_run): DryRun, body: Body) -> Report {
     let is_empty = body.as_ref().is_ok_and(|bytes| bytes.trim_ascii().is_empty());
-    let request: PullRequest = if is_empty { PullRequest::default() } else { read(body)? };
+    let mut request: PullRequest = if is_empty { PullRequest::default() } else { read(body)? };
+    request.dry_run |= dry_run;
     if request.push && request.from.is_none() {
         return Err(ApiError::request("`push` belongs to `from`; leave it out, or name what to pull from"));
     }
     report("pull", control.pull(request).await)
 }
 
-async fn create_branch(Chosen(control): Chosen, body: Body) -> Result<Json<BranchReport>, ApiError> {
-    let request: BranchRequest = read(body)?;
+async fn create_branch(
+    Chosen(control): Chosen,
+    DryRun(dry_run): DryRun,
+    body: Body,
+) -> Result<Json<BranchReport>, ApiError> {
+    let mut request: BranchRequest = read(body)?;
+    request.dry_run |= dry_run;
     BranchName::new(request.name.as_str()).map_err(|error| ApiError::request(error.to_string()))?;
     Ok(Json(control.create_branch(request).await?))
 }

@@ -37,7 +37,7 @@ pub(super) fn router() -> Router<Arc<dyn Service>> {
 }
 
 /// Whether it is only to be said what would be done: `?dry_run=true`.
-struct DryRun(bool);
+pub(super) struct DryRun(pub(super) bool);
 
 #[derive(Deserialize)]
 struct DryRunQuery {

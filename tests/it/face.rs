@@ -306,7 +306,10 @@ async fn what_is_no_proper_request_is_answered_as_json() {
     }
     let answer = served.raw(&post("/api/v1/sync/push", "")).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    assert_eq!(served.asked(), ["push Ok(All) None"]);
+    let answer = served.raw(&post("/api/v1/sync/install?dry_run=true", r#"{"apps":["a"]}"#)).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert_eq!(served.asked()[0], "push Ok(All) None");
+    assert!(served.asked()[1].ends_with("dry_run=true"), "{:?}", served.asked());
 }
 
 #[tokio::test]
