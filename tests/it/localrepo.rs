@@ -59,6 +59,18 @@ fn point(repo: &LocalRepo, name: &str, to: Option<ObjectId>) {
     repo.edit_refs(&[RefEdit { name: name.into(), to }]).unwrap();
 }
 
+/// libgit2 makes the empty tree up when it is read, and believes from then on that it is stored.
+#[test]
+fn an_empty_tree_that_was_read_before_it_is_written_is_written_all_the_same() {
+    let (_folder, repo) = fresh();
+    let empty = ObjectId::from_hex("4b825dc642cb6eb9a060e54bf8d69288fbee4904").unwrap();
+    assert_eq!(repo.tree(empty).unwrap(), []);
+    assert_eq!(repo.write_tree(&[]).unwrap(), empty);
+    let commit = repo.write_commit(&commit_of(empty, Vec::new(), "nothing\n")).unwrap();
+    point(&repo, "refs/heads/main", Some(commit));
+    fsck(repo.path());
+}
+
 /// As many commits as asked for, each flushed by itself, on `refs/heads/main`.
 fn grow(repo: &LocalRepo, commits: usize) -> Vec<ObjectId> {
     let mut made: Vec<ObjectId> = repo.find_ref("refs/heads/main").unwrap().into_iter().collect();

@@ -49,6 +49,8 @@ struct State {
     in_use: HashSet<ObjectId>,
     /// Packs known to be on disk for good. A fetch adds packs that are not.
     durable: HashSet<PathBuf>,
+    /// This process wrote the tree without entries.
+    wrote_empty_tree: bool,
 }
 
 impl LocalRepo {
@@ -77,6 +79,7 @@ impl LocalRepo {
             buffer: Buffer::default(),
             in_use: HashSet::new(),
             durable: HashSet::new(),
+            wrote_empty_tree: false,
         };
         let refs = Refs::new(path);
         Ok(Self { path: path.to_owned(), state: Mutex::new(state), refs, maintenance: Mutex::new(()) })

@@ -9,6 +9,12 @@ use super::buffer::{Kind, MAX_BYTES};
 use super::{durable, loose, mend, pack, packs};
 use crate::domain::{Failure, FailureClass, ObjectId};
 
+/// The name of a tree without entries.
+const EMPTY_TREE: ObjectId = ObjectId::from_bytes([
+    0x4b, 0x82, 0x5d, 0xc6, 0x42, 0xcb, 0x6e, 0xb9, 0xa0, 0x60, 0xe5, 0x4b, 0xf8, 0xd6, 0x92, 0x88, 0xfb, 0xee, 0x49,
+    0x04,
+]);
+
 impl State {
     /// The content of an object that must be a `kind`.
     pub(super) fn read(&self, id: ObjectId, kind: Kind) -> Result<Vec<u8>, Failure> {
@@ -48,6 +54,10 @@ impl State {
     }
 
     fn stored(&self, id: ObjectId, how: OdbLookupFlags) -> Result<bool, Failure> {
+        // libgit2 makes the empty tree up when it is read, and from then on takes it to be stored. For fsck it is missing.
+        if id == EMPTY_TREE {
+            return Ok(self.wrote_empty_tree);
+        }
         let odb = self.git.odb().map_err(|e| failure("the object store cannot be opened", &e))?;
         Ok(odb.exists_ext(oid(id)?, how))
     }
@@ -68,6 +78,7 @@ impl State {
                 self.buffer.insert(id, kind, bytes);
             }
         }
+        self.wrote_empty_tree |= id == EMPTY_TREE;
         self.in_use.insert(id);
         Ok(id)
     }
@@ -110,6 +121,7 @@ impl State {
         self.buffer.clear();
         self.in_use.clear();
         self.durable.clear();
+        self.wrote_empty_tree = false;
     }
 
     fn refresh(&self) -> Result<(), Failure> {

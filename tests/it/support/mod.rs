@@ -90,7 +90,8 @@ pub fn git(folder: &Path, args: &[&str]) -> String {
 /// As [`git`], with bytes in and out.
 pub fn git_with_input(folder: &Path, args: &[&str], input: &[u8]) -> Vec<u8> {
     let output = run("git", args, folder, input);
-    assert!(output.status.success(), "git {args:?} failed: {}", String::from_utf8_lossy(&output.stderr));
+    let said = [&output.stderr, &output.stdout].map(|bytes| String::from_utf8_lossy(bytes));
+    assert!(output.status.success(), "git {args:?} failed: {}", said.concat());
     output.stdout
 }
 
