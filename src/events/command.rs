@@ -1,6 +1,7 @@
 //! The exec hook: a program that gets the event as JSON on standard input, and a limited time.
 
 use std::process::Stdio;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -13,6 +14,8 @@ use crate::domain::event::Event;
 
 /// So much of what a failing program says is logged, in bytes.
 const SAID: usize = 500;
+/// So long its last words are waited for after its end.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// A program that is run for each event.
 pub(super) struct Command {
@@ -103,13 +106,16 @@ async fn talk(child: &mut Child, body: &[u8], said: &mut Vec<u8>) -> std::io::Re
             let _ = stdin.write_all(body).await; // it may end without reading
         }
     };
-    let both = async {
+    let talking = async {
         tokio::join!(write, listen(stderr, said));
-        std::future::pending::<()>().await;
     };
+    tokio::pin!(talking);
     tokio::select! {
-        ended = child.wait() => ended,
-        () = both => Err(std::io::ErrorKind::Other.into()),
+        ended = child.wait() => {
+            let _ = tokio::time::timeout(LAST_WORDS, &mut talking).await; // what it started may hold its output open
+            ended
+        }
+        () = &mut talking => child.wait().await,
     }
 }
 

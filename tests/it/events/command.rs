@@ -30,7 +30,7 @@ fn it_gets_each_event_on_its_input_and_none_of_our_secrets() {
     let mut dev = world.instance("dev");
     let aside = dev.aside();
     let place = aside.display();
-    let path = script(&dev, &format!("cat >> '{place}/events'; echo >> '{place}/events'; env >> '{place}/env'"));
+    let path = script(&dev, &format!("env >> '{place}/env'; cat >> '{place}/events'; echo >> '{place}/events'"));
     dev.set("APPFERRY_EVENT_COMMAND", path.display().to_string())
         .set("APPFERRY_HOOK_SECRET", "s3cret-of-the-hooks")
         .set("GIT_SYNC_PERSONAL_ACCESS_TOKEN", "s3cret-token")

@@ -51,6 +51,7 @@ fn syncing_goes_on_both_ways_when_the_clock_is_set_back() {
         });
     }
     dev.wait_until_in_sync();
+    assert!(dev.whole_log().contains("the system's clock was set"), "it did not see another clock");
     fs::write(&clock, "-2h\n").expect("set the clock");
     dev.stop();
     dev.start();
