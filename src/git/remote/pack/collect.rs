@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use git2::{ObjectType, Oid, Repository, Tree};
+use git2::{ObjectType, Oid, Repository, Sort, Tree};
 
 use super::super::oid;
 use crate::domain::ObjectId;
@@ -11,9 +11,13 @@ use crate::domain::ObjectId;
 ///
 /// Each commit's tree is compared with its parents' trees, folder by folder, and what has the same id is skipped. An
 /// object that an older commit held, and its parents no longer do, is sent again; that is rare and harmless.
+///
+/// Parents come first: only then is a folder that was met before known to be found whole. The newest commit may hold a
+/// folder of the oldest, and would find only what its own parent lacks of it.
 pub(super) fn objects(repository: &Repository, new: &[ObjectId], there: &[ObjectId]) -> Result<Vec<Oid>, git2::Error> {
     let mut collector = Collector { repository, seen: HashSet::new(), found: Vec::new() };
     let mut walk = repository.revwalk()?;
+    walk.set_sorting(Sort::TOPOLOGICAL | Sort::REVERSE)?;
     for id in new {
         if let Some(commit) = collector.peel(oid::to_git(*id))? {
             walk.push(commit)?;
@@ -103,5 +107,83 @@ impl Collector<'_> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A tree of three folders of two folders of two files, each file with one of two contents.
+    fn tree(repository: &Repository, contents: u16) -> Oid {
+        let mut next = 0;
+        folder(repository, &[3, 2, 2], &mut || {
+            next += 1;
+            contents >> next & 1
+        })
+    }
+
+    fn folder(repository: &Repository, sizes: &[u8], content: &mut dyn FnMut() -> u16) -> Oid {
+        let [size, inner @ ..] = sizes else { panic!("a folder has a size") };
+        let mut builder = repository.treebuilder(None).unwrap();
+        for entry in 0..*size {
+            let (id, mode) = match inner {
+                [] => (repository.blob(format!("{entry} {}", content()).as_bytes()).unwrap(), 0o100_644),
+                _ => (folder(repository, inner, content), 0o040_000),
+            };
+            builder.insert(format!("{entry}"), id, mode).unwrap();
+        }
+        builder.write().unwrap()
+    }
+
+    fn reachable(repository: &Repository, from: &[Oid]) -> HashSet<Oid> {
+        let mut waiting = from.to_vec();
+        let mut seen = HashSet::new();
+        while let Some(id) = waiting.pop() {
+            if seen.insert(id) {
+                let object = repository.find_object(id, None).unwrap();
+                if let Some(commit) = object.as_commit() {
+                    waiting.push(commit.tree_id());
+                    waiting.extend(commit.parent_ids());
+                }
+                if let Some(tree) = object.as_tree() {
+                    waiting.extend(tree.iter().map(|entry| entry.id()));
+                }
+            }
+        }
+        seen
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// Few contents and many commits: most trees come back to what they were.
+        #[test]
+        fn nothing_that_the_other_side_lacks_is_left_out(
+            history in prop::collection::vec((0_u16..32, prop::collection::vec(any::<prop::sample::Index>(), 0..3)), 1..12),
+            known in prop::option::of(any::<prop::sample::Index>()),
+        ) {
+            let place = tempfile::tempdir().unwrap();
+            let repository = Repository::init_bare(place.path()).unwrap();
+            let who = git2::Signature::new("a", "a@b", &git2::Time::new(0, 0)).unwrap();
+            let mut commits: Vec<Oid> = Vec::new();
+            for (number, (contents, parents)) in history.iter().enumerate() {
+                let mut ids: Vec<Oid> = parents.iter().filter(|_| number > 0).map(|it| *it.get(&commits)).collect();
+                ids.extend(commits.last());
+                ids.dedup();
+                let parents: Vec<_> = ids.iter().map(|id| repository.find_commit(*id).unwrap()).collect();
+                let tree = repository.find_tree(tree(&repository, *contents)).unwrap();
+                let id = repository.commit(None, &who, &who, &number.to_string(), &tree, &parents.iter().collect::<Vec<_>>());
+                commits.push(id.unwrap());
+            }
+            let there: Vec<Oid> = known.iter().map(|it| *it.get(&commits)).collect();
+            let new = commits.last().copied().unwrap();
+            let known_there: Vec<ObjectId> = there.iter().map(|id| oid::from_git(*id)).collect();
+            let found: HashSet<Oid> = objects(&repository, &[oid::from_git(new)], &known_there).unwrap().into_iter().collect();
+            let lacking = reachable(&repository, &[new]).difference(&reachable(&repository, &there)).copied().collect::<HashSet<_>>();
+            prop_assert!(lacking.is_subset(&found), "left out: {:?}", lacking.difference(&found).collect::<Vec<_>>());
+        }
     }
 }
