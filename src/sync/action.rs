@@ -201,7 +201,7 @@ pub struct RefReport {
     pub name: String,
     /// Where it pointed; `None`: it was to be made.
     pub old: Option<String>,
-    /// Where it was to point; `None` when it was not sent.
+    /// Where it was to point; `None` when it was not sent, or is there and was left as it is.
     pub new: Option<String>,
     /// What became of that.
     pub outcome: RefFate,

@@ -106,7 +106,10 @@ impl Engine {
     pub(in crate::sync::engine) fn tell_ref(&mut self, update: &RefUpdate, outcome: RefFate, words: Option<String>) {
         const MOST: usize = 1_000;
         if self.told.len() < MOST {
-            let (old, new) = (update.expected.map(|id| id.to_string()), Some(update.new.to_string()));
+            // Where a tag of somebody else points, the server did not say.
+            let is_elsewhere = matches!(outcome, RefFate::Unchanged | RefFate::Exists);
+            let new = (!is_elsewhere).then(|| update.new.to_string());
+            let old = update.expected.map(|id| id.to_string());
             self.told.push(RefReport { name: update.name.clone(), old, new, outcome, words });
         }
     }

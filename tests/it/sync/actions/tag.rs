@@ -36,6 +36,7 @@ fn a_tag_is_an_annotated_one_on_what_was_pushed_and_the_same_push_again_changes_
 
     let again = done(&dev, &["push", "--tag", "v1.2", "--tag-message", "The second, by somebody else"]);
     assert_eq!(fate(&again, TAG).map(|told| told.0), Some(RefFate::Unchanged), "{again:?}");
+    assert!(again.refs.iter().all(|told| told.new.is_none()), "no tag object that was thrown away: {again:?}");
     assert_eq!(world.repo.git(&["for-each-ref", "--format=%(contents:subject)", "refs/tags"]), "The second");
     let later = done(&dev, &["push", "--tag", "v1.3"]);
     assert_eq!(fate(&later, "refs/tags/v1.3").map(|told| told.0), Some(RefFate::Accepted), "without a change, too");
