@@ -11,7 +11,7 @@ mod repository;
 mod sources;
 mod ssh;
 
-pub use apps_folder::{AppOnDisk, ChangeHints, FolderOnDisk, Hint, Installed, Workspace};
+pub use apps_folder::{AppOnDisk, Arrived, ChangeHints, FolderOnDisk, Hint, Installed, Workspace};
 pub use audit::{AuditEntry, AuditFilter, AuditLog, AuditRow};
 pub use events::{EventLog, EventQueue, EventSource, Waiting};
 pub use host_trust::{HostTrust, TrustedHostKey};

@@ -72,6 +72,18 @@ pub enum Installed {
     Disturbed,
 }
 
+/// A state of the branch that came to the disk, wholly or but for some files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrived {
+    /// The app.
+    pub app: AppName,
+    /// The tree that was brought; `None`: the app was deleted.
+    pub tree: Option<ObjectId>,
+    /// Files that were not brought to that tree, relative to the app's folder: somebody saved them in between, or the install
+    /// stopped before.
+    pub left: BTreeSet<String>,
+}
+
 /// The folder that the builder and this service share. All calls block.
 pub trait Workspace: Send {
     /// Looks at every app.
@@ -97,6 +109,29 @@ pub trait Workspace: Send {
     /// # Errors
     /// [`FailureClass::Disk`](crate::domain::FailureClass::Disk): the journal keeps the rest for [`recover`](Self::recover) or the next call.
     fn install(&mut self, app: &AppName, from: Option<ObjectId>, to: Option<ObjectId>) -> Result<Installed, Failure>;
+
+    /// As [`install`](Self::install), for a state of the branch. How far it came is told by [`take_arrived`](Self::take_arrived), also
+    /// after a crash: what is planned next must not take it for an edit.
+    ///
+    /// # Errors
+    /// As [`install`](Self::install).
+    fn bring(&mut self, app: &AppName, from: Option<ObjectId>, to: Option<ObjectId>) -> Result<Installed, Failure> {
+        self.install(app, from, to)
+    }
+
+    /// What was [brought](Self::bring) since the last call. What is not [noted](Self::note_arrived) is told again after a
+    /// restart.
+    fn take_arrived(&mut self) -> Vec<Arrived> {
+        Vec::new()
+    }
+
+    /// What [`take_arrived`](Self::take_arrived) told is durable elsewhere.
+    ///
+    /// # Errors
+    /// [`FailureClass::Disk`](crate::domain::FailureClass::Disk): it is told again after the next start.
+    fn note_arrived(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
 
     /// Rolls forward the installs that a crash interrupted. Answers the apps that were touched.
     ///

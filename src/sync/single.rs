@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::{AppName, EntryKind, Failure, ObjectId, TreeEntry};
-use crate::ports::{AppOnDisk, FolderOnDisk, Installed, LocalRepository, Workspace};
+use crate::ports::{AppOnDisk, Arrived, FolderOnDisk, Installed, LocalRepository, Workspace};
 
 /// No folder of a repository is called so: what stands before it is the real prefix, what follows is the app.
 const MARK: &str = "//";
@@ -123,6 +123,18 @@ impl Workspace for OneApp {
 
     fn install(&mut self, app: &AppName, from: Option<ObjectId>, to: Option<ObjectId>) -> Result<Installed, Failure> {
         self.folder.install(app, from, to)
+    }
+
+    fn bring(&mut self, app: &AppName, from: Option<ObjectId>, to: Option<ObjectId>) -> Result<Installed, Failure> {
+        self.folder.bring(app, from, to)
+    }
+
+    fn take_arrived(&mut self) -> Vec<Arrived> {
+        self.folder.take_arrived()
+    }
+
+    fn note_arrived(&mut self) -> Result<(), Failure> {
+        self.folder.note_arrived()
     }
 
     fn follow(&mut self, app: &AppName, trees: &[ObjectId]) -> Result<(), Failure> {

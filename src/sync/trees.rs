@@ -184,6 +184,45 @@ fn changed_below(
     if kept.is_empty() { Ok(None) } else { repo.write_tree(&kept).map(Some) }
 }
 
+/// The tree in which the files at `paths` are as they are in the tree `of` (or absent, as they are there).
+///
+/// # Errors
+/// As the repository.
+pub fn with_files_of(
+    repo: &dyn LocalRepository,
+    tree: Option<ObjectId>,
+    of: Option<ObjectId>,
+    paths: &[&str],
+) -> Result<Option<ObjectId>, Failure> {
+    if paths.is_empty() {
+        return Ok(tree);
+    }
+    let mut below: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for path in paths {
+        let (name, rest) = path.split_once('/').unwrap_or((path, ""));
+        below.entry(name).or_default().push(rest);
+    }
+    let (mut kept, others) = (entries(repo, tree)?, entries(repo, of)?);
+    for (name, rest) in below {
+        let named = |entry: &&TreeEntry| entry.name == name.as_bytes();
+        let other = others.iter().find(named);
+        let entry = if rest.contains(&"") {
+            other.cloned()
+        } else {
+            let folder = |entry: &TreeEntry| (entry.kind == EntryKind::Tree).then_some(entry.id);
+            let (inner, other) = (kept.iter().find(named).and_then(folder), other.and_then(folder));
+            with_files_of(repo, inner, other, &rest)?.map(|id| TreeEntry {
+                name: name.as_bytes().to_vec(),
+                kind: EntryKind::Tree,
+                id,
+            })
+        };
+        kept.retain(|entry| entry.name != name.as_bytes());
+        kept.extend(entry);
+    }
+    if kept.is_empty() { Ok(None) } else { repo.write_tree(&kept).map(Some) }
+}
+
 /// The entries of the apps' folder with some apps set or taken out.
 fn with_folders(mut kept: Vec<TreeEntry>, edits: &BTreeMap<AppName, Option<ObjectId>>) -> Vec<TreeEntry> {
     let edited: BTreeSet<&[u8]> = edits.keys().map(|app| app.as_str().as_bytes()).collect();

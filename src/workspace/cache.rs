@@ -37,17 +37,23 @@ pub(super) fn save(path: &Path, apps: &Apps) -> Result<(), Failure> {
 
 /// Writes a file that is there as a whole or not at all, whatever happens meanwhile.
 pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let temporary = path.with_extension("tmp");
-    let mut file = std::fs::File::create(&temporary)?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all());
-    if let Err(error) = written.and_then(|()| std::fs::rename(&temporary, path)) {
-        let _ = std::fs::remove_file(&temporary);
-        return Err(error);
-    }
+    replace(path, bytes, true)?;
     match path.parent() {
         Some(folder) => std::fs::File::open(folder)?.sync_all(),
         None => Ok(()),
     }
+}
+
+/// Writes a file whole or not at all; a power failure may take it back, or spoil it unless it is to be `durable`.
+pub(super) fn replace(path: &Path, bytes: &[u8], durable: bool) -> std::io::Result<()> {
+    let temporary = path.with_extension("tmp");
+    let mut file = std::fs::File::create(&temporary)?;
+    let written = file.write_all(bytes).and_then(|()| if durable { file.sync_all() } else { Ok(()) });
+    let replaced = written.and_then(|()| std::fs::rename(&temporary, path));
+    if replaced.is_err() {
+        let _ = std::fs::remove_file(&temporary);
+    }
+    replaced
 }
 
 fn encode(apps: &Apps) -> Vec<u8> {

@@ -1,6 +1,6 @@
 //! [`AppsFolder`]: the [`Workspace`] of a real folder.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::domain::input::size::FileSize;
 use crate::domain::patterns::Patterns;
 use crate::domain::{AppName, Failure, FailureClass, ObjectId};
-use crate::ports::{AppOnDisk, FolderOnDisk, Installed, LocalRepository, Workspace};
+use crate::ports::{AppOnDisk, Arrived, FolderOnDisk, Installed, LocalRepository, Workspace};
 
 use super::cache;
 use super::content::Reader;
@@ -48,6 +48,10 @@ pub struct AppsFolder {
     pub(super) reader: Reader,
     pub(super) mount: Mount,
     pub(super) journals: Journals,
+    /// What came from the branch and was not told yet.
+    arrived: Vec<Arrived>,
+    /// What was told, and has its journal until it is known elsewhere.
+    told: BTreeSet<AppName>,
     pub(super) apps: cache::Apps,
     /// The cache differs from its file.
     pub(super) changed: bool,
@@ -85,6 +89,8 @@ impl AppsFolder {
             reader: Reader::new(Arc::clone(&repo)),
             mount: Mount::new(settings.apps_dir.clone()),
             journals,
+            arrived: Vec::new(),
+            told: BTreeSet::new(),
             apps,
             changed: false,
             waiting: HashMap::new(),
@@ -134,6 +140,10 @@ impl AppsFolder {
     /// Finishes an install that an error or a crash interrupted.
     pub(super) fn roll_forward(&mut self, root: &Dir, nature: Nature, app: &AppName) -> Result<(), Failure> {
         let Some(pending) = self.journals.of(app).cloned() else { return Ok(()) };
+        if pending.over {
+            self.note_came(app);
+            return Ok(());
+        }
         self.follow_both(&pending)?;
         match self.run(root, nature, &pending, Manner::RollForward) {
             Ok(outcome) if outcome.disturbed => Ok(()),
@@ -162,7 +172,32 @@ impl AppsFolder {
             file_mode: self.settings.file_mode,
             dir_mode: self.settings.dir_mode,
         };
-        install::run(&site, &mut self.journals, pending, manner)
+        let before = self.journals.of(&pending.app).cloned();
+        let outcome = install::run(&site, &mut self.journals, pending, manner)?;
+        if self.journals.of(&pending.app) != before.as_ref() {
+            self.told.remove(&pending.app);
+            self.note_came(&pending.app);
+        }
+        Ok(outcome)
+    }
+
+    /// Remembers to tell of an app whose install is over.
+    fn note_came(&mut self, app: &AppName) {
+        let Some(pending) = self.journals.of(app).filter(|pending| pending.over) else { return };
+        if self.told.insert(app.clone()) {
+            self.arrived.push(Arrived { app: app.clone(), tree: pending.to, left: pending.left.clone() });
+        }
+    }
+
+    fn install_as(&mut self, pending: Pending) -> Result<Installed, Failure> {
+        let (root, nature) = self.certainly_mounted()?;
+        self.roll_forward(&root, nature, &pending.app)?;
+        self.follow_both(&pending)?;
+        let outcome = self.run(&root, nature, &pending, Manner::Install)?;
+        if outcome.disturbed || !self.confirm(&root, nature, &pending.app, pending.to, &outcome.own)? {
+            return Ok(Installed::Disturbed);
+        }
+        Ok(Installed::Done)
     }
 }
 
@@ -186,21 +221,35 @@ impl Workspace for AppsFolder {
     }
 
     fn install(&mut self, app: &AppName, from: Option<ObjectId>, to: Option<ObjectId>) -> Result<Installed, Failure> {
-        let (root, nature) = self.certainly_mounted()?;
-        self.roll_forward(&root, nature, app)?;
-        let pending = Pending { app: app.clone(), from, to };
-        self.follow_both(&pending)?;
-        let outcome = self.run(&root, nature, &pending, Manner::Install)?;
-        if outcome.disturbed || !self.confirm(&root, nature, app, to, &outcome.own)? {
-            return Ok(Installed::Disturbed);
+        self.install_as(Pending::new(app.clone(), from, to, false))
+    }
+
+    fn bring(&mut self, app: &AppName, from: Option<ObjectId>, to: Option<ObjectId>) -> Result<Installed, Failure> {
+        self.install_as(Pending::new(app.clone(), from, to, true))
+    }
+
+    fn take_arrived(&mut self) -> Vec<Arrived> {
+        std::mem::take(&mut self.arrived)
+    }
+
+    fn note_arrived(&mut self) -> Result<(), Failure> {
+        while let Some(app) = self.told.pop_first() {
+            self.journals.end(&app)?;
         }
-        Ok(Installed::Done)
+        Ok(())
     }
 
     fn recover(&mut self) -> Result<Vec<AppName>, Failure> {
-        let pending = self.journals.apps();
+        let mut pending = self.journals.apps();
         let Ok((root, nature)) = self.mounted()? else { return Ok(Vec::new()) };
         let mut failed = None;
+        pending.retain(|app| {
+            let is_over = self.journals.of(app).is_some_and(|pending| pending.over);
+            if is_over {
+                self.note_came(app);
+            }
+            !is_over
+        });
         for app in &pending {
             if let Err(failure) = self.roll_forward(&root, nature, app) {
                 failed.get_or_insert(failure);

@@ -16,9 +16,8 @@ use super::content::{self, Reading};
 use super::dir::Dir;
 use super::journal::{Journals, Pending};
 use super::leftovers;
-use super::renames::{At, Renames, Swapped, rename};
+use super::renames::Renames;
 use super::scan::Own;
-use super::shape::remove_empty;
 use super::stamp::{Stamp, Stat};
 
 /// Above this many files one flush of the file system is cheaper than a flush of each.
@@ -66,13 +65,16 @@ pub(super) fn run(
     manner: Manner,
 ) -> Result<Outcome, Failure> {
     let changes = changes::between(site.repo, pending.from, pending.to)?;
-    let mut run = Run::new(site, &pending.app, changes, manner);
-    let result = run.stage_and_apply(journals, pending);
+    let mut run = Run::new(site, journals, &pending.app, changes, manner);
+    let applied = run.stage_and_apply(pending).and_then(|()| run.sync_folders());
+    let over = applied.and_then(|()| run.note_over());
     let settled = run.settle(); // also after an error: what was staged must not stay
-    match result.and(settled).and_then(|()| run.sync_folders()) {
+    match over.and(settled).and_then(|()| run.sync_folders()) {
+        Ok(()) if pending.arrives => Ok(run.outcome), // its journal is kept until it is known elsewhere that it came
         Ok(()) => {
+            let outcome = run.outcome;
             journals.end(&pending.app)?;
-            Ok(run.outcome)
+            Ok(outcome)
         }
         Err(failure) if run.touched.is_empty() && manner == Manner::Install => {
             journals.end(&pending.app)?;
@@ -84,10 +86,11 @@ pub(super) fn run(
 
 pub(super) struct Run<'a> {
     pub(super) site: &'a Site<'a>,
+    pub(super) journals: &'a mut Journals,
     pub(super) app: &'a AppName,
     pub(super) key: String,
     pub(super) changes: Vec<Change>,
-    manner: Manner,
+    pub(super) manner: Manner,
     pub(super) staged: BTreeMap<usize, Stamp>,
     /// What was swapped out and found to be what was expected, at this state.
     pub(super) out: BTreeMap<usize, Stamp>,
@@ -109,9 +112,16 @@ enum Step {
 }
 
 impl<'a> Run<'a> {
-    fn new(site: &'a Site<'a>, app: &'a AppName, changes: Vec<Change>, manner: Manner) -> Self {
+    fn new(
+        site: &'a Site<'a>,
+        journals: &'a mut Journals,
+        app: &'a AppName,
+        changes: Vec<Change>,
+        manner: Manner,
+    ) -> Self {
         Self {
             site,
+            journals,
             app,
             key: super::journal::key(app),
             changes,
@@ -124,11 +134,16 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn stage_and_apply(&mut self, journals: &mut Journals, pending: &Pending) -> Result<(), Failure> {
+    fn stage_and_apply(&mut self, pending: &Pending) -> Result<(), Failure> {
+        let swapped = self.swapped()?;
         self.settle()?; // what a crash left may hold somebody's save
         let blocking = changes::blocking(&self.changes);
         let mut due = BTreeMap::new();
         for index in 0..self.changes.len() {
+            if self.is_left(index) {
+                self.outcome.disturbed = true;
+                continue;
+            }
             match self.inspect(index, &blocking)? {
                 Step::Done => {}
                 Step::Due(live) => {
@@ -139,19 +154,63 @@ impl<'a> Run<'a> {
                     if self.manner == Manner::Install {
                         return Ok(());
                     }
+                    if !swapped.contains(&index) {
+                        self.leave(&[index])?;
+                    }
                 }
             }
         }
-        if due.is_empty() && pending.to.is_some() && self.manner == Manner::Install {
+        if due.is_empty() && pending.to.is_some() && self.manner == Manner::Install && !pending.arrives {
             return Ok(());
         }
         self.stage_all(&due)?;
         if self.manner == Manner::Install {
             self.site.repo.flush()?;
-            journals.begin(pending.clone())?;
+            self.journals.note(pending.clone())?;
         }
         self.apply_all(&due, &blocking)?;
         self.prune(pending.to.is_none())
+    }
+
+    // ------------------------------------------------------------ what a crash left
+
+    /// What had been swapped when a crash came, as far as what came out is still there: what is live now was saved on top
+    /// of ours. Where that cannot be told, a file counts as saved on top of what was there before.
+    fn swapped(&self) -> Result<BTreeSet<usize>, Failure> {
+        let mut found = BTreeSet::new();
+        if self.manner == Manner::Install {
+            return Ok(found);
+        }
+        for (index, change) in self.changes.iter().enumerate() {
+            let staged = leftovers::name(&self.key, index);
+            let reading = content::read(&self.site.staging, &staged)
+                .map_err(|error| self.failed("reading what was replaced at", &staged, &error))?;
+            if let Reading::Read(id, stat) = reading
+                && self.is(change.old, id, &stat)
+            {
+                found.insert(index);
+            }
+        }
+        Ok(found)
+    }
+
+    fn is_left(&self, index: usize) -> bool {
+        let pending = self.journals.of(self.app).filter(|_| self.manner == Manner::RollForward);
+        let change = self.changes.get(index);
+        pending.zip(change).is_some_and(|(pending, change)| pending.left.contains(&change.path))
+    }
+
+    /// Notes what is not brought to the wanted state, before anything is done that hides it.
+    pub(super) fn leave(&mut self, indices: &[usize]) -> Result<(), Failure> {
+        let paths = indices.iter().filter_map(|index| Some(self.changes.get(*index)?.path.clone())).collect();
+        self.journals.leave(self.app, paths)
+    }
+
+    fn note_over(&mut self) -> Result<(), Failure> {
+        if self.touched.is_empty() && self.manner == Manner::Install && self.outcome.disturbed {
+            return Ok(()); // nothing was begun
+        }
+        self.journals.note_over(self.app)
     }
 
     // ------------------------------------------------------------ looking
@@ -198,102 +257,6 @@ impl<'a> Run<'a> {
     /// A folder of the app; the empty path is the app's own.
     pub(super) fn folder(&self, path: &str) -> rustix::io::Result<Dir> {
         self.site.root.child(self.app.as_str())?.descend(path)
-    }
-
-    // ------------------------------------------------------------ applying
-
-    fn apply_all(&mut self, due: &BTreeMap<usize, Option<Stat>>, blocking: &BTreeSet<usize>) -> Result<(), Failure> {
-        let writes = |index: &usize| self.changes.get(*index).is_some_and(|change| change.new.is_some());
-        let (writes, deletions): (Vec<usize>, Vec<usize>) = due.keys().copied().partition(writes);
-        let (first, last): (Vec<usize>, Vec<usize>) = deletions.into_iter().partition(|index| blocking.contains(index));
-        for index in first.into_iter().chain(writes).chain(last) {
-            let Some(change) = self.changes.get(index).cloned() else { continue };
-            let undisturbed = match (change.new, due.get(&index)) {
-                (None, _) => self.delete(index, &change)?,
-                (Some(_), Some(Some(live))) => self.replace(index, &change, live)?,
-                (Some(_), _) => self.add(index, &change)?,
-            };
-            if let (true, Some(new), Some(stamp)) = (undisturbed, change.new, self.staged.get(&index)) {
-                self.outcome.own.insert(change.path, (*stamp, new.id));
-            }
-            if !undisturbed {
-                self.outcome.disturbed = true;
-                if self.manner == Manner::Install {
-                    return Ok(());
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn replace(&mut self, index: usize, change: &Change, live: &Stat) -> Result<bool, Failure> {
-        let (folder, name) = change.place();
-        let dir = match self.folder(folder) {
-            Ok(dir) => dir,
-            Err(errno) => return self.moved("replacing", change, errno),
-        };
-        let staged = leftovers::name(&self.key, index);
-        self.touched.insert(folder.to_owned());
-        match self.site.renames.exchange(At(&self.site.staging, &staged), At(&dir, name), &live.stamp) {
-            Ok(Swapped::Overwritten) => Ok(true),
-            Ok(Swapped::Moved) => Ok(false),
-            Ok(Swapped::Exchanged) => self.check_out(index),
-            Err(errno) => self.moved("replacing", change, errno),
-        }
-    }
-
-    fn add(&mut self, index: usize, change: &Change) -> Result<bool, Failure> {
-        let (folder, name) = change.place();
-        let dir = match self.make_folder(folder) {
-            Ok(dir) => dir,
-            Err(errno) => return self.moved("making the folder of", change, errno),
-        };
-        if matches!(dir.stat_of(name), Ok(stat) if stat.file_type() == rustix::fs::FileType::Directory) {
-            remove_empty(&dir, name); // a folder becomes a file; its files are deleted already
-        }
-        let staged = leftovers::name(&self.key, index);
-        self.touched.insert(folder.to_owned());
-        match self.site.renames.place(At(&self.site.staging, &staged), At(&dir, name)) {
-            Ok(placed) => Ok(placed),
-            Err(errno) => self.moved("adding", change, errno),
-        }
-    }
-
-    fn delete(&mut self, index: usize, change: &Change) -> Result<bool, Failure> {
-        let (folder, name) = change.place();
-        let dir = match self.folder(folder) {
-            Ok(dir) => dir,
-            Err(errno) => return self.moved("deleting", change, errno),
-        };
-        self.touched.insert(folder.to_owned());
-        match rename(At(&dir, name), At(&self.site.staging, &leftovers::name(&self.key, index))) {
-            Ok(()) => self.check_out(index),
-            Err(errno) => self.moved("deleting", change, errno),
-        }
-    }
-
-    /// Compares what came out with what the plan was made from, and puts it back if it is something else.
-    fn check_out(&mut self, index: usize) -> Result<bool, Failure> {
-        let staged = leftovers::name(&self.key, index);
-        let old = self.changes.get(index).and_then(|change| change.old);
-        let reading = content::read(&self.site.staging, &staged)
-            .map_err(|error| self.failed("reading what was replaced at", &staged, &error))?;
-        if let Reading::Read(id, stat) = &reading
-            && self.is(old, *id, stat)
-        {
-            self.out.insert(index, stat.stamp);
-            return Ok(true);
-        }
-        self.put_back(index)?;
-        Ok(false)
-    }
-
-    /// Somebody else changed what leads to the file, or the disk failed.
-    fn moved(&self, doing: &str, change: &Change, errno: Errno) -> Result<bool, Failure> {
-        match errno {
-            Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::EXIST | Errno::ISDIR | Errno::NOTEMPTY => Ok(false),
-            _ => Err(self.failed(doing, &change.path, &errno.into())),
-        }
     }
 
     pub(super) fn failed(&self, doing: &str, path: &str, error: &std::io::Error) -> Failure {

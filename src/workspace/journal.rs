@@ -1,6 +1,7 @@
-//! Which installs have begun: one small file an app in the data folder, written before anything visible happens.
+//! Which installs have begun: one small file an app in the data folder, written before anything visible happens. That of a
+//! state of the branch stays until it is known elsewhere that it came.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -8,7 +9,7 @@ use sha1::{Digest, Sha1};
 
 use crate::domain::{AppName, Failure, ObjectId};
 
-use super::cache::write_whole;
+use super::cache;
 
 /// An install that has begun and not ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +17,21 @@ pub(super) struct Pending {
     pub(super) app: AppName,
     pub(super) from: Option<ObjectId>,
     pub(super) to: Option<ObjectId>,
+    /// It is a state of the branch that comes.
+    #[serde(default)]
+    pub(super) arrives: bool,
+    /// Files that are not brought to `to`: somebody saved them.
+    #[serde(default)]
+    pub(super) left: BTreeSet<String>,
+    /// Nothing more is to be done on the disk.
+    #[serde(default)]
+    pub(super) over: bool,
+}
+
+impl Pending {
+    pub(super) const fn new(app: AppName, from: Option<ObjectId>, to: Option<ObjectId>, arrives: bool) -> Self {
+        Self { app, from, to, arrives, left: BTreeSet::new(), over: false }
+    }
 }
 
 /// The journals in the data folder.
@@ -60,16 +76,40 @@ impl Journals {
         self.pending.keys().cloned().collect()
     }
 
-    /// Notes, durably, that an install begins.
+    /// Notes, durably, that an install begins, or how far it is.
     ///
     /// # Errors
     /// [`crate::domain::FailureClass::Disk`].
-    pub(super) fn begin(&mut self, pending: Pending) -> Result<(), Failure> {
+    pub(super) fn note(&mut self, pending: Pending) -> Result<(), Failure> {
         let text = serde_json::to_vec(&pending).map_err(Failure::internal)?;
-        write_whole(&self.path(&pending.app), &text)
+        cache::write_whole(&self.path(&pending.app), &text)
             .map_err(|error| Failure::disk("writing the install journal", &error))?;
         self.pending.insert(pending.app.clone(), pending);
         Ok(())
+    }
+
+    /// Notes that all of a state of the branch is on the disk. A power failure may take the note back: then it is looked through once more.
+    ///
+    /// # Errors
+    /// [`crate::domain::FailureClass::Disk`].
+    pub(super) fn note_over(&mut self, app: &AppName) -> Result<(), Failure> {
+        let Some(pending) = self.pending.get_mut(app).filter(|pending| pending.arrives) else { return Ok(()) };
+        pending.over = true;
+        let text = serde_json::to_vec(pending).map_err(Failure::internal)?;
+        let durable = !pending.left.is_empty();
+        cache::replace(&self.path(app), &text, durable)
+            .map_err(|error| Failure::disk("writing the install journal", &error))
+    }
+
+    /// Notes, durably, that files are left to whom they were saved by.
+    ///
+    /// # Errors
+    /// [`crate::domain::FailureClass::Disk`].
+    pub(super) fn leave(&mut self, app: &AppName, paths: Vec<String>) -> Result<(), Failure> {
+        let Some(mut pending) = self.pending.get(app).filter(|pending| pending.arrives).cloned() else { return Ok(()) };
+        let known = pending.left.len();
+        pending.left.extend(paths);
+        if pending.left.len() == known { Ok(()) } else { self.note(pending) }
     }
 
     /// Notes that it ended. If the note is lost in a crash the install is rolled forward once more, which changes nothing.
@@ -111,9 +151,9 @@ mod tests {
     fn a_journal_survives_a_restart_and_rubbish_does_not() {
         let data = tempfile::tempdir().unwrap();
         let app = AppName::new("it's \"ü\"").unwrap();
-        let pending = Pending { app: app.clone(), from: None, to: Some(ObjectId::from_bytes([7; 20])) };
+        let pending = Pending::new(app.clone(), None, Some(ObjectId::from_bytes([7; 20])), true);
         let mut journals = Journals::open(data.path()).unwrap();
-        journals.begin(pending.clone()).unwrap();
+        journals.note(pending.clone()).unwrap();
         std::fs::write(data.path().join("installs/rubbish.json"), "{").unwrap();
         let mut again = Journals::open(data.path()).unwrap();
         assert_eq!(again.of(&app), Some(&pending));

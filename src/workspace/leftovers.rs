@@ -67,6 +67,7 @@ impl Run<'_> {
     /// Puts back a save that was swapped out, unless its author has saved (or deleted) the file again since.
     pub(super) fn put_back(&mut self, index: usize) -> Result<(), Failure> {
         let Some(change) = self.changes.get(index).cloned() else { return Ok(()) };
+        self.leave(&[index])?;
         let staged = name(&self.key, index);
         self.outcome.own.remove(&change.path);
         match (change.new, self.read_live(&change)?) {

@@ -8,7 +8,7 @@
     reason = "the helpers of tests may fail loudly too"
 )]
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -742,6 +742,8 @@ fn more_folders_than_watches_are_scanned_and_the_limit_is_named() {
 // ---------------------------------------------------------------- crashes
 
 const CRASH_HOME: &str = "APPFERRY_TEST_CRASH_HOME";
+/// What is installed is a state of the branch.
+const CRASH_BRINGS: &str = "APPFERRY_TEST_CRASH_BRINGS";
 const BEFORE: [(&str, &str); 5] = [("a", "1"), ("b/c", "1"), ("gone/d", "1"), ("turns", "1"), ("z", "1")];
 const AFTER: [(&str, &str); 5] = [("a", "2"), ("b/c", "2"), ("new/e", "2"), ("turns/f", "2"), ("z", "1")];
 
@@ -751,17 +753,29 @@ fn child_that_installs_and_may_be_killed() {
     let Some(home) = std::env::var_os(CRASH_HOME).map(PathBuf::from) else { return };
     let repo = Arc::new(Memory::default());
     let (before, after) = (repo.plant(&BEFORE), repo.plant(&AFTER));
-    let outcome = open(&home, DEBOUNCE, &repo).install(&app("x"), Some(before), Some(after));
+    let mut disk = open(&home, DEBOUNCE, &repo);
+    let outcome = match std::env::var_os(CRASH_BRINGS) {
+        Some(_) => disk.bring(&app("x"), Some(before), Some(after)),
+        None => disk.install(&app("x"), Some(before), Some(after)),
+    };
     fs::write(home.join("outcome"), format!("{outcome:?}")).unwrap();
 }
 
 /// Runs that child under strace, which does something to it at the system calls named.
 fn child(home: &Path, inject: &str) -> Option<std::process::Child> {
-    let started = Command::new("strace")
+    spawn_traced(Command::new("strace").env(CRASH_HOME, home), inject)
+}
+
+/// As [`child`], bringing a state of the branch.
+fn bringing_child(home: &Path, inject: &str) -> Option<std::process::Child> {
+    spawn_traced(Command::new("strace").env(CRASH_HOME, home).env(CRASH_BRINGS, "1"), inject)
+}
+
+fn spawn_traced(strace: &mut Command, inject: &str) -> Option<std::process::Child> {
+    let started = strace
         .args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("inject={inject}")])
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", "disk::child_that_installs_and_may_be_killed"])
-        .env(CRASH_HOME, home)
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::null())
         .spawn();
@@ -821,6 +835,62 @@ fn killed_at_any_step_an_install_is_rolled_forward_and_no_save_is_lost() {
     }
     eprintln!("{kills} kills survived");
     assert!(kills > 20);
+}
+
+#[test]
+fn killed_at_any_step_it_is_known_on_top_of_which_state_a_later_save_was_made() {
+    let mut seen = BTreeSet::new();
+    for call in ["rename", "renameat", "renameat2", "unlinkat", "fsync"] {
+        for nth in 1.. {
+            let mut bench = before_the_crash();
+            let after = bench.repo.plant(&AFTER);
+            let inject = format!("{call}:signal=KILL:when={nth}");
+            let Some(mut child) = bringing_child(bench.home.path(), &inject) else { return };
+            if child.wait().unwrap().success() {
+                break;
+            }
+            let was_there = bench.read("x/a");
+            bench.write("x/a", "mine");
+            bench.restart(); // a note that was not finished is none
+            let begun = bench.journals() == 1;
+            for _ in 0..2 {
+                bench.restart();
+                bench.disk.recover().unwrap();
+                let arrived = bench.disk.take_arrived();
+                assert_eq!(arrived.len(), usize::from(begun), "told until it is noted, after {call} {nth}");
+                for it in arrived {
+                    let left: Vec<String> = it.left.into_iter().collect();
+                    let expected: &[&str] = if was_there == "1" { &["a"] } else { &[] };
+                    assert_eq!((it.tree, left), (Some(after), expected.iter().map(|it| (*it).to_owned()).collect()));
+                }
+                assert!(bench.disk.take_arrived().is_empty(), "once a start");
+            }
+            bench.disk.note_arrived().unwrap();
+            let mut files = AFTER;
+            files[0].1 = "mine";
+            let wanted = bench.repo.plant(&files);
+            assert!(!begun || bench.tree_of("x") == wanted, "after {call} {nth}");
+            assert_eq!((bench.staged(), bench.journals()), (vec![], 0), "after {call} {nth}");
+            seen.insert((begun, was_there));
+        }
+    }
+    assert!(seen.contains(&(true, "1".to_owned())) && seen.contains(&(true, "2".to_owned())), "{seen:?}");
+}
+
+#[test]
+fn what_a_save_in_between_kept_from_being_brought_is_told_file_by_file() {
+    let mut bench = before_the_crash();
+    let (before, after) = (bench.repo.plant(&BEFORE), bench.repo.plant(&AFTER));
+    assert_eq!(bench.disk.bring(&app("x"), Some(before), Some(after)).unwrap(), Installed::Done);
+    let arrived = bench.disk.take_arrived();
+    assert_eq!((arrived.len(), arrived[0].tree, arrived[0].left.len()), (1, Some(after), 0));
+    assert_eq!(bench.journals(), 1, "a crash now would have it told again");
+    bench.disk.note_arrived().unwrap();
+    bench.write("x/b/c", "mine");
+    bench.settle("x");
+    assert_eq!(bench.disk.bring(&app("x"), Some(after), Some(before)).unwrap(), Installed::Disturbed);
+    assert!(bench.disk.take_arrived().is_empty(), "nothing was begun");
+    assert_eq!(bench.journals(), 0);
 }
 
 #[test]

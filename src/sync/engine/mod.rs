@@ -289,6 +289,7 @@ impl Engine {
         if !recovered.is_empty() {
             tracing::info!(apps = recovered.len(), "rolled interrupted installs forward");
         }
+        self.take_arrived()?;
         self.restore_view()
     }
 
@@ -329,7 +330,12 @@ impl Engine {
                 }
             }
         }
-        Ok(())
+        self.take_arrived() // a look ends installs that an error interrupted
+    }
+
+    fn take_arrived(&mut self) -> Result<(), Failure> {
+        let arrived = self.workspace.take_arrived();
+        self.take_for_bases(arrived)
     }
 
     /// How long until a look at the disk may find more: an app that is being written, or a folder that is gone and soon
@@ -378,7 +384,8 @@ impl Engine {
             return Ok(());
         }
         let signature = self.committer(now);
-        self.state_file.save(&*self.repo, &self.state, signature)
+        self.state_file.save(&*self.repo, &self.state, signature)?;
+        self.workspace.note_arrived()
     }
 
     /// Work for quiet times: the stat cache, packing, and forgetting what was kept aside long ago.

@@ -1,13 +1,13 @@
 //! A repository and an apps folder in memory.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use sha2::{Digest, Sha256};
 
 use crate::domain::{AppName, EntryKind, Failure, ObjectId, TreeEntry};
-use crate::ports::{AppOnDisk, Commit, FolderOnDisk, Installed, LocalRepository, RefEdit, Workspace};
+use crate::ports::{AppOnDisk, Arrived, Commit, FolderOnDisk, Installed, LocalRepository, RefEdit, Workspace};
 
 /// Objects are shared by all instances; each has refs of its own.
 #[derive(Default)]
@@ -140,6 +140,10 @@ pub(super) type Files = BTreeMap<String, String>;
 pub(super) struct MemoryFolder {
     pub(super) repo: MemoryRepository,
     pub(super) apps: Arc<Mutex<BTreeMap<AppName, Files>>>,
+    /// What came from the branch and is not noted yet; outlives a crash.
+    pub(super) came: Arc<Mutex<BTreeMap<AppName, Option<ObjectId>>>>,
+    /// Of those, the ones that this instance was told of.
+    pub(super) told: BTreeSet<AppName>,
 }
 
 impl MemoryFolder {
@@ -196,6 +200,24 @@ impl Workspace for MemoryFolder {
             None => self.apps.lock().unwrap().remove(app),
         };
         Ok(Installed::Done)
+    }
+    fn bring(&mut self, app: &AppName, from: Option<ObjectId>, to: Option<ObjectId>) -> Result<Installed, Failure> {
+        let installed = self.install(app, from, to)?;
+        if installed == Installed::Done {
+            self.came.lock().unwrap().insert(app.clone(), to);
+            self.told.remove(app);
+        }
+        Ok(installed)
+    }
+    fn take_arrived(&mut self) -> Vec<Arrived> {
+        let came = self.came.lock().unwrap();
+        let new = came.iter().filter(|(app, _)| self.told.insert((*app).clone()));
+        new.map(|(app, tree)| Arrived { app: app.clone(), tree: *tree, left: BTreeSet::new() }).collect()
+    }
+    fn note_arrived(&mut self) -> Result<(), Failure> {
+        self.came.lock().unwrap().retain(|app, _| !self.told.contains(app));
+        self.told.clear();
+        Ok(())
     }
     fn recover(&mut self) -> Result<Vec<AppName>, Failure> {
         Ok(Vec::new())

@@ -260,6 +260,30 @@ fn a_push_whose_note_was_lost_in_a_crash_is_no_conflict_with_what_others_made_of
 }
 
 #[test]
+fn what_a_crash_kept_from_being_noted_as_arrived_is_no_edit_against_a_step_back_in_git() {
+    let mut all = world(&[EDITING, EDITING]);
+    all[0].save("A", "x.json", "{\"n\":1}");
+    all[0].pass(true, quiet);
+    all[1].pass(true, quiet);
+    all[0].save("A", "x.json", "{\"n\":2}");
+    all[0].pass(true, quiet);
+    let now = all[1].now;
+    all[1].fetch();
+    all[1].engine().look(&Look::All, now).unwrap();
+    while all[1].engine().advance(true, now).unwrap() != Progress::Rest {}
+    assert_eq!(all[1].text("A", "x.json").as_deref(), Some("{\"n\":2}"), "installed, and killed before it is noted");
+    all[1].save("A", "y.json", "{}");
+    all[0].save("A", "x.json", "{\"n\":1}");
+    all[0].pass(true, quiet);
+    all[1].start();
+    all[1].pass(true, quiet);
+    all[0].pass(true, quiet);
+    assert_eq!(all[1].text("A", "x.json").as_deref(), Some("{\"n\":1}"));
+    assert_eq!(all[0].text("A", "x.json").as_deref(), Some("{\"n\":1}"));
+    assert_eq!(all[0].text("A", "y.json").as_deref(), Some("{}"));
+}
+
+#[test]
 fn a_deliberate_step_back_against_an_edit_of_others_is_a_conflict_and_not_overwritten() {
     let mut all = world(&[EDITING, EDITING]);
     for n in 1..3 {

@@ -1,6 +1,6 @@
 //! Instances and the remote that they share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -27,7 +27,12 @@ pub(super) struct Instance {
 impl Instance {
     pub(super) fn new(name: &str, world: &MemoryRepository, remote: &RemoteRefs, mode: Mode) -> Self {
         let repo = world.beside();
-        let folder = MemoryFolder { repo: repo.reliable(), apps: Arc::default() };
+        let folder = MemoryFolder {
+            repo: repo.reliable(),
+            apps: Arc::default(),
+            came: Arc::default(),
+            told: BTreeSet::default(),
+        };
         let settings = Settings {
             mode,
             branch: BranchName::new("main").unwrap(),
