@@ -189,11 +189,11 @@ impl AppsFolder {
         }
     }
 
-    fn install_as(&mut self, pending: Pending) -> Result<Installed, Failure> {
+    fn install_as(&mut self, pending: &Pending) -> Result<Installed, Failure> {
         let (root, nature) = self.certainly_mounted()?;
         self.roll_forward(&root, nature, &pending.app)?;
-        self.follow_both(&pending)?;
-        let outcome = self.run(&root, nature, &pending, Manner::Install)?;
+        self.follow_both(pending)?;
+        let outcome = self.run(&root, nature, pending, Manner::Install)?;
         if outcome.disturbed || !self.confirm(&root, nature, &pending.app, pending.to, &outcome.own)? {
             return Ok(Installed::Disturbed);
         }
@@ -221,11 +221,11 @@ impl Workspace for AppsFolder {
     }
 
     fn install(&mut self, app: &AppName, from: Option<ObjectId>, to: Option<ObjectId>) -> Result<Installed, Failure> {
-        self.install_as(Pending::new(app.clone(), from, to, false))
+        self.install_as(&Pending::new(app.clone(), from, to, false))
     }
 
     fn bring(&mut self, app: &AppName, from: Option<ObjectId>, to: Option<ObjectId>) -> Result<Installed, Failure> {
-        self.install_as(Pending::new(app.clone(), from, to, true))
+        self.install_as(&Pending::new(app.clone(), from, to, true))
     }
 
     fn take_arrived(&mut self) -> Vec<Arrived> {
