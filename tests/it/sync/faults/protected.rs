@@ -54,6 +54,15 @@ fn waits(dev: &Instance, branch: &str) {
     });
 }
 
+/// An instance whose edit, a green screen, is on a branch of its own.
+fn with_an_edit_that_waits(world: &World) -> Instance {
+    let dev = protected(world, Some("branch"));
+    set(&dev.apps.join(SCREEN), "color", "green");
+    dev.wait(PATIENCE, "ours on its branch", || on_branch(world, "appferry/dev", SCREEN, "green"));
+    waits(&dev, "appferry/dev");
+    dev
+}
+
 #[test]
 fn by_default_the_app_is_held_with_the_servers_words_and_no_branch_is_made() {
     let Some(world) = World::new() else { return };
@@ -69,12 +78,8 @@ fn by_default_the_app_is_held_with_the_servers_words_and_no_branch_is_made() {
 #[test]
 fn changes_wait_on_a_branch_of_their_own_until_a_merge_brings_them() {
     let Some(world) = World::new() else { return };
-    let mut dev = protected(&world, Some("branch"));
-    let tip = world.repo.tip("main");
-    set(&dev.apps.join(SCREEN), "color", "green");
-    dev.wait(PATIENCE, "ours on its branch", || on_branch(&world, "appferry/dev", SCREEN, "green"));
-    waits(&dev, "appferry/dev");
-    assert_eq!(world.repo.tip("main"), tip);
+    let mut dev = with_an_edit_that_waits(&world);
+    assert!(on_branch(&world, "main", SCREEN, "red"));
 
     // A further edit, also over a restart, goes on top of it.
     dev.stop();
@@ -110,10 +115,7 @@ fn changes_wait_on_a_branch_of_their_own_until_a_merge_brings_them() {
 #[test]
 fn a_squash_merge_whose_branch_is_deleted_counts_as_well() {
     let Some(world) = World::new() else { return };
-    let dev = protected(&world, Some("branch"));
-    set(&dev.apps.join(SCREEN), "color", "green");
-    dev.wait(PATIENCE, "ours on its branch", || on_branch(&world, "appferry/dev", SCREEN, "green"));
-    waits(&dev, "appferry/dev");
+    let dev = with_an_edit_that_waits(&world);
     admin(&world, |tree| {
         git(tree, &["merge", "--quiet", "--squash", "origin/appferry/dev"]);
         git(tree, &["commit", "--quiet", "-m", "Squashed"]);
@@ -129,10 +131,7 @@ fn a_squash_merge_whose_branch_is_deleted_counts_as_well() {
 #[test]
 fn what_others_change_in_the_same_app_is_merged_into_our_branch() {
     let Some(world) = World::new() else { return };
-    let dev = protected(&world, Some("branch"));
-    set(&dev.apps.join(SCREEN), "color", "green");
-    dev.wait(PATIENCE, "ours on its branch", || on_branch(&world, "appferry/dev", SCREEN, "green"));
-    waits(&dev, "appferry/dev");
+    let dev = with_an_edit_that_waits(&world);
     admin(&world, |tree| {
         set(&tree.join("App").join(SCREEN), "width", 6);
         git(tree, &["commit", "--quiet", "-am", "Theirs"]);
@@ -153,10 +152,7 @@ fn what_others_change_in_the_same_app_is_merged_into_our_branch() {
 #[test]
 fn a_branch_that_somebody_else_pushed_to_is_left_alone_and_another_one_is_begun() {
     let Some(world) = World::new() else { return };
-    let dev = protected(&world, Some("branch"));
-    set(&dev.apps.join(SCREEN), "color", "green");
-    dev.wait(PATIENCE, "ours on its branch", || on_branch(&world, "appferry/dev", SCREEN, "green"));
-    waits(&dev, "appferry/dev");
+    let dev = with_an_edit_that_waits(&world);
     let reviewed = world.repo.git(&["commit-tree", "-p", "appferry/dev", "-m", "Reviewed", "appferry/dev^{tree}"]);
     world.repo.git(&["update-ref", "refs/heads/appferry/dev", &reviewed]);
     set(&dev.apps.join(SCREEN), "width", 7);
