@@ -1,6 +1,8 @@
 //! Server processes of a test: their logs, their ports, and their end.
 
+use std::collections::hash_map::RandomState;
 use std::fs::{self, File};
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::FileExt as _;
 use std::process::{Child, Command, Stdio};
@@ -8,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{Dice, PATIENCE};
+use super::PATIENCE;
 
 /// What a server has logged, over all its starts: a file without a name, so that whatever was written can be read at once.
 pub struct Log(File);
@@ -58,9 +60,9 @@ pub fn kill_tree(child: &mut Child) {
 /// A port on loopback that nobody listens at right now, nor will: the system gives those below 32768 to nobody by itself. So
 /// a server that is stopped finds its port free when it starts again, and where none is started, nobody answers.
 pub fn free_port() -> u16 {
-    let mut dice = Dice::new();
     loop {
-        let port = u16::try_from(10_000 + dice.roll(22_000)).expect("a port");
+        let random = RandomState::new().build_hasher().finish();
+        let port = u16::try_from(10_000 + random % 22_000).expect("a port");
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;
         }
