@@ -36,7 +36,6 @@ impl Receiver {
     }
 
     /// At a port of the test's choice; at any for 0.
-
     pub(super) fn at(port: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", port)).expect("a port");
         let port = listener.local_addr().expect("its address").port();
