@@ -1,4 +1,4 @@
-//! Logs that do not answer: syncing does not wait for them.
+//! A log that does not answer: syncing does not wait for it.
 
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 
@@ -10,16 +10,16 @@ use crate::support::world::World;
 
 const SCREEN: &str = "PO App/screens/Screen 1/meta.json";
 
-/// Lets nobody else write into a database, for as long as the pool lives.
-async fn hold(instance: &Instance, file: &str) -> SqlitePool {
-    let options = SqliteConnectOptions::new().filename(instance.data.join(file)).busy_timeout(PATIENCE);
+/// Lets nobody else write into the log of events, for as long as the pool lives.
+async fn hold(instance: &Instance) -> SqlitePool {
+    let options = SqliteConnectOptions::new().filename(instance.data.join("events.db")).busy_timeout(PATIENCE);
     let pool = SqlitePool::connect_with(options).await.expect("the database");
     sqlx::query("BEGIN IMMEDIATE").execute(&pool).await.expect("hold it");
     pool
 }
 
 #[test]
-fn logs_that_somebody_holds_delay_no_push_and_the_events_are_told_afterwards() {
+fn a_log_that_somebody_holds_delays_no_push_and_the_events_are_told_afterwards() {
     let Some(world) = World::new() else { return };
     let mut dev = world.instance("dev");
     write_app(&dev.apps, "PO App");
@@ -28,19 +28,18 @@ fn logs_that_somebody_holds_delay_no_push_and_the_events_are_told_afterwards() {
     dev.wait_until_in_sync();
 
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let held = runtime.block_on(async { [hold(&dev, "events.db").await, hold(&dev, "store.sqlite").await] });
+    let held = runtime.block_on(hold(&dev));
     for color in ["green", "blue"] {
         set(&dev.apps.join(SCREEN), "color", color);
         dev.wait(PATIENCE, "the save in Git", || {
             world.repo.show("main", &format!("App/{SCREEN}")).is_some_and(|text| text.contains(color))
         });
     }
-    for words in ["the log of events does not answer", "the key store does not answer"] {
-        dev.wait(PATIENCE, words, || dev.whole_log().contains(words));
-    }
+    let words = "the log of events does not answer";
+    dev.wait(PATIENCE, words, || dev.whole_log().contains(words));
     assert_eq!(kinds_of(&list(&dev, 0), "PO App").len(), 2, "it can be read meanwhile");
 
-    runtime.block_on(async { futures::future::join_all(held.iter().map(SqlitePool::close)).await });
+    runtime.block_on(held.close());
     dev.wait(PATIENCE, "the events of all three", || {
         kinds_of(&list(&dev, 0), "PO App") == ["committed", "pushed"].repeat(3)
     });

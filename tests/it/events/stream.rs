@@ -108,7 +108,7 @@ fn an_open_stream_holds_up_no_shutdown_and_no_one_else() {
     dev.stop();
     assert!(!dev.whole_log().contains("did not finish in time"), "{}", dev.log());
     for mut stream in streams {
-        assert!(stream.next().is_none(), "it ends");
+        while stream.next().is_some() {} // it ends, after what was still to be told
     }
 }
 
