@@ -134,9 +134,7 @@ async fn shutdown_does_not_wait_for_a_client_that_stays() {
     let mut client = command.kill_on_drop(true).spawn().unwrap();
     let mut first = [0; 4];
     tokio::io::AsyncReadExt::read_exact(client.stdout.as_mut().unwrap(), &mut first).await.unwrap();
-    let begun = std::time::Instant::now();
-    scene.server.shutdown().await;
-    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    tokio::time::timeout(PATIENCE, scene.server.shutdown()).await.expect("it ends before its client");
     client.wait().await.unwrap();
 }
 
@@ -146,7 +144,7 @@ async fn the_demo_carries_the_sample_apps_and_an_edit_across_and_ends_on_ctrl_c(
     let root = folder.path().join("demo");
     let log = std::fs::File::create(folder.path().join("log")).unwrap();
     let mut demo = Command::new(env!("CARGO_BIN_EXE_appferry"))
-        .args(["demo", "--for", "120", "--folder"])
+        .args(["demo", "--for", "600", "--folder"])
         .arg(&root)
         .stdout(log.try_clone().unwrap())
         .stderr(log)

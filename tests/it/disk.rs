@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use appferry::domain::input::size::FileSize;
 use appferry::domain::patterns::Patterns;
@@ -259,12 +259,15 @@ fn reason(seen: &AppOnDisk) -> (&str, &str) {
 #[test]
 fn a_quiet_app_becomes_the_tree_that_git_would_make_and_a_young_one_is_busy() {
     let mut bench = Bench::new();
+    bench.disk = open(bench.home.path(), Duration::from_hours(1), &bench.repo);
     bench.write("it's \"Ünï\" ✓/meta.json", "{}");
     bench.write("it's \"Ünï\" ✓/screens/Screen 1/run.sh", "#!/bin/sh\n");
     let script = bench.apps().join("it's \"Ünï\" ✓/screens/Screen 1/run.sh");
     fs::set_permissions(&script, fs::Permissions::from_mode(0o750)).unwrap();
     fs::create_dir(bench.apps().join("it's \"Ünï\" ✓/empty")).unwrap();
-    assert!(matches!(bench.disk.look_at(&app("it's \"Ünï\" ✓")).unwrap(), AppOnDisk::Busy(rest) if rest <= DEBOUNCE));
+    let young = bench.disk.look_at(&app("it's \"Ünï\" ✓")).unwrap();
+    assert!(matches!(young, AppOnDisk::Busy(rest) if rest <= Duration::from_hours(1)), "{young:?}");
+    bench.restart();
     let tree = bench.tree_of("it's \"Ünï\" ✓");
     let wanted = bench.repo.plant(&[("meta.json", "{}"), ("screens/Screen 1/run.sh*", "#!/bin/sh\n")]);
     assert_eq!(tree, wanted);
@@ -657,6 +660,7 @@ async fn a_change_deep_in_an_app_is_hinted_at_and_our_own_staging_is_not() {
     let home = tempfile::tempdir().unwrap();
     fs::create_dir_all(home.path().join("PO App/screens/1")).unwrap();
     fs::create_dir_all(home.path().join(".appferry/staging")).unwrap();
+    fs::create_dir(home.path().join("mark")).unwrap();
     let (watcher, mut hints) = Watcher::start(home.path().to_owned()).unwrap();
     assert_eq!(next(&mut hints).await, Hint::Everything);
     until_inotify(&watcher).await;
@@ -666,14 +670,26 @@ async fn a_change_deep_in_an_app_is_hinted_at_and_our_own_staging_is_not() {
     // A folder that came later is watched too.
     fs::create_dir_all(home.path().join("new/in")).unwrap();
     hint_for(&mut hints, "new").await;
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    while tokio::time::timeout(Duration::from_millis(50), hints.next()).await.is_ok() {}
-    fs::write(home.path().join("new/in/x"), "1").unwrap();
-    hint_for(&mut hints, "new").await;
+    // Events come in their order, and a new link is one event: when it is here, so is all that was before it.
+    let before_a_mark = async |hints: &mut Hints, number: u32| {
+        symlink("nowhere", home.path().join(format!("mark/{number}"))).unwrap();
+        let mut before = BTreeSet::new();
+        while !before.contains(&app("mark")) {
+            let Hint::Apps(apps) = next(hints).await else { panic!("everything is no answer") };
+            before.extend(apps);
+        }
+        before
+    };
+    before_a_mark(&mut hints, 0).await;
+    for number in 1.. {
+        fs::write(home.path().join("new/in/x"), "1").unwrap();
+        if before_a_mark(&mut hints, number).await.contains(&app("new")) {
+            break; // it is put under watch a moment after its own event
+        }
+    }
     // Reading is no change.
-    while tokio::time::timeout(Duration::from_millis(50), hints.next()).await.is_ok() {}
     fs::read(home.path().join("new/in/x")).unwrap();
-    assert!(tokio::time::timeout(Duration::from_millis(200), hints.next()).await.is_err());
+    assert!(!before_a_mark(&mut hints, 0x000f_ffff).await.contains(&app("new")));
     drop(watcher);
 }
 
@@ -712,9 +728,7 @@ async fn child_that_may_watch_only_a_few_folders() {
     assert_eq!(next(&mut hints).await, Hint::Everything);
     let mode = watcher.mode();
     assert!(matches!(&mode, WatchMode::Polling { reason, .. } if reason.contains("max_user_watches")), "{mode:?}");
-    let begun = std::time::Instant::now();
-    assert_eq!(next(&mut hints).await, Hint::Everything);
-    assert!(begun.elapsed() < Duration::from_secs(8));
+    assert_eq!(next(&mut hints).await, Hint::Everything, "by the clock");
 }
 
 #[test]
@@ -912,32 +926,49 @@ fn a_save_that_was_swapped_out_when_the_crash_came_is_put_back() {
 #[test]
 fn a_save_in_the_moment_before_the_swap_is_swapped_back() {
     for how in ["renamed over", "written in place", "deleted"] {
-        let bench = before_the_crash();
-        let Some(mut child) = child(bench.home.path(), "renameat2:delay_enter=700000:when=2") else { return };
-        while bench.journals() == 0 {
-            std::thread::sleep(Duration::from_millis(1));
+        let mut rounds = 0;
+        while !save_before_the_swap(how) {
+            rounds += 1;
+            assert!(rounds < 50, "the save never came in time");
         }
-        // turns is deleted first (it becomes a folder); then a is swapped (1), then b/c (2): it waits there.
-        while bench.read("x/a") == "1" {
-            std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Answers whether the save came in time, which a busy machine does not promise.
+fn save_before_the_swap(how: &str) -> bool {
+    const DELAY: Duration = Duration::from_millis(700);
+    let bench = before_the_crash();
+    let inject = format!("renameat2:delay_enter={}:when=2", DELAY.as_micros());
+    let Some(mut child) = child(bench.home.path(), &inject) else { return true };
+    while bench.journals() == 0 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    // turns is deleted first (it becomes a folder); then a is swapped (1), then b/c (2): it waits there.
+    let mut not_yet = Instant::now();
+    while bench.read("x/a") == "1" {
+        not_yet = Instant::now();
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    match how {
+        "renamed over" => {
+            bench.write("saving", "mine");
+            fs::rename(bench.apps().join("saving"), bench.apps().join("x/b/c")).unwrap();
         }
-        match how {
-            "renamed over" => {
-                bench.write("saving", "mine");
-                fs::rename(bench.apps().join("saving"), bench.apps().join("x/b/c")).unwrap();
-            }
-            "written in place" => bench.write("x/b/c", "mine"),
-            _ => fs::remove_file(bench.apps().join("x/b/c")).unwrap(),
-        }
-        assert!(child.wait().unwrap().success());
+        "written in place" => bench.write("x/b/c", "mine"),
+        _ => fs::remove_file(bench.apps().join("x/b/c")).unwrap(),
+    }
+    let in_time = not_yet.elapsed() < DELAY;
+    assert!(child.wait().unwrap().success());
+    if in_time {
         assert_eq!(fs::read_to_string(bench.home.path().join("outcome")).unwrap(), "Ok(Disturbed)", "{how}");
         if how == "deleted" {
             assert!(!bench.exists("x/b/c"));
         } else {
             assert_eq!(bench.read("x/b/c"), "mine", "{how}");
         }
-        assert_eq!((bench.staged(), bench.journals()), (vec![], 0));
     }
+    assert_eq!((bench.staged(), bench.journals()), (vec![], 0));
+    in_time
 }
 
 // ---------------------------------------------------------------- any trees at all

@@ -12,7 +12,6 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use appferry::client::{Client, ClientError};
 use appferry::domain::conflict_view::ConflictView;
@@ -33,6 +32,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+use crate::support::PATIENCE;
+use crate::support::process::free_port;
 
 /// A worker that notes what it was asked for.
 #[derive(Default)]
@@ -343,7 +345,7 @@ async fn a_request_under_way_is_answered_before_the_api_stops() {
     };
     let (report, ()) = tokio::join!(client.push(&slow), stop_in_the_middle);
     assert!(report.unwrap().apps[0].done);
-    tokio::time::timeout(Duration::from_secs(4), served.tasks.wait()).await.expect("the API stops");
+    tokio::time::timeout(PATIENCE, served.tasks.wait()).await.expect("the API stops");
     let error = client.status().await.unwrap_err();
     assert!(matches!(error, ClientError::NoWorker(_)), "{error}");
 }
@@ -407,8 +409,7 @@ fn without_a_worker_the_message_says_how_to_start_one() {
 fn an_address_left_by_a_killed_worker_is_no_worker() {
     let data = tempfile::tempdir().unwrap();
     http::api_token(data.path()).unwrap();
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    http::announce(data.path(), free).unwrap();
+    http::announce(data.path(), ([127, 0, 0, 1], free_port()).into()).unwrap();
     let output = appferry(data.path(), &[], &["status"]);
     assert!(String::from_utf8(output.stderr).unwrap().contains("no worker is running"));
 }

@@ -13,6 +13,7 @@ use appferry::domain::status::RepositoryState;
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE};
 
+use crate::support::PATIENCE;
 use crate::support::apps::{set, write_app};
 use crate::support::search::{Secrets, hex};
 use crate::support::sshd::KeyPair;
@@ -87,7 +88,9 @@ fn work_with_a_key_behind_a_passphrase(scene: &mut Scene) {
     scene.know(&[KEY], Some(text)); // both pairs, as long as they are there
     scene.world.sshd.authorize(&line);
     set(&scene.dev.apps.join(SCREEN), "title", "rotated");
-    scene.dev.wait_until("the rotated app", |found| found.remote_tip == scene.world.repo.tip("main"));
+    scene.dev.wait(PATIENCE, "the app saved after the rotation", || {
+        scene.world.repo.show("main", &format!("App/{SCREEN}")).is_some_and(|text| text.contains("rotated"))
+    });
     scene.dev.wait_until_in_sync();
 }
 

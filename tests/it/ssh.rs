@@ -20,8 +20,9 @@ use appferry::ports::{ProcessEnd, RemoteProcess, SessionClass, SshSessions as _,
 use appferry::ssh::{HostKeys, Sessions, Settings};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::support::fingerprint;
+use crate::support::process::free_port;
 use crate::support::sshd::{KeyPair, Setup, Sshd, TestKeyring, current_user};
+use crate::support::{PATIENCE, fingerprint};
 
 use SessionClass::{Bulk, Control};
 
@@ -64,6 +65,17 @@ impl Scene {
 
     async fn failure(&self) -> Failure {
         self.start(Control, "true").await.err().expect("a failure")
+    }
+
+    /// As [`run`](Self::run), where the limits are so short that a busy machine may miss them.
+    async fn run_sometime(&self, command: &str) -> (String, ProcessEnd) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.start(Control, command).await {
+                Ok(process) => return finish(process).await,
+                Err(failure) => assert!(Instant::now() < deadline, "{failure}"),
+            }
+        }
     }
 }
 
@@ -183,14 +195,14 @@ async fn a_frozen_server_is_cut_off_and_the_next_command_gets_a_new_connection()
     let mut settings = settings();
     settings.channel_open_timeout = Duration::from_millis(300);
     settings.login_timeout = Duration::from_millis(1500);
-    settings.retry_first = Duration::ZERO;
+    (settings.retry_first, settings.retry_limit) = (Duration::ZERO, Duration::ZERO);
     let Some(scene) = Scene::of(Setup::default(), KeyPair::ed25519("deploy"), settings) else { return };
-    scene.run("true").await;
+    scene.run_sometime("true").await;
     scene.sshd.freeze();
     let failure = scene.failure().await;
     assert_eq!(failure.class, FailureClass::TimeOut, "{failure}");
     scene.sshd.thaw();
-    assert_eq!(scene.run("echo back").await.0, "back\n");
+    assert_eq!(scene.run_sometime("echo back").await.0, "back\n");
 }
 
 #[tokio::test]
@@ -314,9 +326,8 @@ async fn a_rotated_key_gets_a_new_session_and_the_old_one_closes_when_its_work_i
 async fn a_refused_connection_and_a_name_that_does_not_exist_have_their_own_classes() {
     let key = KeyPair::ed25519("deploy");
     let sessions = Sessions::new(TestKeyring::with([&key]), HostKeys::new(None), settings());
-    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut target =
-        SshTarget { host: "127.0.0.1".into(), port: dead.port(), user: "git".into(), key: key.name.clone() };
+        SshTarget { host: "127.0.0.1".into(), port: free_port(), user: "git".into(), key: key.name.clone() };
     let failure = sessions.exec(&target, Control, "true", &[]).await.err().unwrap();
     assert_eq!(failure.class, FailureClass::Connect, "{failure}");
     target.host = "no-such-host.invalid".into();
@@ -339,13 +350,12 @@ async fn a_server_that_never_answers_is_a_time_out_and_shutdown_does_not_wait_fo
     let greet = async {
         let (_first, _) = silent.accept().await.unwrap();
         let (mut second, _) = silent.accept().await.unwrap();
-        second.write_all(b"SSH-2.0-silent\r\n").await.unwrap();
-        second.read_to_end(&mut Vec::new()).await
+        let _ = second.write_all(b"SSH-2.0-silent\r\n").await; // on a busy machine its time is over already
+        let _ = second.read_to_end(&mut Vec::new()).await; // ends with the connection, in whatever way
     };
-    let (gone, failure) = tokio::join!(greet, sessions.exec(&target, Control, "true", &[]));
-    gone.unwrap();
+    let ((), failure) = tokio::join!(greet, sessions.exec(&target, Control, "true", &[]));
     assert_eq!(failure.err().unwrap().class, FailureClass::TimeOut);
-    tokio::time::timeout(Duration::from_secs(5), sessions.shutdown()).await.unwrap();
+    tokio::time::timeout(PATIENCE, sessions.shutdown()).await.unwrap();
 }
 
 #[tokio::test]
@@ -366,7 +376,7 @@ async fn a_channel_opened_ahead_serves_the_next_command_only() {
 #[tokio::test]
 async fn a_server_that_allows_one_channel_serves_one_command_after_the_other() {
     let mut settings = settings();
-    settings.channel_open_timeout = Duration::from_millis(500);
+    settings.channel_open_timeout = Duration::from_secs(2);
     let setup = Setup { extra_config: vec!["MaxSessions 1".to_owned()], ..Setup::default() };
     let Some(scene) = Scene::of(setup, KeyPair::ed25519("deploy"), settings) else { return };
     let mut first = scene.start(Control, "echo ready; read line").await.unwrap();
@@ -374,7 +384,7 @@ async fn a_server_that_allows_one_channel_serves_one_command_after_the_other() {
     scene.sessions.open_ahead(&scene.target, Control).await;
     let failure = scene.failure().await;
     assert_eq!(failure.class, FailureClass::ChannelRefused, "{failure}");
-    let (ended, second) = tokio::join!(finish(first), scene.run("echo second"));
+    let (ended, second) = tokio::join!(finish(first), scene.run_sometime("echo second"));
     assert_eq!((ended.1.connection_lost, second.0), (false, "second\n".into()));
     scene.sessions.open_ahead(&scene.target, Control).await;
     let third = scene.start(Control, "echo third").await.unwrap();
@@ -415,9 +425,7 @@ async fn output_that_nobody_reads_blocks_neither_the_other_class_nor_memory_nor_
     let rss = resident_bytes();
     tokio::time::sleep(Duration::from_millis(300)).await; // time in which memory would grow by hundreds of MB
     assert!(resident_bytes() < rss + (8 << 20));
-    let began = Instant::now();
-    scene.sessions.shutdown().await;
-    assert!(began.elapsed() < Duration::from_secs(5));
+    tokio::time::timeout(PATIENCE, scene.sessions.shutdown()).await.expect("it ends");
     let cut_off = endless.stdout.read_to_end(&mut Vec::new()).await.unwrap_err();
     assert_eq!(cut_off.kind(), std::io::ErrorKind::ConnectionReset);
     assert!(endless.ended.await.connection_lost);

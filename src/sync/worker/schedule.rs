@@ -168,7 +168,9 @@ impl Schedule {
     pub(super) fn look_again(&mut self, waits: Vec<(AppName, Duration)>) {
         let now = Instant::now();
         for (app, wait) in waits {
-            self.look_at.insert(app, now + wait);
+            // A wait is as of the last look: polls in between must not put the next one off, again and again.
+            let at = self.look_at.entry(app).or_insert(now + wait);
+            *at = (*at).min(now + wait);
         }
     }
 
@@ -197,6 +199,17 @@ mod tests {
         assert_eq!(preparations(edit(), false, |_| {}).await, 0);
         assert_eq!(preparations(Hint::Everything, true, |_| {}).await, 0);
         assert_eq!(preparations(edit(), true, Schedule::expect_echo).await, 0);
+    }
+
+    #[tokio::test]
+    async fn a_wait_that_is_told_again_does_not_put_the_look_off() {
+        let hour = Duration::from_hours(1);
+        let mut schedule = Schedule::new(Pace { poll_interval: hour, debounce: hour }, hour);
+        let app = AppName::new("PO App").expect("a name");
+        schedule.look_again(vec![(app.clone(), hour)]);
+        let due = schedule.look_at.get(&app).copied();
+        schedule.look_again(vec![(app.clone(), hour)]);
+        assert_eq!(schedule.look_at.get(&app).copied(), due);
     }
 
     /// How often the remote was asked to prepare before the look that follows `hint`.

@@ -65,7 +65,7 @@ pub(super) fn try_ask(
     stream.write_all(head.as_bytes()).ok()?;
     let _ = stream.write_all(body); // it may be refused before it was read
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).ok()?;
+    let _ = stream.read_to_end(&mut answer); // what was refused unread cuts the connection off, after the answer
     let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
     let body = answer.split_off(end + 4);
     let head = String::from_utf8_lossy(&answer).into_owned();

@@ -1,5 +1,6 @@
 //! kill -9 in the middle of a save, and a full disk.
 
+use std::fs;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -10,7 +11,8 @@ use crate::support::small_disk::SmallDisk;
 use crate::support::world::{KEY, World};
 use crate::support::{Dice, PATIENCE};
 
-const FILES: usize = 300;
+const FILES: usize = 200;
+const KILLS: usize = 6;
 
 fn version(number: usize) -> Value {
     (0..FILES).map(|n| (format!("data_query/q{n}/meta.json"), json!(format!("{{\"version\": {number}}}\n")))).collect()
@@ -25,14 +27,23 @@ fn a_kill_in_the_middle_of_a_save_leaves_the_app_before_or_after_it() {
     put(&dev, "Wide?wait=pushed", &[], &version(0)).saved();
     let mut dice = Dice::new();
     let mut answered = 0;
-    for number in 1..=8 {
+    for number in 1..=KILLS {
         let body = version(number).to_string();
         let path = "/api/v1/apps/Wide?wait=pushed";
         let kind = ("Content-Type", "application/json");
-        let delay = Duration::from_millis(10 + dice.roll(200));
         let said = std::thread::scope(|scope| {
             let asked = scope.spawn(|| try_ask(&dev, "PUT", path, &[kind], body.as_bytes()));
-            std::thread::sleep(delay);
+            // At any moment; every other time at one when files are being swapped in.
+            if number % 2 == 0 {
+                let is_installing =
+                    || fs::read_dir(dev.apps.join(".appferry/staging")).is_ok_and(|found| found.count() > 0);
+                while !is_installing() && !asked.is_finished() {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                std::thread::sleep(Duration::from_millis(dice.roll(30)));
+            } else {
+                std::thread::sleep(Duration::from_millis(10 + dice.roll(200)));
+            }
             let pid = rustix::process::Pid::from_raw(i32::try_from(dev.pid()).expect("a pid")).expect("a pid");
             rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("kill");
             asked.join().expect("its end")
@@ -51,7 +62,7 @@ fn a_kill_in_the_middle_of_a_save_leaves_the_app_before_or_after_it() {
         assert!(!promised || first.contains(&format!(": {number}}}")), "a save that was confirmed is there");
         assert_eq!(snapshot(&dev.apps), world.repo.snapshot("main"));
     }
-    eprintln!("{answered} of 8 saves were answered before the kill");
+    eprintln!("{answered} of {KILLS} saves were answered before the kill");
     let whole = |commit: &str| {
         let trees = world.repo.snapshot(commit);
         trees.iter().all(|(_, content)| *content == trees[0].1) && trees.len() == FILES

@@ -1,6 +1,6 @@
 //! Webhooks of Git hosts that come in.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -56,7 +56,6 @@ fn hooked(world: &World) -> Instance {
 fn each_host_causes_a_poll_at_once_although_the_interval_is_an_hour() {
     let Some(world) = World::new() else { return };
     let dev = hooked(&world);
-    let mut slowest = Duration::ZERO;
     for number in 0..proofs("", "").len() {
         let app = format!("App {number}");
         let tip = world.repo.somebody_commits("Somebody's work", |tree| {
@@ -64,16 +63,12 @@ fn each_host_causes_a_poll_at_once_although_the_interval_is_an_hour() {
         });
         let body = format!(r#"{{"after":"{tip}","repository":{{"full_name":"team/apps"}}}}"#);
         let (provider, headers) = proofs(&body, &format!("delivery-{number}")).swap_remove(number);
-        let began = Instant::now();
         let (code, answer) = send(&dev, provider, &headers, &body);
         assert_eq!((code, answer.as_str()), (202, r#"{"seen":false,"polled":1}"#), "{provider}");
         dev.wait(PATIENCE, provider, || dev.repository().remote_tip.as_deref() == Some(tip.as_str()));
-        slowest = slowest.max(began.elapsed());
         let (code, answer) = send(&dev, provider, &headers, &body);
         assert_eq!((code, answer.as_str()), (200, r#"{"seen":true,"polled":0}"#), "{provider}, replayed");
     }
-    eprintln!("the slowest poll by a hook: {slowest:?}");
-    assert!(slowest < Duration::from_secs(5), "{slowest:?}");
 }
 
 #[test]

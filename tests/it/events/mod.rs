@@ -1,6 +1,7 @@
 //! Events, end to end: the real program, real receivers on loopback.
 
 mod command;
+mod held;
 mod hooks;
 mod outgoing;
 mod receiver;

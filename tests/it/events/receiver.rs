@@ -10,8 +10,6 @@ use std::time::Duration;
 
 use appferry::domain::event::Event;
 
-use crate::support::process::free_port;
-
 /// One request.
 #[derive(Clone)]
 pub(super) struct Delivery {
@@ -34,11 +32,13 @@ pub(super) struct Receiver {
 
 impl Receiver {
     pub(super) fn start() -> Self {
-        Self::at(free_port())
+        Self::at(0)
     }
 
+    /// At a port of the test's choice; at any for 0.
     pub(super) fn at(port: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", port)).expect("a port");
+        let port = listener.local_addr().expect("its address").port();
         let came = Arc::<Mutex<Vec<Delivery>>>::default();
         let answer: Arc<Mutex<Answer>> = Arc::new(Mutex::new(Box::new(|_| 204)));
         let stop = Arc::<AtomicBool>::default();

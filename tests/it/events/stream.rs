@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
 
 use appferry::domain::event::Event;
 
@@ -106,11 +105,10 @@ fn an_open_stream_holds_up_no_shutdown_and_no_one_else() {
     let (code, body) = dev.http_get("/api/v1/events", true).expect("an answer");
     assert_eq!(code, 503, "{}", String::from_utf8_lossy(&body));
     assert_eq!(dev.http_get("/api/v1/status", true).expect("an answer").0, 200);
-    let began = Instant::now();
     dev.stop();
-    assert!(began.elapsed() < Duration::from_secs(4), "it took {:?}", began.elapsed());
+    assert!(!dev.whole_log().contains("did not finish in time"), "{}", dev.log());
     for mut stream in streams {
-        assert!(stream.next().is_none(), "it ends");
+        while stream.next().is_some() {} // it ends, after what was still to be told
     }
 }
 

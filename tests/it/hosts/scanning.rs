@@ -1,7 +1,7 @@
 //! What a server's keys are, without logging in.
 
-use std::io::Write as _;
-use std::net::TcpListener;
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpListener};
 use std::time::Duration;
 
 use appferry::domain::FailureClass;
@@ -9,6 +9,7 @@ use appferry::ssh::{Settings, scan};
 
 use super::{address, json, prints, strangers};
 use crate::support::fingerprint;
+use crate::support::process::free_port;
 
 fn settings() -> Settings {
     Settings { login_timeout: Duration::from_secs(10), ..Settings::default() }
@@ -39,8 +40,7 @@ fn the_built_in_keys_are_listed_and_need_no_variable() {
 
 #[tokio::test]
 async fn what_keeps_from_scanning_has_its_class() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let failure = scan("127.0.0.1", free, &settings()).await.unwrap_err();
+    let failure = scan("127.0.0.1", free_port(), &settings()).await.unwrap_err();
     assert_eq!(failure.class, FailureClass::Connect, "{failure}");
     let failure = scan("no-such-host.invalid", 22, &settings()).await.unwrap_err();
     assert_eq!(failure.class, FailureClass::NameLookup, "{failure}");
@@ -55,6 +55,8 @@ async fn what_keeps_from_scanning_has_its_class() {
     let served = std::thread::spawn(move || {
         let (mut stream, _) = web.accept().unwrap();
         stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n").unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        let _ = stream.read_to_end(&mut Vec::new()); // closed before that, its words might be lost
     });
     let failure = scan("127.0.0.1", port, &settings()).await.unwrap_err();
     assert_eq!(failure.class, FailureClass::Protocol, "{failure}");

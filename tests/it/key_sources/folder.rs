@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use appferry::domain::FailureClass;
 use appferry::key_sources::SecretsFolder;
@@ -140,16 +140,25 @@ async fn a_kubernetes_secret_is_followed_through_its_links_and_its_swap() {
 #[tokio::test]
 async fn a_file_caught_half_written_is_read_again() {
     let folder = Folder::new();
-    let path = folder.put("deploy", &KEY[..60], 0o600);
-    let watch = inotify::init(inotify::CreateFlags::CLOEXEC).expect("a watch");
-    inotify::add_watch(&watch, &path, inotify::WatchFlags::CLOSE_NOWRITE).expect("watched");
-    let mend = tokio::task::spawn_blocking(move || {
-        rustix::io::read(&watch, &mut [0_u8; 64]).expect("it was read once");
-        fs::write(&path, KEY).expect("written");
-    });
-    let (key, mended) = tokio::join!(private(&folder.source, "deploy"), mend);
-    mended.expect("mended");
-    assert_eq!(key, KEY);
+    for _ in 0..50 {
+        let path = folder.put("deploy", &KEY[..60], 0o600);
+        let watch = inotify::init(inotify::CreateFlags::CLOEXEC).expect("a watch");
+        inotify::add_watch(&watch, &path, inotify::WatchFlags::CLOSE_NOWRITE).expect("watched");
+        let mend = tokio::task::spawn_blocking(move || {
+            rustix::io::read(&watch, &mut [0_u8; 64]).expect("it was read once");
+            fs::write(&path, KEY).expect("written");
+            Instant::now()
+        });
+        let (deploy, began) = (name("deploy"), Instant::now());
+        let (found, mended) = tokio::join!(folder.source.find(&deploy), mend);
+        // Whoever mends it later than it is read again, as a busy machine may let us, comes too late.
+        if mended.expect("mended").duration_since(began) < Duration::from_millis(200) {
+            let key = found.expect("an answer").expect("a key");
+            assert_eq!(key.private.expose_secret(), KEY);
+            return;
+        }
+    }
+    panic!("it was never mended in time");
 }
 
 #[tokio::test]
@@ -190,8 +199,11 @@ async fn nothing_is_said_about_the_mode_of_a_mounted_secret() {
 async fn a_stamp_changes_with_the_file_and_with_the_passphrase() {
     let folder = Folder::new();
     let deploy = name("deploy");
+    let written = Instant::now();
     folder.put("deploy", KEY, 0o400);
-    assert_eq!(folder.source.stamp(&deploy).await, None, "too young to tell two writes apart");
+    let young = folder.source.stamp(&deploy).await;
+    let is_old = written.elapsed() > Duration::from_secs(1); // by a busy machine
+    assert!(young.is_none() || is_old, "too young to tell two writes apart");
     let first = settled(&folder).await;
     assert_eq!(folder.source.stamp(&deploy).await.as_ref(), Some(&first));
     folder.put("deploy.passphrase", "words", 0o400);

@@ -1,6 +1,5 @@
 //! Keys in a Vault that says no, or says nothing.
 
-use std::net::TcpListener;
 use std::time::Duration;
 
 use appferry::config::VaultSettings;
@@ -11,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::vault_server::{TOKEN, Vault};
 use super::{KEY, failure};
+use crate::support::process::free_port;
 
 async fn answered(vault: &Vault, status: u16, body: Value) -> Failure {
     vault.change(|inside| inside.instead = Some((status, body)));
@@ -96,8 +96,7 @@ async fn what_keeps_a_connection_from_being_made_is_named() {
         let source = VaultSource::new(&VaultSettings { address, ..vault.settings() }, VaultTimes::default());
         failure(&source.expect("a source"), "deploy").await
     };
-    let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
-    let refused = asked_at(format!("http://{free}")).await;
+    let refused = asked_at(format!("http://127.0.0.1:{}", free_port())).await;
     assert_eq!(refused.class, FailureClass::Connect, "{refused}");
     let plain = asked_at(format!("https://{}", vault.address)).await;
     assert!(plain.class == FailureClass::Connect && plain.remedy.contains("is it HTTPS there?"), "{plain}");

@@ -4,7 +4,15 @@ use sqlx::Row;
 
 use super::*;
 
-const KEYS: i64 = 250;
+/// More than are read at once.
+const KEYS: i64 = 120;
+
+/// Lets whoever moves keys come so far, and then be busy for hours with the next one.
+const STALL: &str = "CREATE TRIGGER stall BEFORE UPDATE ON key_material
+    WHEN (SELECT count(*) FROM key_material WHERE master_key_id = NEW.master_key_id) >= 110
+    BEGIN
+        SELECT count(*) FROM key_material a, key_material b, key_material c, key_material d, key_material e, key_material f;
+    END";
 
 /// Files of a new and of the old master key.
 struct Masters {
@@ -53,12 +61,14 @@ async fn killed_in_the_middle_it_goes_on_and_in_the_end_the_old_master_key_is_no
     let old_id: String = sqlx::query_scalar("SELECT master_key_id FROM canary").fetch_one(&pool).await.unwrap();
     let wrappings = "SELECT count(DISTINCT master_key_id) FROM key_material";
 
+    execute(&pool, STALL).await.unwrap();
     let mut child = rewrap_command(data.path(), &[&masters.new, &masters.old]).stdout(Stdio::null()).spawn().unwrap();
     while count(&pool, wrappings).await < 2 {
         assert!(child.try_wait().unwrap().is_none(), "it ended before it could be interrupted");
     }
     child.kill().unwrap();
     child.wait().unwrap();
+    execute(&pool, "DROP TRIGGER stall").await.unwrap();
     assert_eq!(count(&pool, wrappings).await, 2, "some are moved, some are not");
     let (both, _) = open_with(data.path(), &files(&[&masters.new, &masters.old])).await.unwrap();
     for n in [0, KEYS / 2, KEYS - 1] {

@@ -1,5 +1,6 @@
 //! Several repositories in one service: a file names them, each works on its own, and the file may change at any time.
 
+mod keys;
 mod many;
 mod reload;
 mod single;

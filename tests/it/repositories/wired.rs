@@ -50,9 +50,9 @@ fn only_the_apps_that_the_patterns_name_are_followed() {
     fleet.instance.start();
     fleet.sync_an_app("some", "PO App");
     fleet.instance.wait(PATIENCE, "what others have", || apps.join("PO Theirs/meta.json").exists());
-    let status = fleet.of("some").expect("it is there");
-    let shown: Vec<&str> = status.apps.iter().map(|app| app.name.as_str()).collect();
-    assert_eq!(shown, ["PO App", "PO Theirs"]);
+    fleet.wait_for("some", "those two apps", |status| {
+        status.apps.iter().map(|app| app.name.as_str()).eq(["PO App", "PO Theirs"])
+    });
     assert!(!apps.join("Theirs").exists());
     let files = fleet.remote("some").git(&["ls-tree", "--name-only", "main:App"]);
     assert_eq!(files.lines().collect::<Vec<_>>(), ["PO App", "PO Theirs", "Theirs"]);

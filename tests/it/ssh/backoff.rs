@@ -127,20 +127,24 @@ async fn a_warm_session_is_given_up_when_its_host_key_is_not_trusted_any_more() 
 
 #[tokio::test]
 async fn a_server_that_hangs_after_the_key_was_accepted_is_not_logged_in_to_at_each_call() {
-    let (login_timeout, channel_open_timeout) = (Duration::from_secs(1), Duration::from_secs(1));
+    let (login_timeout, channel_open_timeout) = (Duration::from_secs(2), Duration::from_secs(2));
     let settings = Settings { login_timeout, channel_open_timeout, ..patient() };
     let Some(scene) = Scene::of(Setup::default(), KeyPair::ed25519("deploy"), settings) else { return };
     let freeze = async {
         scene.sshd.logged("Accepted publickey for").await;
         scene.sshd.freeze();
+        std::future::pending::<()>().await;
     };
-    let (failed, ()) = tokio::join!(scene.start(Control, "sleep 1"), freeze);
+    let failed = tokio::select! {
+        failed = scene.start(Control, "sleep 1") => failed,
+        () = freeze => unreachable!("it waits for the other"),
+    };
     if let Err(failure) = failed {
         assert_eq!(failure.class, FailureClass::TimeOut, "{failure}");
         scene.sshd.thaw();
         assert_eq!(scene.failure().await.class, FailureClass::TimeOut);
     } // else the freeze came too late, and there is nothing to see
-    assert_eq!(scene.sshd.logins(), 1);
+    assert!(scene.sshd.logins() <= 1, "none where a busy machine took longer to log in");
 }
 
 #[tokio::test]

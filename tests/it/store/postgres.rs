@@ -1,7 +1,5 @@
 //! What only a database elsewhere can do.
 
-use std::time::Duration;
-
 use appferry::config::KeyStoreConfig;
 use appferry::domain::FailureClass;
 use appferry::keys::{KeyKind, KeyService, Protection};
@@ -11,6 +9,7 @@ use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
 
 use super::{add, name, used};
+use crate::support::PATIENCE;
 use crate::support::postgres::Postgres;
 
 #[tokio::test]
@@ -55,7 +54,7 @@ async fn a_log_that_another_session_holds_is_not_waited_for_without_end() {
     add(&store, "k").await;
     let (key, used) = (name("k"), used("SHA256:pair of k", "ok"));
     let held = server.hold("keys", "SELECT pg_advisory_xact_lock(hashtext('appferry audit'))");
-    let answer = tokio::time::timeout(Duration::from_secs(11), store.note_use(&key, &used)).await;
+    let answer = tokio::time::timeout(PATIENCE, store.note_use(&key, &used)).await;
     let failure = answer.expect("an answer within the limits").unwrap_err();
     assert_eq!(failure.class, FailureClass::Connect, "{failure}");
     assert!(failure.message.contains("is busy") && failure.remedy.contains("try again"), "{failure}");

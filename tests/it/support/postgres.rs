@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -11,6 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use secrecy::SecretString;
 use tempfile::TempDir;
 
+use super::process::free_port;
 use super::{skip, wait_for};
 
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -195,8 +195,4 @@ fn programs() -> Option<PathBuf> {
     });
     found.sort();
     found.pop().filter(|_| known_account && Path::new("/usr/bin/setpriv").exists())
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
 }

@@ -1,47 +1,49 @@
 //! Server processes of a test: their logs, their ports, and their end.
 
-use std::fs;
-use std::io::{BufRead, BufReader};
+use std::collections::hash_map::RandomState;
+use std::fs::{self, File};
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::FileExt as _;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::PATIENCE;
 
-/// What a server has logged.
-#[derive(Default)]
-pub struct Log {
-    text: Mutex<String>,
-    grew: Condvar,
+/// What a server has logged, over all its starts: a file without a name, so that whatever was written can be read at once.
+pub struct Log(File);
+
+impl Default for Log {
+    fn default() -> Self {
+        Self(tempfile::tempfile().expect("a file for the log"))
+    }
 }
 
 impl Log {
-    /// All lines so far.
-    pub fn text(&self) -> String {
-        self.text.lock().expect("the log").clone()
+    /// Where the server is to write.
+    pub fn sink(&self) -> Stdio {
+        self.0.try_clone().expect("the log twice").into()
     }
 
-    /// Adds the lines of a stream, in a thread that ends with it.
-    pub fn follow(self: &Arc<Self>, stderr: impl std::io::Read + Send + 'static) {
-        let log = Arc::clone(self);
-        std::thread::spawn(move || {
-            for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
-                let mut text = log.text.lock().expect("the log");
-                text.push_str(String::from_utf8_lossy(&line).trim_end());
-                text.push('\n');
-                log.grew.notify_all();
-            }
-        });
+    /// All that was written so far.
+    pub fn text(&self) -> String {
+        let mut bytes = vec![0; usize::try_from(self.0.metadata().expect("the log").len()).expect("a length")];
+        let length = self.0.read_at(&mut bytes, 0).expect("read the log");
+        String::from_utf8_lossy(&bytes[..length]).replace('\r', "")
     }
 
     /// Waits until the text after byte `from` holds `needle`; answers whether it does.
     pub fn wait_for(&self, needle: &str, from: usize, patience: Duration) -> bool {
-        let text = self.text.lock().expect("the log");
-        let (text, _) = self.grew.wait_timeout_while(text, patience, |t| !t[from..].contains(needle)).expect("the log");
-        text[from..].contains(needle)
+        let deadline = Instant::now() + patience;
+        while !self.text().get(from..).is_some_and(|text| text.contains(needle)) {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        true
     }
 }
 
@@ -55,10 +57,16 @@ pub fn kill_tree(child: &mut Child) {
     child.wait().expect("wait for the server");
 }
 
-/// A port on loopback that nobody listens at right now.
+/// A port on loopback that nobody listens at right now, nor will: the system gives those below 32768 to nobody by itself. So
+/// a server that is stopped finds its port free when it starts again, and where none is started, nobody answers.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its address").port()
+    loop {
+        let random = RandomState::new().build_hasher().finish();
+        let port = u16::try_from(10_000 + random % 22_000).expect("a port");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// Its process id.
@@ -89,15 +97,14 @@ pub fn descendants(root: Pid) -> Vec<Pid> {
 /// A server program of a test; it and all that it started are killed when this is dropped.
 pub struct Server {
     child: Child,
-    log: Arc<Log>,
+    log: Log,
 }
 
 impl Server {
     /// Starts it and reads its log from its standard error.
     pub fn start(command: &mut Command) -> std::io::Result<Self> {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
-        let log = Arc::<Log>::default();
-        log.follow(child.stderr.take().expect("its log"));
+        let log = Log::default();
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log.sink()).spawn()?;
         Ok(Self { child, log })
     }
 

@@ -32,9 +32,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use ssh_key::LineEnding;
 use tempfile::TempDir;
 
+use super::PATIENCE;
 use super::process::{Log, descendants, free_port, kill_tree, pid_of};
-
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How the server shall be set up.
 #[derive(Clone, Debug)]
@@ -251,17 +250,16 @@ impl Sshd {
     fn launch(&mut self) -> bool {
         let config = self.folder.path().join("sshd_config");
         fs::write(&config, self.config()).expect("write sshd_config");
+        let from = self.log().len();
         let mut child = Command::new(&self.program)
             .arg("-f")
             .arg(&config)
             .args(["-D", "-e"])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::piped())
+            .stderr(self.log.sink())
             .spawn()
             .expect("start sshd");
-        let from = self.log().len();
-        self.log.follow(child.stderr.take().expect("sshd's log"));
         let listening = format!("Server listening on 127.0.0.1 port {}.", self.port);
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {

@@ -214,6 +214,7 @@ fn an_instance_that_is_renamed_uses_its_key_under_its_new_name_alone() {
     let mut users = Vec::new();
     for name in ["dev", "renamed"] {
         dev.set("APPFERRY_INSTANCE", name).start();
+        dev.wait_until_in_sync();
         dev.stop();
         let shown = dev.cli_text(&["keys", "show", KEY, "--json"]);
         let key: serde_json::Value = serde_json::from_str(&shown).expect("JSON");

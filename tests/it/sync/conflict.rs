@@ -45,6 +45,7 @@ pub(super) fn conflict(world: &World) -> (Instance, Instance) {
     let colour = |colour: &'static str| move |instance: &Instance| set(&instance.apps.join(SCREEN), "color", colour);
     meet(world, &dev, &mut qa, colour("green"), colour("blue"));
     qa.wait_for_app("PO App", AppState::Conflict);
+    qa.wait(PATIENCE, "the branch with our side", || !conflict_branches(world).is_empty());
     (dev, qa)
 }
 

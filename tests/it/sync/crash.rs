@@ -73,7 +73,8 @@ fn a_kill_in_the_middle_of_installing_never_leaves_half_an_app() {
         std::thread::sleep(Duration::from_millis(200 + dice.roll(300)));
         dev.kill();
         dev.start();
-        dev.wait(PATIENCE, "the whole release", || snapshot(&dev.apps) == world.repo.snapshot("main"));
+        let whole = world.repo.snapshot("main");
+        dev.wait(PATIENCE, "the whole release", || snapshot(&dev.apps) == whole);
         dev.wait_until_in_sync();
     }
     assert_eq!(world.repo.subjects().len(), 9, "nobody committed a half-installed app: {:?}", world.repo.subjects());
@@ -87,10 +88,9 @@ fn sigterm_and_sigint_end_the_worker_with_zero() {
     for signal in [Signal::TERM, Signal::INT] {
         dev.start();
         dev.wait_until_in_sync();
-        let began = Instant::now();
         let status = dev.end_with(signal);
         assert_eq!(status.code(), Some(0), "{signal:?}: {status}");
-        assert!(began.elapsed() < Duration::from_secs(10), "{signal:?} took {:?}", began.elapsed());
+        assert!(!dev.whole_log().contains("did not finish in time"), "{signal:?}\n{}", dev.log());
     }
 }
 

@@ -87,8 +87,10 @@ fn a_worker_killed_on_a_full_disk_starts_again_from_a_consistent_state() {
     dev.kill();
     fs::remove_file(filler).expect("make room");
     dev.start();
+    dev.wait(PATIENCE, "the save in Git", || {
+        world.repo.show("main", &format!("App/{SCREEN}")).is_some_and(|text| text.contains("green"))
+    });
     dev.wait_until_in_sync();
-    assert!(world.repo.show("main", &format!("App/{SCREEN}")).is_some_and(|text| text.contains("green")));
     dev.kill();
 }
 

@@ -140,11 +140,13 @@ fn a_hook_that_refuses_one_app_is_heard_and_the_others_go_on() {
     dev.wait(PATIENCE, "the other app's push", || {
         world.repo.show("main", "App/Good/Good.json").is_some_and(|text| text.contains("better"))
     });
-    let held = dev.wait_for_app("Frozen", AppState::Held);
-    let repository = dev.repository();
-    let words = format!("{:?} {:?}", held.reason, repository.last_error);
-    assert!(words.contains("policy: Frozen is frozen until Monday"), "{words}");
-    assert_eq!(app(&repository, "Good").map(|app| app.state), Some(AppState::InSync));
+    dev.wait_until("one held with the hook's words, the other in sync", |repository| {
+        let (frozen, good) = (app(repository, "Frozen"), app(repository, "Good"));
+        let words = format!("{:?} {:?}", frozen.and_then(|app| app.reason.as_ref()), repository.last_error);
+        words.contains("policy: Frozen is frozen until Monday")
+            && frozen.is_some_and(|app| app.state == AppState::Held)
+            && good.is_some_and(|app| app.state == AppState::InSync)
+    });
 
     set(&dev.apps.join("Good/Good.json"), "app", "best");
     dev.wait(PATIENCE, "the next push of the other app", || {

@@ -5,6 +5,7 @@ use appferry::domain::status::RepositoryState;
 
 use crate::support::PATIENCE;
 use crate::support::apps::{set, value, write_app};
+use crate::support::instance::is_in_sync;
 use crate::support::world::World;
 
 const SCREEN: &str = "PO App/screens/Screen 1/meta.json";
@@ -23,13 +24,15 @@ fn saves_made_while_the_server_is_away_arrive_when_it_is_back() {
     assert!(matches!(error.failure.class, FailureClass::Connect | FailureClass::ConnectionLost), "{error:?}");
     assert!(error.next_try.is_some(), "it says when it is tried again");
     set(&dev.apps.join(SCREEN), "color", "green");
-    let repository = dev.wait_until("a commit that waits", |repository| repository.unpushed > 0);
-    assert_eq!(repository.state, RepositoryState::Offline);
+    dev.wait_until("a commit that waits", |repository| {
+        repository.unpushed > 0 && repository.state == RepositoryState::Offline
+    });
 
     world.sshd.restart();
-    dev.wait_until_in_sync();
+    dev.wait_until("in sync, and the error gone with its cause", |repository| {
+        is_in_sync(repository) && repository.last_error.is_none()
+    });
     assert!(world.repo.show("main", &format!("App/{SCREEN}")).is_some_and(|text| text.contains("green")));
-    assert_eq!(dev.repository().last_error, None, "the error went with its cause");
     dev.stop();
 }
 

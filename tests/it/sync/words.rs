@@ -8,7 +8,13 @@ use crate::support::instance::Instance;
 use crate::support::world::World;
 
 fn started(world: &World) -> Instance {
+    started_with(world, "100ms")
+}
+
+/// With a debounce in which all saves of a test are made, so that they are one commit.
+fn started_with(world: &World, debounce: &str) -> Instance {
     let mut dev = world.instance("dev");
+    dev.set("APPFERRY_DEBOUNCE", debounce);
     write_app(&dev.apps, "PO App");
     write_old_app(&dev.apps, "Old");
     dev.start();
@@ -53,7 +59,7 @@ fn a_change_lists_what_changed_in_the_words_of_the_builder() {
 #[test]
 fn what_is_modified_and_removed_at_once_is_told_thing_by_thing() {
     let Some(world) = World::new() else { return };
-    let dev = started(&world);
+    let dev = started_with(&world, "1s");
     let app = dev.apps.join("PO App");
     let changes: [(&str, &str); 5] = [
         ("screens/Screen 1/controls/main_control/text1/meta.json", "'text1' control VERB in 'Screen 1' screen."),

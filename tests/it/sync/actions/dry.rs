@@ -3,7 +3,8 @@
 use appferry::domain::status::AppState;
 
 use super::{SCREEN, ask, by_hand};
-use crate::support::apps::{set, snapshot, write_old_app};
+use crate::support::PATIENCE;
+use crate::support::apps::{set, snapshot, value, write_old_app};
 use crate::support::instance::Instance;
 use crate::support::world::World;
 
@@ -21,7 +22,10 @@ fn a_dry_run_of_any_action_changes_nothing() {
     let dev = by_hand(&world);
     let start = world.repo.tip("main").expect("a commit");
     world.repo.somebody_commits("Green", |tree| set(&tree.join("App/Other/meta.json"), "description", "Green"));
-    dev.wait_until("the change", |repository| repository.remote_tip == world.repo.tip("main"));
+    dev.wait(PATIENCE, "the change", || {
+        value(&dev.apps.join("Other/meta.json"), "description") == Some("Green".into())
+    });
+    dev.wait_until_in_sync();
     set(&dev.apps.join(SCREEN), "color", "blue");
     write_old_app(&dev.apps, "New");
     dev.wait_for_app("PO App", AppState::Modified);

@@ -243,10 +243,15 @@ fn a_remote_that_is_damaged_itself_is_no_endless_loop() {
     fs::remove_dir_all(world.repo.path().join("objects")).expect("remove the remote's objects");
     fs::create_dir_all(world.repo.path().join("objects/pack")).expect("an empty folder");
     dev.start();
-    let repository = dev.wait_until("a message", |repository| repository.last_error.is_some());
-    let error = repository.last_error.expect("an error").failure;
-    assert!(!error.message.is_empty() && !error.remedy.is_empty(), "{error:?}");
-    std::thread::sleep(std::time::Duration::from_secs(5));
+    let mut next_try = None;
+    for try_number in 1..=3 {
+        let repository = dev.wait_until(&format!("the message after try {try_number}"), |repository| {
+            repository.last_error.as_ref().is_some_and(|error| error.next_try != next_try)
+        });
+        let error = repository.last_error.expect("an error");
+        assert!(!error.failure.message.is_empty() && !error.failure.remedy.is_empty(), "{error:?}");
+        next_try = error.next_try;
+    }
     assert!(set_aside(&dev).len() <= 2, "it is not done again and again: {:?}", set_aside(&dev));
     assert!(dev.is_running());
     assert_eq!(value(&dev.apps.join(SCREEN), "color"), Some("red".into()), "the apps are untouched");

@@ -6,7 +6,7 @@ use appferry::domain::status::{AppState, RepositoryState};
 
 use super::SCREEN;
 use crate::support::apps::{set, snapshot, value, write_app, write_old_app};
-use crate::support::instance::{Instance, app};
+use crate::support::instance::{Instance, app, is_in_sync};
 use crate::support::world::World;
 use crate::support::{DELETION, PATIENCE, git};
 
@@ -45,13 +45,22 @@ fn on_branch(world: &World, branch: &str, path: &str, text: &str) -> bool {
 }
 
 fn waits(dev: &Instance, branch: &str) {
-    let held = dev.wait_until("an app that waits on the branch", |repository| {
-        let reason = app(repository, "PO App").and_then(|app| app.reason.clone()).unwrap_or_default();
-        reason.contains(&format!("waits on branch {branch} to be merged"))
+    dev.wait_until("an app that waits on the branch, with all of it there, and a notice", |repository| {
+        let reason = format!("waits on branch {branch} to be merged");
+        app(repository, "PO App").is_some_and(|app| {
+            app.state == AppState::Held && app.reason.as_ref().is_some_and(|text| text.contains(&reason))
+        }) && repository.unpushed == 0
+            && repository.notices.iter().any(|notice| notice.contains(branch))
     });
-    assert_eq!(app(&held, "PO App").map(|app| app.state), Some(AppState::Held));
-    assert_eq!(held.unpushed, 0, "{held:?}");
-    assert!(held.notices.iter().any(|notice| notice.contains(branch)), "{:?}", held.notices);
+}
+
+/// An instance whose edit, a green screen, is on a branch of its own.
+fn with_an_edit_that_waits(world: &World) -> Instance {
+    let dev = protected(world, Some("branch"));
+    set(&dev.apps.join(SCREEN), "color", "green");
+    dev.wait(PATIENCE, "ours on its branch", || on_branch(world, "appferry/dev", SCREEN, "green"));
+    waits(&dev, "appferry/dev");
+    dev
 }
 
 #[test]
@@ -69,12 +78,8 @@ fn by_default_the_app_is_held_with_the_servers_words_and_no_branch_is_made() {
 #[test]
 fn changes_wait_on_a_branch_of_their_own_until_a_merge_brings_them() {
     let Some(world) = World::new() else { return };
-    let mut dev = protected(&world, Some("branch"));
-    let tip = world.repo.tip("main");
-    set(&dev.apps.join(SCREEN), "color", "green");
-    dev.wait(PATIENCE, "ours on its branch", || on_branch(&world, "appferry/dev", SCREEN, "green"));
-    waits(&dev, "appferry/dev");
-    assert_eq!(world.repo.tip("main"), tip);
+    let mut dev = with_an_edit_that_waits(&world);
+    assert!(on_branch(&world, "main", SCREEN, "red"));
 
     // A further edit, also over a restart, goes on top of it.
     dev.stop();
@@ -96,9 +101,8 @@ fn changes_wait_on_a_branch_of_their_own_until_a_merge_brings_them() {
     admin(&world, |tree| {
         git(tree, &["merge", "--quiet", "--no-ff", "-m", "Merge", "origin/appferry/dev"]);
     });
-    dev.wait_until_in_sync();
+    dev.wait_until("in sync, and no notice", |repository| is_in_sync(repository) && repository.notices.is_empty());
     assert_eq!(snapshot(&dev.apps), world.repo.snapshot("main"));
-    assert!(dev.repository().notices.is_empty(), "{:?}", dev.repository().notices);
 
     // The next edit starts the branch again, from what was merged.
     set(&dev.apps.join(SCREEN), "color", "blue");
@@ -111,10 +115,7 @@ fn changes_wait_on_a_branch_of_their_own_until_a_merge_brings_them() {
 #[test]
 fn a_squash_merge_whose_branch_is_deleted_counts_as_well() {
     let Some(world) = World::new() else { return };
-    let dev = protected(&world, Some("branch"));
-    set(&dev.apps.join(SCREEN), "color", "green");
-    dev.wait(PATIENCE, "ours on its branch", || on_branch(&world, "appferry/dev", SCREEN, "green"));
-    waits(&dev, "appferry/dev");
+    let dev = with_an_edit_that_waits(&world);
     admin(&world, |tree| {
         git(tree, &["merge", "--quiet", "--squash", "origin/appferry/dev"]);
         git(tree, &["commit", "--quiet", "-m", "Squashed"]);
@@ -130,10 +131,7 @@ fn a_squash_merge_whose_branch_is_deleted_counts_as_well() {
 #[test]
 fn what_others_change_in_the_same_app_is_merged_into_our_branch() {
     let Some(world) = World::new() else { return };
-    let dev = protected(&world, Some("branch"));
-    set(&dev.apps.join(SCREEN), "color", "green");
-    dev.wait(PATIENCE, "ours on its branch", || on_branch(&world, "appferry/dev", SCREEN, "green"));
-    waits(&dev, "appferry/dev");
+    let dev = with_an_edit_that_waits(&world);
     admin(&world, |tree| {
         set(&tree.join("App").join(SCREEN), "width", 6);
         git(tree, &["commit", "--quiet", "-am", "Theirs"]);
@@ -154,10 +152,7 @@ fn what_others_change_in_the_same_app_is_merged_into_our_branch() {
 #[test]
 fn a_branch_that_somebody_else_pushed_to_is_left_alone_and_another_one_is_begun() {
     let Some(world) = World::new() else { return };
-    let dev = protected(&world, Some("branch"));
-    set(&dev.apps.join(SCREEN), "color", "green");
-    dev.wait(PATIENCE, "ours on its branch", || on_branch(&world, "appferry/dev", SCREEN, "green"));
-    waits(&dev, "appferry/dev");
+    let dev = with_an_edit_that_waits(&world);
     let reviewed = world.repo.git(&["commit-tree", "-p", "appferry/dev", "-m", "Reviewed", "appferry/dev^{tree}"]);
     world.repo.git(&["update-ref", "refs/heads/appferry/dev", &reviewed]);
     set(&dev.apps.join(SCREEN), "width", 7);
@@ -209,8 +204,13 @@ fn a_hook_that_refuses_one_app_sends_only_that_one_to_the_branch() {
         });
     }
     dev.wait(PATIENCE, "the refused one", || on_branch(&world, "appferry/dev", "Frozen/Frozen.json", "new"));
-    let held = dev.wait_for_app("Frozen", AppState::Held).reason.expect("why");
-    assert!(held.contains("waits on branch appferry/dev to be merged") && held.contains("until Monday"), "{held}");
+    dev.wait_until("it is held, and why", |repository| {
+        let reason =
+            app(repository, "Frozen").filter(|app| app.state == AppState::Held).and_then(|app| app.reason.as_ref());
+        reason.is_some_and(|reason| {
+            reason.contains("waits on branch appferry/dev to be merged") && reason.contains("until Monday")
+        })
+    });
     assert!(on_branch(&world, "main", "Frozen/Frozen.json", "old"));
 
     // A person asks: the followed branch is tried again, which takes it now.

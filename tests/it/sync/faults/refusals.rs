@@ -6,6 +6,7 @@ use appferry::domain::status::{AppState, RepositoryState};
 
 use crate::support::PATIENCE;
 use crate::support::apps::{set, write, write_old_app};
+use crate::support::instance::app;
 use crate::support::small_disk::SmallDisk;
 use crate::support::world::World;
 
@@ -53,8 +54,12 @@ fn of_several_apps_only_those_that_a_hook_refuses_are_held_each_with_its_words()
         })
     });
     for name in ["Frozen", "Icy"] {
-        let held = dev.wait_for_app(name, AppState::Held).reason.expect("why");
-        assert!(held.contains(&format!("policy: {name} is closed")), "{held}");
+        let words = format!("policy: {name} is closed");
+        dev.wait_until(&words, |repository| {
+            app(repository, name).is_some_and(|app| {
+                app.state == AppState::Held && app.reason.as_ref().is_some_and(|reason| reason.contains(&words))
+            })
+        });
     }
 }
 

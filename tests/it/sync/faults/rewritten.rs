@@ -3,10 +3,10 @@
 use appferry::domain::status::{AppState, RepositoryState};
 
 use super::SCREEN;
-use crate::support::PATIENCE;
 use crate::support::apps::{set, snapshot, value, write_app};
-use crate::support::instance::{Instance, app};
+use crate::support::instance::Instance;
 use crate::support::world::World;
+use crate::support::{PATIENCE, wait_for};
 
 /// An instance at the second commit; answers the first one, too.
 fn at_the_second_commit(world: &World, mut instance: Instance) -> (Instance, String) {
@@ -62,11 +62,15 @@ fn an_unpushed_edit_that_does_not_merge_is_diverged_and_kept_on_a_branch_of_its_
         text.contains("merges") && text.contains("\"width\": 6")
     });
     world.repo.git(&["merge-base", "--is-ancestor", &tip, "main"]);
-    let branch = world.repo.branches().into_iter().find(|branch| branch.starts_with("conflict/dev/PO%20App/"));
-    let ours = world.repo.show(&branch.expect("a branch of its own"), &format!("App/{SCREEN}")).expect("ours");
+    let branch = wait_for(
+        PATIENCE,
+        || dev.log(),
+        || world.repo.branches().into_iter().find(|branch| branch.starts_with("conflict/dev/PO%20App/")),
+    );
+    let ours = world.repo.show(&branch, &format!("App/{SCREEN}")).expect("ours");
     assert!(ours.contains("ours"), "{ours}");
     assert_eq!(value(&dev.apps.join(SCREEN), "color"), Some("ours".into()), "the disk stays ours");
-    assert_eq!(app(&dev.repository(), "Other").map(|app| app.state), Some(AppState::InSync));
+    dev.wait_for_app("Other", AppState::InSync);
 
     dev.stop();
     dev.start();

@@ -8,7 +8,11 @@ use crate::support::world::World;
 #[test]
 fn both_published_and_only_their_times_differ_in_the_same_files() {
     let Some(world) = World::new() else { return };
-    let (dev, mut qa) = two(&world);
+    let (mut dev, mut qa) = two(&world);
+    // The three saves of each are to be one commit, also where the second comes late.
+    dev.stop();
+    dev.set("APPFERRY_DEBOUNCE", "1s").start();
+    qa.set("APPFERRY_DEBOUNCE", "1s");
     let publish = |time: &'static str, screen: &'static str| {
         move |instance: &Instance| {
             let release = instance.apps.join("PO App/last_release");

@@ -5,10 +5,10 @@ use std::fs;
 use appferry::domain::status::AppState;
 
 use super::{conflict_branches, meet, two, wait_until_equal};
-use crate::support::DELETION;
 use crate::support::apps::{names, set, value};
 use crate::support::instance::Instance;
 use crate::support::world::World;
+use crate::support::{DELETION, PATIENCE};
 
 const SCREEN: &str = "screens/Screen 1/meta.json";
 
@@ -72,6 +72,7 @@ fn two_new_names_wait_for_a_person_and_lose_nothing() {
         (names(&dev.apps), names(&qa.apps)),
         (vec!["Other".into(), "Purchase".into()], vec!["Orders".into(), "Other".into()])
     );
+    qa.wait(PATIENCE, "the branch with our side", || !conflict_branches(&world).is_empty());
     let branches = conflict_branches(&world);
     assert_eq!(branches.len(), 1, "{branches:?}");
     assert!(world.repo.show(&branches[0], "App/Orders/meta.json").is_some(), "ours is on the branch");
