@@ -1,14 +1,15 @@
 //! What the engine must remember: one commit under one ref, so that it moves from one consistent state to the next at once.
 //!
 //! The commit's tree holds `base/<two hex digits>/<app>` (the bases), `pending/<app>` (the snapshots that unpushed commits were made
-//! from) and `state.json`; its parents are the remote's tip and the head of the unpushed commits. So all of it is pinned.
+//! from), `pins/<app>`, `merged/<app>` and `withheld/<app>` (what the notes of these names mean) and `state.json`; its parents are the
+//! remote's tip and the head of the unpushed commits. So all of it is pinned.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::domain::{AppName, Author, EntryKind, Failure, ObjectId, TreeEntry};
+use crate::domain::{AppName, Author, EntryKind, Failure, FailureClass, ObjectId, TreeEntry};
 use crate::ports::{Commit, LocalRepository, RefEdit, Signature};
 
 use super::engine::done::Deed;
@@ -256,11 +257,13 @@ impl StateFile {
         let notes = Notes { version: VERSION, ..state.notes.clone() };
         let json = serde_json::to_vec_pretty(&notes).map_err(Failure::internal)?;
         let json = TreeEntry { name: b"state.json".to_vec(), kind: EntryKind::File, id: repo.write_blob(&json)? };
-        let pending: Vec<TreeEntry> = (state.notes.pending.iter())
-            .filter_map(|(app, snapshot)| Some(tree_entry(app.as_str().as_bytes(), (*snapshot)?)))
-            .collect();
-        let pending = tree_entry(b"pending", repo.write_tree(&pending)?);
-        let tree = repo.write_tree(&[tree_entry(b"base", base), pending, json])?;
+        let mut entries = vec![tree_entry(b"base", base), json];
+        for (name, trees) in trees_of_notes(&state.notes) {
+            if !trees.is_empty() {
+                entries.push(tree_entry(name.as_bytes(), repo.write_tree(&trees)?));
+            }
+        }
+        let tree = repo.write_tree(&entries)?;
         let mut parents: Vec<ObjectId> = state.notes.tip.into_iter().chain(state.notes.head).collect();
         parents.dedup();
         let message = MESSAGE.to_owned();
@@ -327,6 +330,17 @@ pub fn salvage(repo: &dyn LocalRepository, commit: ObjectId) -> Option<State> {
     Some(State { bases, notes })
 }
 
+/// The trees that the notes refer to, so that no maintenance takes them away.
+fn trees_of_notes(notes: &Notes) -> [(&'static str, Vec<TreeEntry>); 4] {
+    let entry = |app: &AppName, tree: ObjectId| tree_entry(app.as_str().as_bytes(), tree);
+    [
+        ("pending", notes.pending.iter().filter_map(|(app, tree)| Some(entry(app, (*tree)?))).collect()),
+        ("pins", notes.pins.iter().map(|(app, pin)| entry(app, pin.tree)).collect()),
+        ("merged", notes.merged.iter().map(|(app, note)| entry(app, note.tree)).collect()),
+        ("withheld", notes.withheld.iter().filter_map(|(app, note)| Some(entry(app, note.git?))).collect()),
+    ]
+}
+
 fn tree_entry(name: &[u8], id: ObjectId) -> TreeEntry {
     TreeEntry { name: name.to_vec(), kind: EntryKind::Tree, id }
 }
@@ -342,7 +356,10 @@ fn known_deeds<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<
 }
 
 fn parse_notes(json: &[u8]) -> Result<Notes, Failure> {
-    let notes: Notes = serde_json::from_slice(json).map_err(Failure::internal)?;
+    let notes: Notes = serde_json::from_slice(json).map_err(|error| {
+        let remedy = "what can be read of it, or of an older one, is taken over by itself; check the disk";
+        Failure::new(FailureClass::Damaged, format!("the state in the data folder cannot be read: {error}"), remedy)
+    })?;
     if notes.version > VERSION {
         return Err(Failure::internal(format!(
             "the state in the data folder was written by a newer appferry (format {}, this one knows {VERSION})",

@@ -1,6 +1,8 @@
 //! The engine against a world in memory: instances, a builder that saves at any moment, and a remote that compares and swaps.
 
+mod asking;
 mod checks;
+mod damage;
 mod incoming;
 mod memory;
 mod moves;
