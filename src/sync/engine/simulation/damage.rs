@@ -36,7 +36,9 @@ fn broken(app: &AppName, state: &State) -> Vec<Notes> {
             let ours = state.bases.get(app).copied();
             notes.merged.insert(app.clone(), MergedNote { ours, theirs: ours, tree: GONE });
         }),
-        with(&|notes| drop(notes.withheld.insert(app.clone(), Withheld { here: None, git: Some(GONE) }))),
+        with(&|notes| {
+            notes.withheld.insert(app.clone(), Withheld { here: None, git: Some(GONE) });
+        }),
         with(&|notes| notes.proposal = Some(proposal.clone())),
     ]
 }
@@ -58,7 +60,8 @@ fn no_note_about_what_is_gone_stops_an_engine_that_takes_it_over() {
         for (round, notes) in broken(&app, &state).into_iter().enumerate() {
             let now = all[1].now;
             let tip = all[1].engine().tip();
-            let found = State { bases: all[1].engine().state.bases.clone(), notes: Notes { tip, head: tip, ..notes } };
+            let mut found = State { bases: all[1].engine().state.bases.clone(), notes };
+            (found.notes.tip, found.notes.head) = (tip, tip);
             all[1].engine().take_over_state(found, now).unwrap();
             all[1].engine().save(now).unwrap();
             all[1].start();
