@@ -30,9 +30,9 @@ impl AppsFolder {
         let (mut names, mut refused) = (self.journals.apps(), Vec::new());
         for entry in entries {
             match app_name(root, &entry) {
-                Some(Ok(app)) => names.push(app),
+                Some(Ok(app)) if self.filter.takes(&app) => names.push(app),
+                Some(Ok(_)) | None => {}
                 Some(Err(refusal)) => refused.push(refusal),
-                None => {}
             }
         }
         let mut found = Found::new();

@@ -23,7 +23,7 @@ impl Handle {
     /// # Errors
     /// That it is not known what is in Git, or the worker is busy or gone; disk.
     pub async fn incoming(&self) -> Result<IncomingApps, Failure> {
-        let (mut list, reader) = self.ask(|engine, now| Ok((engine.incoming(now)?, engine.reader()))).await?;
+        let (mut list, reader) = self.question(|engine, now| Ok((engine.incoming(now)?, engine.reader()))).await?;
         on_a_thread(move || list.tell_commits(&reader).map(|()| list)).await
     }
 
