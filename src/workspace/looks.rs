@@ -13,7 +13,8 @@ use super::folder::{AppsFolder, Found, Nature};
 use super::ignored::Skip;
 use super::quiet::{Verdict, judge};
 use super::record::DirRecord;
-use super::scan::{Lens, Own, Stop, Swept, not_an_app_file, store, sweep};
+use super::scan::{Lens, Own, Stop, Swept, not_an_app_file, sweep};
+use super::store::store;
 
 /// Made by `mkfs` at the root of a volume: never an app.
 const LOST_AND_FOUND: &[u8] = b"lost+found";

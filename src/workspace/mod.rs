@@ -24,6 +24,7 @@ mod scan;
 mod shape;
 mod stage;
 mod stamp;
+mod store;
 
 pub use folder::{AppsFolder, Settings};
 pub use network::network_file_system;

@@ -196,12 +196,7 @@ impl Engine {
 
     /// Commits what was saved where planning says so. Where it says that something has to be waited for, or a person asked,
     /// that stands.
-    fn commit_saved(
-        &mut self,
-        save: &Save,
-        wording: Option<Wording>,
-        now: Now,
-    ) -> Result<Option<ObjectId>, Failure> {
+    fn commit_saved(&mut self, save: &Save, wording: Option<Wording>, now: Now) -> Result<Option<ObjectId>, Failure> {
         let app = &save.app;
         if let Some(wording) = wording.filter(|_| !self.settings.mode.locked) {
             // Kept until it is pushed: the commit may be made later, or once more.

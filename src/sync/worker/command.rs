@@ -134,11 +134,7 @@ impl Handle {
         self.answered(command, answer).await
     }
 
-    async fn answered<R>(
-        &self,
-        command: Command,
-        answer: oneshot::Receiver<Result<R, Failure>>,
-    ) -> Result<R, Failure> {
+    async fn answered<R>(&self, command: Command, answer: oneshot::Receiver<Result<R, Failure>>) -> Result<R, Failure> {
         self.commands.try_send(command).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => {
                 Failure::new(FailureClass::TimeOut, "the worker is busy with other requests", "try again in a moment")

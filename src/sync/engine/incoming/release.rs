@@ -57,7 +57,11 @@ impl Engine {
     }
 
     /// How an app is put back to `git`, its state there: the release that waits goes on waiting.
-    pub(in crate::sync::engine) fn way_back(&self, app: &AppName, git: ObjectId) -> Result<(ObjectId, Option<Withheld>), Failure> {
+    pub(in crate::sync::engine) fn way_back(
+        &self,
+        app: &AppName,
+        git: ObjectId,
+    ) -> Result<(ObjectId, Option<Withheld>), Failure> {
         let Some(note) = self.state.notes.withheld.get(app) else { return Ok((git, None)) };
         let to = with_release(&*self.repo, git, note.here)?;
         let waits = Withheld { here: note.here, git: self.release_of(Some(git))? };

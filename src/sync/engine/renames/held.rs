@@ -27,8 +27,7 @@ impl Engine {
         }
         let new: Vec<AppName> = self.findings_of(|finding| matches!(finding, Finding::Wait(..)));
         let new: Vec<AppName> = new.into_iter().filter(|app| self.is_new_here(app)).collect();
-        let readable: Vec<Named> =
-            new.iter().filter_map(|app| Some((app.clone(), self.disk.settled(app)?))).collect();
+        let readable: Vec<Named> = new.iter().filter_map(|app| Some((app.clone(), self.disk.settled(app)?))).collect();
         for (old, new) in self.kinship.pair_up(&*self.repo, &removed, &readable)? {
             removed.retain(|(app, _)| *app != old);
             let reason = format!(
@@ -42,7 +41,9 @@ impl Engine {
         };
         let Some(unread) = new.iter().find(came).cloned() else { return Ok(()) };
         for (old, _) in removed {
-            let reason = format!("its folder is gone; it waits until '{unread}', which came then, can be read, in case this is a rename");
+            let reason = format!(
+                "its folder is gone; it waits until '{unread}', which came then, can be read, in case this is a rename"
+            );
             self.findings.insert(old, Finding::Wait(AppState::Modified, reason));
         }
         Ok(())
