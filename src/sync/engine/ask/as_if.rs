@@ -16,12 +16,13 @@ impl Engine {
         let apps: Vec<AppName> = goals.iter().filter(settling).map(|goal| goal.app.clone()).collect();
         let mut found = self.find_if_wanted(&apps, now)?;
         for goal in goals.iter_mut().filter(|goal| matches!(goal.until, Until::Settled)) {
-            let (Some(Finding::Wait(AppState::Held | AppState::Conflict | AppState::Diverged, why))
-            | Some(Finding::HeldRemoval(why))) = found.remove(&goal.app)
-            else {
-                continue;
-            };
-            goal.until = Until::Blocked(why);
+            if let Some(
+                Finding::Wait(AppState::Held | AppState::Conflict | AppState::Diverged, why)
+                | Finding::HeldRemoval(why),
+            ) = found.remove(&goal.app)
+            {
+                goal.until = Until::Blocked(why);
+            }
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use super::super::incoming::From;
 use super::*;
 use crate::domain::patterns::Patterns;
+use crate::domain::plan::Mode;
 use crate::sync::action::{Action, Content, MergedFiles, PushRequest, Resolution, Selection, Take};
 
 fn app(name: &str) -> AppName {

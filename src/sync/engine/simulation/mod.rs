@@ -13,6 +13,7 @@ mod world;
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::domain::patterns::AppFilter;
 use crate::domain::status::AppState;
 use world::{EDITING, Instance, LOCKED, quiet, world};
 
