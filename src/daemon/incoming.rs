@@ -80,11 +80,8 @@ fn shown(arrived: Arrived, actions: [&str; 2]) -> IncomingApp {
         ..IncomingApp::default()
     };
     if let Some(change) = arrived.change {
-        let author = change.of.author;
-        app.commit = Some(change.commit.to_string());
-        app.time = jiff::Timestamp::from_second(author.seconds).ok().map(|time| time.to_string());
-        app.subject = change.of.message.lines().next().map(str::to_owned);
-        (app.author, app.email) = (Some(author.name), Some(author.email));
+        (app.commit, app.time, app.subject) = (Some(change.id), Some(change.time), Some(change.subject));
+        (app.author, app.email) = (Some(change.author), Some(change.email));
     }
     app
 }

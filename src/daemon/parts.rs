@@ -182,7 +182,7 @@ fn open_engine(
             .map_err(|error| Failure::disk(format!("cannot make {}", folder.display()), &error))?;
     }
     let local: Arc<dyn LocalRepository> = Arc::new(LocalRepo::open_or_create(path)?);
-    let folder = AppsFolder::open(disk, Arc::clone(&local))?;
+    let folder = AppsFolder::open(disk, Arc::clone(&local))?.only(settings.filter.clone());
     let workspace: Box<dyn Workspace> = match single {
         None => Box::new(folder),
         Some(app) => {

@@ -124,6 +124,10 @@ impl Comparer {
         }
         let mut clashes = Vec::new();
         let merged = self.merge_trees(repo, [base, ours, theirs], "", &mut clashes)?;
+        if clashes.is_empty() && merged.is_none() && ours.is_some() && theirs.is_some() {
+            // Nobody deleted the app.
+            clashes.push("each side deleted what the other one left of the app".to_owned());
+        }
         Ok(if clashes.is_empty() { TreeMerge::Clean(merged) } else { TreeMerge::Conflict(clashes) })
     }
 
@@ -202,9 +206,15 @@ fn find(entries: &[TreeEntry], name: &[u8]) -> Option<Leaf> {
     entries.iter().find(|entry| entry.name == name).map(|entry| (entry.kind, entry.id))
 }
 
-/// The executable bit of a merged file: the side that changed it wins.
+/// The executable bit of a merged file: the side that changed it wins. Without a base, a file that one side can execute is meant
+/// to be.
 fn merge_kinds(base: Option<EntryKind>, ours: EntryKind, theirs: EntryKind) -> EntryKind {
-    if base == Some(ours) || ours == theirs { theirs } else { ours }
+    match base {
+        _ if ours == theirs => ours,
+        None => EntryKind::Executable,
+        Some(base) if base == ours => theirs,
+        Some(_) => ours,
+    }
 }
 
 /// How a merge of one app ended.
@@ -236,4 +246,19 @@ pub fn half_written(
         }
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_executable_bit_does_not_depend_on_which_side_is_ours() {
+        use EntryKind::{Executable, File};
+        for base in [None, Some(File), Some(Executable)] {
+            assert_eq!(merge_kinds(base, File, Executable), merge_kinds(base, Executable, File), "{base:?}");
+        }
+        assert_eq!(merge_kinds(Some(Executable), File, Executable), File);
+        assert_eq!(merge_kinds(Some(File), File, Executable), Executable);
+    }
 }

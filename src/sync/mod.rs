@@ -11,7 +11,6 @@ pub mod files;
 pub mod history;
 pub mod hostile;
 pub mod kinship;
-pub mod last_change;
 pub mod ref_names;
 pub mod single;
 pub mod state;

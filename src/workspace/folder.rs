@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::input::size::FileSize;
-use crate::domain::patterns::Patterns;
+use crate::domain::patterns::{AppFilter, Patterns};
 use crate::domain::{AppName, Failure, FailureClass, ObjectId};
 use crate::ports::{AppOnDisk, Arrived, FolderOnDisk, Installed, LocalRepository, Workspace};
 
@@ -58,6 +58,8 @@ pub struct AppsFolder {
     pub(super) waiting: HashMap<AppName, Waiting>,
     pub(super) nature: Option<Nature>,
     pub(super) ignored: Ignored,
+    /// The apps that are looked at.
+    pub(super) filter: AppFilter,
     /// What is in files over the limit.
     pub(super) large: HashMap<Stamp, ObjectId>,
     renames: Renames,
@@ -96,6 +98,7 @@ impl AppsFolder {
             waiting: HashMap::new(),
             nature: None,
             ignored: Ignored::new(settings.ignore.clone()),
+            filter: AppFilter::default(),
             large: HashMap::new(),
             renames: Renames { with_flags: true },
             staging: STAGING.to_owned(),
@@ -110,6 +113,12 @@ impl AppsFolder {
     pub fn without_exchange(mut self) -> Self {
         self.renames.with_flags = false;
         self
+    }
+
+    /// Looks at these apps only; the others cost nothing.
+    #[must_use]
+    pub fn only(self, filter: AppFilter) -> Self {
+        Self { filter, ..self }
     }
 
     /// Shares the folder with others who look after other apps: installs are staged apart from theirs.

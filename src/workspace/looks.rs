@@ -13,7 +13,8 @@ use super::folder::{AppsFolder, Found, Nature};
 use super::ignored::Skip;
 use super::quiet::{Verdict, judge};
 use super::record::DirRecord;
-use super::scan::{Lens, Own, Stop, Swept, not_an_app_file, store, sweep};
+use super::scan::{Lens, Own, Stop, Swept, not_an_app_file, sweep};
+use super::store::store;
 
 /// Made by `mkfs` at the root of a volume: never an app.
 const LOST_AND_FOUND: &[u8] = b"lost+found";
@@ -30,9 +31,9 @@ impl AppsFolder {
         let (mut names, mut refused) = (self.journals.apps(), Vec::new());
         for entry in entries {
             match app_name(root, &entry) {
-                Some(Ok(app)) => names.push(app),
+                Some(Ok(app)) if self.filter.takes(&app) => names.push(app),
+                Some(Ok(_)) | None => {}
                 Some(Err(refusal)) => refused.push(refusal),
-                None => {}
             }
         }
         let mut found = Found::new();

@@ -24,6 +24,7 @@ mod scan;
 mod shape;
 mod stage;
 mod stamp;
+mod store;
 mod swap;
 
 pub use folder::{AppsFolder, Settings};

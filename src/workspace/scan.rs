@@ -1,4 +1,4 @@
-//! From an app's folder to a tree: a sweep that only asks for stamps, then a reading of what the sweep did not know.
+//! From an app's folder to a tree: first a sweep that only asks for stamps. What it did not know, `store` reads.
 
 use std::collections::HashMap;
 use std::io::ErrorKind;
@@ -8,9 +8,9 @@ use rustix::io::Errno;
 
 use crate::domain::app_name::broken_component_rule;
 use crate::domain::input::size::FileSize;
-use crate::domain::{EntryKind, Failure, ObjectId, TreeEntry};
+use crate::domain::{Failure, ObjectId};
 
-use super::content::{LARGEST_FILE, Reader, Reading};
+use super::content::LARGEST_FILE;
 use super::dir::{Dir, Entry};
 use super::ignored::Skip;
 use super::large::too_large;
@@ -23,10 +23,6 @@ const DEEPEST: usize = 64;
 
 /// Apps with more files are refused: the largest seen has 690.
 const MOST_FILES: usize = 200_000;
-
-/// A file that changed less than this before it was read may change again without a trace in its stamp: the grain of
-/// the coarsest file system's clock.
-const RACY_NS: i64 = 2_000_000_000;
 
 /// Files that we wrote ourselves, by path: their state and their content.
 pub(super) type Own = HashMap<String, (Stamp, ObjectId)>;
@@ -210,86 +206,6 @@ fn same_names(known: &DirRecord, found: &DirRecord) -> bool {
         && known.dirs.iter().zip(&found.dirs).all(|((a, _), (b, _))| a == b)
 }
 
-/// Reads what the sweep did not know, and writes the trees. What turns out to have changed behind an unchanged stamp is
-/// noted in `fresh`.
-pub(super) fn store(reader: &mut Reader, dir: &Dir, swept: &mut Swept, lens: Lens<'_>) -> Result<(), Stop> {
-    let Swept { root, fresh, .. } = swept;
-    let mut path = String::new();
-    Storer { reader, fresh, lens, path: &mut path }.folder(dir, root)
-}
-
-struct Storer<'a> {
-    reader: &'a mut Reader,
-    fresh: &'a mut Fresh,
-    lens: Lens<'a>,
-    path: &'a mut String,
-}
-
-impl Storer<'_> {
-    fn folder(&mut self, dir: &Dir, record: &mut DirRecord) -> Result<(), Stop> {
-        if record.tree != ObjectId::ZERO || record.is_empty() {
-            return Ok(());
-        }
-        for file in record.files.iter_mut().filter(|file| file.is_pending()) {
-            let outer = self.enter(&file.name);
-            self.file(dir, file)?;
-            self.path.truncate(outer);
-        }
-        for (name, inner) in &mut record.dirs {
-            if inner.tree == ObjectId::ZERO && !inner.is_empty() {
-                let outer = self.enter(name);
-                let child = dir.child(name).map_err(|error| stopped(self.path, error))?;
-                self.folder(&child, inner)?;
-                self.path.truncate(outer);
-            }
-        }
-        record.tree = self.reader.repo().write_tree(&entries(record, self.lens.trusts_mode)).map_err(Stop::Failed)?;
-        Ok(())
-    }
-
-    fn file(&mut self, dir: &Dir, file: &mut FileRecord) -> Result<(), Stop> {
-        let read_at = now_ns();
-        match self.reader.store(dir, &file.name, &file.stamp).map_err(Stop::Failed)? {
-            Ok(Reading::Read(id, _)) => {
-                if file.id != ObjectId::ZERO && file.id != id {
-                    self.fresh.note(self.path, &file.stamp);
-                }
-                file.id = id;
-                file.racy = read_at.saturating_sub(file.stamp.ctime_ns) < RACY_NS;
-                Ok(())
-            }
-            Ok(_) => Err(Stop::Moved),
-            Err(error) => Err(match Errno::from_io_error(&error) {
-                Some(errno) => stopped(self.path, errno),
-                None => unreadable(self.path, format!("it cannot be read ({error})")),
-            }),
-        }
-    }
-
-    fn enter(&mut self, name: &str) -> usize {
-        let outer = self.path.len();
-        if outer > 0 {
-            self.path.push('/');
-        }
-        self.path.push_str(name);
-        outer
-    }
-}
-
-fn entries(record: &DirRecord, trusts_mode: bool) -> Vec<TreeEntry> {
-    let files = record.files.iter().map(|file| TreeEntry {
-        name: file.name.as_bytes().to_vec(),
-        kind: file.kind(trusts_mode),
-        id: file.id,
-    });
-    let dirs = record.dirs.iter().filter(|(_, dir)| !dir.is_empty()).map(|(name, dir)| TreeEntry {
-        name: name.as_bytes().to_vec(),
-        kind: EntryKind::Tree,
-        id: dir.tree,
-    });
-    files.chain(dirs).collect()
-}
-
 fn component<'a>(path: &str, raw: &'a [u8]) -> Result<&'a str, Stop> {
     let within = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
     let name = std::str::from_utf8(raw)
@@ -312,12 +228,12 @@ pub(super) fn not_an_app_file(found: FileType) -> &'static str {
     }
 }
 
-fn unreadable(path: &str, reason: impl Into<String>) -> Stop {
+pub(super) fn unreadable(path: &str, reason: impl Into<String>) -> Stop {
     Stop::Unreadable { path: path.to_owned(), reason: reason.into() }
 }
 
 /// What an error of the disk means for the look.
-fn stopped(path: &str, errno: Errno) -> Stop {
+pub(super) fn stopped(path: &str, errno: Errno) -> Stop {
     let error = std::io::Error::from(errno);
     match errno {
         Errno::NOENT | Errno::NOTDIR | Errno::STALE | Errno::AGAIN => Stop::Moved,

@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use appferry::domain::input::size::FileSize;
-use appferry::domain::patterns::Patterns;
+use appferry::domain::patterns::{AppFilter, Patterns};
 use appferry::domain::{AppName, EntryKind, Failure, FailureClass, ObjectId, TreeEntry};
 use appferry::ports::{AppOnDisk, Commit, FolderOnDisk, Hint, Installed, LocalRepository, RefEdit, Tag, Workspace};
 use appferry::watch::{Hints, WatchMode, Watcher};
@@ -255,6 +255,19 @@ fn reason(seen: &AppOnDisk) -> (&str, &str) {
 }
 
 // ---------------------------------------------------------------- looking
+
+#[test]
+fn an_app_that_is_left_out_is_not_read() {
+    let mut bench = Bench::new();
+    bench.write("Mine/meta.json", "{}");
+    bench.write("Other (old)/meta.json", "{}");
+    bench.settle("Mine");
+    let exclude = Patterns::parse("*(old)").unwrap();
+    let folder = open(bench.home.path(), Duration::ZERO, &bench.repo);
+    let mut folder = folder.only(AppFilter { exclude, ..AppFilter::default() });
+    let FolderOnDisk::Apps { apps, .. } = folder.look_at_all().unwrap() else { panic!("it is there") };
+    assert_eq!(apps.into_iter().map(|(app, _)| app.to_string()).collect::<Vec<_>>(), ["Mine"]);
+}
 
 #[test]
 fn a_quiet_app_becomes_the_tree_that_git_would_make_and_a_young_one_is_busy() {

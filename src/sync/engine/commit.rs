@@ -50,7 +50,7 @@ impl Engine {
         }
         moved |= !ready.is_empty();
         if ready.len() > MOST_COMMITS {
-            self.commit_in_bulk(ready, now)?;
+            self.commit_many(ready, now)?;
         } else {
             self.commit_each(ready, now)?;
         }
@@ -102,7 +102,7 @@ impl Engine {
         }
     }
 
-    fn commit_each(&mut self, ready: Vec<Ready>, now: Now) -> Result<(), Failure> {
+    pub(super) fn commit_each(&mut self, ready: Vec<Ready>, now: Now) -> Result<(), Failure> {
         for ready in ready {
             let wording = self.wording_of(&ready);
             self.commit_apps(&ready.edits, &ready.message, wording, now)?;
@@ -111,10 +111,29 @@ impl Engine {
         Ok(())
     }
 
-    fn commit_in_bulk(&mut self, ready: Vec<Ready>, now: Now) -> Result<(), Failure> {
+    /// One commit, but for what people have words of their own for: these say nothing of the changes of others.
+    fn commit_many(&mut self, ready: Vec<Ready>, now: Now) -> Result<(), Failure> {
+        let mut by_words: Vec<(Option<Wording>, Vec<Ready>)> = Vec::new();
+        for ready in ready {
+            let wording = self.wording_of(&ready);
+            match by_words.iter_mut().find(|(known, _)| *known == wording) {
+                Some((_, list)) => list.push(ready),
+                None => by_words.push((wording, vec![ready])),
+            }
+        }
+        for (wording, ready) in by_words {
+            if ready.len() > MOST_COMMITS {
+                self.commit_in_bulk(ready, wording, now)?;
+            } else {
+                self.commit_each(ready, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn commit_in_bulk(&mut self, ready: Vec<Ready>, wording: Option<Wording>, now: Now) -> Result<(), Failure> {
         let messages: Vec<String> = ready.iter().map(|ready| ready.message.clone()).collect();
         let edits = ready.iter().flat_map(|ready| ready.edits.clone()).collect();
-        let wording = ready.iter().find_map(|ready| self.wording_of(ready));
         self.commit_apps(&edits, &words::bulk(&messages), wording, now)?;
         for ready in ready {
             self.note_pending(ready);

@@ -59,8 +59,8 @@ impl Engine {
 
     /// Why the disk's state of an app may not be committed, if it may not.
     pub(super) fn unfit(&mut self, app: &AppName, sides: Sides) -> Result<Option<String>, Failure> {
-        if let Some((_, problem)) = self.inspections.merges.get(app).filter(|(known, _)| *known == sides) {
-            return Ok(Some(problem.clone()));
+        if let Some(problem) = self.unfit_merge(app, sides) {
+            return Ok(Some(problem));
         }
         if let Some((_, problem)) = self.inspections.verdicts.get(app).filter(|(known, _)| *known == sides) {
             return Ok(problem.clone());
@@ -74,6 +74,12 @@ impl Engine {
         }
         self.inspections.verdicts.insert(app.clone(), (sides, problem.clone()));
         Ok(problem)
+    }
+
+    /// What is known to be wrong with the merge of these snapshots.
+    pub(super) fn unfit_merge(&self, app: &AppName, sides: Sides) -> Option<String> {
+        let (known, problem) = self.inspections.merges.get(app)?;
+        (*known == sides).then(|| problem.clone())
     }
 
     /// Notes what is wrong with the merge of these snapshots. Answers whether something is.

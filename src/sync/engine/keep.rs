@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{AppName, Failure, FailureClass, ObjectId};
-use crate::ports::{Commit, Installed, RefEdit};
+use crate::ports::{Commit, RefEdit};
 
 use super::{Engine, Now};
 use crate::sync::ref_names::{component, parse_time_component, time_component};
@@ -116,20 +116,9 @@ impl Engine {
     /// Disk; or that there is no such id, or that the app is being written.
     pub fn restore_kept(&mut self, id: &str, now: Now) -> Result<AppName, Failure> {
         let (app, tree) = self.kept_app(id)?;
-        self.look(&super::Look::Apps(std::iter::once(app.clone()).collect()), now)?;
-        let local = self.disk.settled(&app);
-        self.keep_aside(&app, local, "replaced by what was kept aside earlier", now)?;
-        match self.workspace.install(&app, local, Some(tree))? {
-            Installed::Done => {
-                self.disk.installed(&app, Some(tree));
-                Ok(app)
-            }
-            Installed::Disturbed => Err(Failure::new(
-                FailureClass::Disk,
-                format!("the app {:?} was written to in the meantime", app.as_str()),
-                "try again once it is quiet",
-            )),
-        }
+        let local = self.here(&app, now)?;
+        self.bring_to(&app, local, tree, "replaced by what was kept aside earlier", now)?;
+        Ok(app)
     }
 
     /// The app that is kept aside under an id, and its state.
@@ -138,7 +127,9 @@ impl Engine {
             let message = format!("nothing is kept aside under {id:?}");
             Failure::new(FailureClass::Refused, message, "`appferry sync backups` lists what there is")
         };
-        let commit = self.repo.find_ref(&format!("{KEPT}{id}"))?.ok_or_else(no_such)?;
+        let name = format!("{KEPT}{id}");
+        let found = self.repo.list_refs(KEPT)?.into_iter().find(|(known, _)| *known == name);
+        let (_, commit) = found.ok_or_else(no_such)?;
         let root = self.repo.commit(commit)?.tree;
         let apps = app_trees(&*self.repo, Some(root), &self.settings.prefix)?.apps;
         apps.into_iter().next().ok_or_else(no_such)

@@ -15,7 +15,7 @@ use super::{Engine, Now, RemoteView};
 use crate::sync::bases::{Wanted, find_bases};
 use crate::sync::hostile::Inspector;
 use crate::sync::ref_names::time_component;
-use crate::sync::state::{STATE_REF, State, StateFile, salvage};
+use crate::sync::state::{Notes, Proposal, STATE_REF, State, StateFile, salvage};
 use crate::sync::trees::app_trees;
 
 /// The repository is built anew this often within a while; more of it would not help.
@@ -121,22 +121,12 @@ impl Engine {
     }
 
     /// Of a state, all that is wholly here or can be brought here counts.
-    fn take_over_state(&mut self, found: State, now: Now) -> Result<(), Failure> {
+    pub(super) fn take_over_state(&mut self, found: State, now: Now) -> Result<(), Failure> {
         let State { bases, mut notes } = found;
         let trees: Vec<ObjectId> = bases.values().copied().collect();
         let whole = self.repo.bring_over(&trees)?;
         self.state.bases = bases.into_iter().zip(whole).filter(|(_, whole)| *whole).map(|(base, _)| base).collect();
-        let mut conflicts = std::mem::take(&mut notes.conflicts);
-        for app in conflicts.keys().cloned().collect::<Vec<_>>() {
-            let commit = conflicts.get(&app).map(|note| note.commit);
-            if !self.is_whole(commit)? {
-                conflicts.remove(&app);
-            }
-        }
-        notes.conflicts = conflicts;
-        if !self.is_whole(notes.proposal.as_ref().map(|proposal| proposal.head))? {
-            notes.proposal = None;
-        }
+        self.drop_broken_notes(&mut notes)?;
         let snapshots: Vec<ObjectId> = notes.pending.values().flatten().copied().collect();
         let chain_is_whole = self.is_whole(notes.tip)?
             && self.is_whole(notes.head)?
@@ -150,6 +140,46 @@ impl Engine {
         }
         self.state.notes = notes;
         self.take_apart(head, old_tip, now)
+    }
+
+    /// A note whose content is not wholly here would stop the engine wherever it is looked at. Without it the app is planned anew.
+    fn drop_broken_notes(&self, notes: &mut Notes) -> Result<(), Failure> {
+        self.keep_whole("conflict", &mut notes.conflicts, |note| {
+            [Some(note.commit), note.base, note.ours, note.theirs].into_iter().flatten().collect()
+        })?;
+        self.keep_whole("pin", &mut notes.pins, |pin| vec![pin.tree])?;
+        self.keep_whole("merged version", &mut notes.merged, |note| vec![note.tree])?;
+        self.keep_whole("withheld release", &mut notes.withheld, |note| note.git.into_iter().collect())?;
+        let waits = |proposal: &Proposal| {
+            let trees = proposal.apps.values().filter_map(|proposed| proposed.tree);
+            trees.chain([proposal.head]).chain(proposal.pushed).collect::<Vec<_>>()
+        };
+        let needed = notes.proposal.as_ref().map(waits).unwrap_or_default();
+        if !self.are_whole(&needed)? {
+            tracing::warn!("the note of what waits on a branch of our own was damaged; it is planned anew");
+            notes.proposal = None;
+        }
+        Ok(())
+    }
+
+    fn keep_whole<T>(
+        &self,
+        what: &str,
+        notes: &mut BTreeMap<AppName, T>,
+        needs: impl Fn(&T) -> Vec<ObjectId>,
+    ) -> Result<(), Failure> {
+        for (app, note) in std::mem::take(notes) {
+            if self.are_whole(&needs(&note))? {
+                notes.insert(app, note);
+            } else {
+                tracing::warn!(%app, "the note of its {what} was damaged; the app is planned anew");
+            }
+        }
+        Ok(())
+    }
+
+    fn are_whole(&self, ids: &[ObjectId]) -> Result<bool, Failure> {
+        Ok(self.repo.bring_over(ids)?.into_iter().all(|whole| whole))
     }
 
     fn is_whole(&self, id: Option<ObjectId>) -> Result<bool, Failure> {

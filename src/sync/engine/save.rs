@@ -5,9 +5,9 @@ use super::shelf::LOCKED;
 use super::{Engine, Knowledge, Look, Now};
 use crate::domain::merge::json_problem;
 use crate::domain::status::AppState;
-use crate::domain::words;
-use crate::domain::{AppName, Failure, ObjectId};
-use crate::ports::{AppOnDisk, Commit, Installed, Signature};
+use crate::domain::{AppName, Author, Failure, FailureClass, ObjectId};
+use crate::ports::{AppOnDisk, Installed};
+use crate::sync::state::Wording;
 use crate::sync::trees::changed_files;
 
 /// What is to be saved, and how.
@@ -99,6 +99,8 @@ impl Engine {
     /// A [`SaveRefusal`]: nothing was saved. After one of class disk, an install that had begun is finished by itself.
     pub fn save_app(&mut self, save: &Save, now: Now) -> Result<Saved, SaveRefusal> {
         let app = &save.app;
+        self.must_be_followed(app)?;
+        let wording = wording_of(save)?;
         if self.settings.mode.locked && self.may_be_in_git(app) {
             return Err(SaveRefusal::Locked(LOCKED.to_owned()));
         }
@@ -114,7 +116,7 @@ impl Engine {
         if local != save.tree {
             self.put_on_disk(save, local, now)?;
         }
-        let commit = self.commit_saved(save, now)?;
+        let commit = self.commit_saved(save, wording, now)?;
         self.rest = None;
         self.save(now)?;
         self.shelve();
@@ -134,7 +136,7 @@ impl Engine {
         self.look(&look, now)?;
         if let Some(reason) = &self.disk.not_mounted {
             return Err(SaveRefusal::Failed(Failure::new(
-                crate::domain::FailureClass::Disk,
+                FailureClass::Disk,
                 reason.clone(),
                 "mount the apps folder, then save again",
             )));
@@ -194,8 +196,12 @@ impl Engine {
 
     /// Commits what was saved where planning says so. Where it says that something has to be waited for, or a person asked,
     /// that stands.
-    fn commit_saved(&mut self, save: &Save, now: Now) -> Result<Option<ObjectId>, Failure> {
+    fn commit_saved(&mut self, save: &Save, wording: Option<Wording>, now: Now) -> Result<Option<ObjectId>, Failure> {
         let app = &save.app;
+        if let Some(wording) = wording.filter(|_| !self.settings.mode.locked) {
+            // Kept until it is pushed: the commit may be made later, or once more.
+            self.state.notes.wordings.insert(app.clone(), wording);
+        }
         if save.commit && !self.settings.mode.locked {
             self.state.notes.wanted.insert(app.clone());
             self.refused.remove(app); // asked for: tried again now
@@ -216,24 +222,19 @@ impl Engine {
             _ => None,
         };
         let Some(ready) = ready else { return Ok(None) };
-        let message = save.message.as_ref().unwrap_or(&ready.message);
-        let commit = Commit {
-            tree: ObjectId::ZERO,
-            parents: Vec::new(),
-            author: self.author_of(save, now),
-            committer: self.committer(now),
-            message: words::with_trailer(message, &self.settings.instance),
-        };
-        self.put_on_head(&ready.edits, commit)?;
-        self.note_pending(ready);
+        self.commit_each(vec![ready], now)?;
         Ok(self.state.notes.head)
     }
+}
 
-    fn author_of(&self, save: &Save, now: Now) -> Signature {
-        let author = self.author(now);
-        match &save.author {
-            Some((name, email)) => Signature { name: name.clone(), email: email.clone(), ..author },
-            None => author,
-        }
-    }
+/// What the caller wants to be said of it.
+fn wording_of(save: &Save) -> Result<Option<Wording>, Failure> {
+    let author = match &save.author {
+        Some((name, email)) => Some(format!("{name} <{email}>").parse::<Author>().map_err(|error| {
+            Failure::new(FailureClass::Refused, error.to_string(), "correct the author; nothing was saved")
+        })?),
+        None => None,
+    };
+    let wording = Wording { message: save.message.clone(), author };
+    Ok(Some(wording).filter(|wording| *wording != Wording::default()))
 }

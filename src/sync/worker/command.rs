@@ -85,7 +85,7 @@ impl Handle {
     /// # Errors
     /// That the worker is busy or gone; disk.
     pub async fn kept(&self) -> Result<Vec<KeptAside>, Failure> {
-        self.ask(|engine, _| engine.kept()).await
+        self.question(|engine, _| engine.kept()).await
     }
 
     /// Lets the worker do `work` with its engine, then a pass; answers when that has ended.
@@ -97,6 +97,18 @@ impl Handle {
         work: impl FnOnce(&mut Engine, Now) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
         self.ask_then(work, |_, done| Ok(done)).await
+    }
+
+    /// As [`ask`](Self::ask), of what only asks: the remote is not tried again because of it.
+    ///
+    /// # Errors
+    /// Those of `work`; that the worker is busy or gone.
+    pub async fn question<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Engine, Now) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let (command, answer) = asking(Before::Nothing, move |engine, now, _| work(engine, now), |_, done| Ok(done));
+        self.answered(Command { is_question: true, ..command }, answer).await
     }
 
     /// As [`ask`](Self::ask); what `work` made is completed by `finish` when the pass has ended.
@@ -118,15 +130,12 @@ impl Handle {
         work: impl FnOnce(&mut Engine, Now, Prepared) -> Result<T, Failure> + Send + 'static,
         finish: impl FnOnce(&mut Engine, T) -> Result<R, Failure> + Send + 'static,
     ) -> Result<R, Failure> {
-        let (reply, answer) = oneshot::channel();
-        let start: Start = Box::new(move |engine, now, prepared| {
-            let begun = prepared.and_then(|prepared| work(engine, now, prepared));
-            Box::new(move |engine| {
-                // The caller may have gone in the meantime; what was asked for is done all the same.
-                let _ = reply.send(begun.and_then(|begun| finish(engine, begun)));
-            })
-        });
-        self.commands.try_send(Command { before, start, is_question: false }).map_err(|error| match error {
+        let (command, answer) = asking(before, work, finish);
+        self.answered(command, answer).await
+    }
+
+    async fn answered<R>(&self, command: Command, answer: oneshot::Receiver<Result<R, Failure>>) -> Result<R, Failure> {
+        self.commands.try_send(command).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => {
                 Failure::new(FailureClass::TimeOut, "the worker is busy with other requests", "try again in a moment")
             }
@@ -142,6 +151,23 @@ impl Handle {
             )),
         }
     }
+}
+
+/// A request, and where its answer comes from.
+fn asking<T: Send + 'static, R: Send + 'static>(
+    before: Before,
+    work: impl FnOnce(&mut Engine, Now, Prepared) -> Result<T, Failure> + Send + 'static,
+    finish: impl FnOnce(&mut Engine, T) -> Result<R, Failure> + Send + 'static,
+) -> (Command, oneshot::Receiver<Result<R, Failure>>) {
+    let (reply, answer) = oneshot::channel();
+    let start: Start = Box::new(move |engine, now, prepared| {
+        let begun = prepared.and_then(|prepared| work(engine, now, prepared));
+        Box::new(move |engine| {
+            // The caller may have gone in the meantime; what was asked for is done all the same.
+            let _ = reply.send(begun.and_then(|begun| finish(engine, begun)));
+        })
+    });
+    (Command { before, start, is_question: false }, answer)
 }
 
 pub(super) fn worker_gone() -> Failure {

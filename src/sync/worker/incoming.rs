@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::act::on_a_thread;
 use super::before::{Before, Prepared};
 use super::command::Handle;
 use crate::domain::{AppName, BranchName, Failure, ObjectId};
@@ -22,7 +23,8 @@ impl Handle {
     /// # Errors
     /// That it is not known what is in Git, or the worker is busy or gone; disk.
     pub async fn incoming(&self) -> Result<IncomingApps, Failure> {
-        self.ask(super::Engine::incoming).await
+        let (mut list, reader) = self.question(|engine, now| Ok((engine.incoming(now)?, engine.reader()))).await?;
+        on_a_thread(move || list.tell_commits(&reader).map(|()| list)).await
     }
 
     /// Takes in what waits of these apps.

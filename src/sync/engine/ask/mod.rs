@@ -1,5 +1,6 @@
 //! What a person may ask for: it begins, a pass carries it on, and then it is told what became of it.
 
+mod as_if;
 mod confirm;
 mod look;
 mod place;
@@ -131,6 +132,15 @@ impl Engine {
     /// The app in Git, with what was committed here already.
     fn in_git(&self, app: &AppName) -> Option<ObjectId> {
         self.ahead.get(app).copied().unwrap_or_else(|| self.remote.apps.get(app).copied())
+    }
+
+    /// An app that the patterns leave out is as if it were on neither side: nothing is written for it.
+    pub(super) fn must_be_followed(&self, app: &AppName) -> Result<(), Failure> {
+        if self.settings.filter.takes(app) {
+            return Ok(());
+        }
+        let remedy = "change `include` or `exclude` of this repository in the file of APPFERRY_CONFIG";
+        Err(refuse_with(app, "is not followed here: the patterns leave it out", remedy))
     }
 
     fn must_not_be_locked(&self) -> Result<(), Failure> {

@@ -13,8 +13,9 @@ impl Engine {
     /// The app as it is here now.
     ///
     /// # Errors
-    /// Disk; or that it is being written, or cannot be read.
-    pub(super) fn here(&mut self, app: &AppName, now: Now) -> Result<Option<ObjectId>, Failure> {
+    /// Disk; or that it is being written, cannot be read, or is not followed here.
+    pub(in crate::sync::engine) fn here(&mut self, app: &AppName, now: Now) -> Result<Option<ObjectId>, Failure> {
+        self.must_be_followed(app)?;
         self.look(&Look::Apps(BTreeSet::from([app.clone()])), now)?;
         match self.disk.local(app, false, self.settings.debounce, now) {
             Local::Known(local) => Ok(local),
@@ -30,7 +31,7 @@ impl Engine {
     ///
     /// # Errors
     /// Disk; or that somebody saved in between, which stays.
-    pub(super) fn bring_to(
+    pub(in crate::sync::engine) fn bring_to(
         &mut self,
         app: &AppName,
         local: Option<ObjectId>,

@@ -28,7 +28,11 @@ impl Engine {
 
     /// The apps that are meant.
     fn asked_for(&self, apps: Option<&BTreeSet<AppName>>) -> Result<Vec<AppName>, Failure> {
-        let Some(apps) = apps else { return Ok(self.state.bases.keys().cloned().collect()) };
+        let Some(apps) = apps else {
+            let followed = self.state.bases.keys().filter(|app| self.settings.filter.takes(app));
+            return Ok(followed.cloned().collect());
+        };
+        apps.iter().try_for_each(|app| self.must_be_followed(app))?;
         let unknown = |app: &&AppName| self.disk.is_unknown(app) && !self.state.bases.contains_key(*app);
         match apps.iter().find(unknown) {
             Some(app) => Err(refuse(app, "is not in the apps folder, or cannot be read yet")),
@@ -62,8 +66,9 @@ impl Engine {
             Selection::All => (false, self.asked_for(None)?),
             Selection::Apps(apps) => (true, self.asked_for(Some(&apps.into_iter().collect()))?),
         };
-        let goals = self.push_goals(&asked, named, message.as_deref(), "pushed", now)?;
+        let mut goals = self.push_goals(&asked, named, message.as_deref(), "pushed", now)?;
         if dry {
+            self.say_what_is_in_the_way(&mut goals, now)?;
             return Ok(goals);
         }
         let wording = Wording { message, author: request.author.clone() };
@@ -88,8 +93,10 @@ impl Engine {
         self.must_not_be_locked()?;
         self.look(&Look::All, now)?;
         let asked = self.asked_for(Some(&apps.into_iter().collect()))?;
-        let goals = self.push_goals(&asked, true, None, "added to Git", now)?;
-        if !dry {
+        let mut goals = self.push_goals(&asked, true, None, "added to Git", now)?;
+        if dry {
+            self.say_what_is_in_the_way(&mut goals, now)?;
+        } else {
             for app in &asked {
                 self.state.notes.not_followed.remove(app);
             }

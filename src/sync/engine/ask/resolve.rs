@@ -33,10 +33,15 @@ impl Engine {
         }
     }
 
-    /// Whoever gives the same merged version twice has what they wanted; everything else needs a conflict.
+    /// Whoever takes what both sides have, or gives the same merged version twice, has what they wanted; everything else needs a
+    /// conflict.
     fn resolved_already(&mut self, app: AppName, resolution: &Resolution, now: Now) -> Result<Goal, Failure> {
         let local = self.here(&app, now)?;
         let in_git = self.in_git(&app);
+        if matches!(resolution, Resolution::Side(_)) && in_git.is_some() && self.settled_as_planned(&app) == in_git {
+            let done = "it is in no conflict, and is here as it is in Git".to_owned();
+            return Ok(Goal { app, will: done.clone(), done, until: Until::AtOnce });
+        }
         if let (Resolution::Merged(merged), true) = (resolution, in_git.is_some()) {
             let files = self.stored(&app, merged, [in_git, local])?;
             if with_files(&*self.repo, in_git, &files)? == in_git {
@@ -71,7 +76,8 @@ impl Engine {
             let why = "was renamed, and takes no merged version";
             return Err(refuse_with(&app, why, "take one side, then save the merged version as an edit"));
         }
-        let ours = self.here(&app, now)?;
+        let here = self.here(&app, now)?;
+        let ours = self.with_release_of_git(&app, here)?;
         let theirs = self.in_git(&app);
         let tree = self.merged_tree(&app, merged, ours, theirs)?;
         if let Some(problem) = self.inspector.problem(&*self.repo, tree)? {

@@ -19,7 +19,7 @@ impl Engine {
         if let Some(problem) = self.remote.hostile.get(app) {
             return Err(refuse(app, format!("is refused from Git: {problem}")));
         }
-        if !self.remote.apps.contains_key(app) {
+        if !self.remote.apps.contains_key(app) && self.pin(app).is_none() {
             return Err(refuse(app, "is not in Git: there is nothing to put it back to"));
         }
         if self.state.notes.pending.contains_key(app) {
@@ -30,21 +30,27 @@ impl Engine {
     }
 
     fn revert(&mut self, app: AppName, dry: bool, now: Now) -> Result<Goal, Failure> {
-        let there = self.remote.apps.get(&app).copied();
+        let pin = self.pin(&app).map(|pin| (pin.tree, format!("the state that it is pinned at, {}", pin.from)));
+        let is_pinned = pin.is_some();
+        let git = self.remote.apps.get(&app).map(|tree| (*tree, "the state in Git".to_owned()));
         let local = self.here(&app, now)?;
-        let (Some(tree), false) = (there, there == local) else {
-            let done = "it is here as it is in Git".to_owned();
+        let Some((there, state)) = pin.or(git) else { return Err(refuse(&app, "is not in Git")) };
+        let (tree, waits) = self.way_back(&app, there)?;
+        if local == Some(tree) {
+            let done = format!("it is here in {state}");
             return Ok(Goal { app, will: done.clone(), done, until: Until::AtOnce });
-        };
-        let files = self.count_changed(local, there)?;
-        let will = format!("{files} would be put back to the state in Git; what is here would be kept aside");
+        }
+        let files = self.count_changed(local, Some(tree))?;
+        let will = format!("{files} would be put back to {state}; what is here would be kept aside");
         if !dry {
             self.bring_to(&app, local, tree, "put back to the state in Git", now)?;
-            self.set_base(&app, Some(tree));
+            self.note_withheld(&app, waits);
+            self.set_base(&app, Some(there));
             self.state.notes.wanted.remove(&app);
             self.state.notes.wordings.remove(&app);
         }
-        let done = format!("{files} put back to the state in Git; what was here is kept aside");
-        Ok(Goal { app, will, done, until: Until::Settled })
+        let done = format!("{files} put back to {state}; what was here is kept aside");
+        let until = if is_pinned { Until::AtOnce } else { Until::Settled };
+        Ok(Goal { app, will, done, until })
     }
 }

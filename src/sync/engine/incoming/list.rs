@@ -1,12 +1,10 @@
 //! The list of what waits.
 
-use std::collections::BTreeSet;
-
 use crate::domain::status::AppState;
 use crate::domain::{AppName, Failure};
 use crate::sync::engine::finding::Finding;
 use crate::sync::engine::{Engine, Now};
-use crate::sync::last_change::{LastChange, last_changes};
+use crate::sync::history::{CommitShown, Reader};
 
 use super::Arrival;
 
@@ -29,15 +27,31 @@ pub struct Arrived {
     /// Whether it was published there, and that is not here.
     pub published: bool,
     /// The commit that made it what it is in Git.
-    pub change: Option<LastChange>,
+    pub change: Option<CommitShown>,
     /// Whether it can be taken in, without and with its release.
     pub possible: [bool; 2],
     /// Why not, or what is to know of it.
     pub reason: Option<String>,
 }
 
+impl IncomingApps {
+    /// Tells of each app who made it what it is in Git. It may take its time, and needs no engine.
+    ///
+    /// # Errors
+    /// As the repository.
+    pub fn tell_commits(&mut self, reader: &Reader) -> Result<(), Failure> {
+        let mut lists = [&mut self.added, &mut self.updated, &mut self.deleted];
+        let apps = lists.iter().flat_map(|list| list.iter()).map(|arrived| arrived.app.clone()).collect();
+        let mut commits = reader.last_commits_there(&apps)?;
+        for arrived in lists.iter_mut().flat_map(|list| list.iter_mut()) {
+            arrived.change = commits.remove(arrived.app.as_str());
+        }
+        Ok(())
+    }
+}
+
 impl Engine {
-    /// What waits, by what happened there.
+    /// What waits, by what happened there. Which commits made it so, [`IncomingApps::tell_commits`] finds.
     ///
     /// # Errors
     /// Disk; or that it is not known what is in Git.
@@ -51,15 +65,9 @@ impl Engine {
                 found.push((arrival, app));
             }
         }
-        let names: BTreeSet<AppName> = found.iter().map(|(_, app)| app.clone()).collect();
-        let mut changes = match self.tip() {
-            Some(tip) => last_changes(&*self.repo, tip, &self.settings.prefix, names)?,
-            None => std::collections::BTreeMap::new(),
-        };
         let mut list = IncomingApps::default();
         for (arrival, app) in found {
-            let change = changes.remove(&app);
-            let arrived = self.arrived(arrival, app, change)?;
+            let arrived = self.arrived(arrival, app)?;
             match arrival {
                 Arrival::Added => list.added.push(arrived),
                 Arrival::Updated => list.updated.push(arrived),
@@ -69,7 +77,7 @@ impl Engine {
         Ok(list)
     }
 
-    fn arrived(&self, arrival: Arrival, app: AppName, change: Option<LastChange>) -> Result<Arrived, Failure> {
+    fn arrived(&self, arrival: Arrival, app: AppName) -> Result<Arrived, Failure> {
         let finding = self.findings.get(&app);
         let there = self.release_of(self.remote.apps.get(&app).copied())?;
         let here = self.release_of(self.disk.settled(&app))?;
@@ -87,6 +95,6 @@ impl Engine {
         } else {
             finding.and_then(|finding| self.app_status(&app, finding).reason)
         };
-        Ok(Arrived { app, published, change, possible, reason })
+        Ok(Arrived { app, published, change: None, possible, reason })
     }
 }

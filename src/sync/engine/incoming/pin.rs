@@ -31,7 +31,7 @@ impl Engine {
     }
 
     /// Where an app stays; only on a locked instance.
-    pub(super) fn pin(&self, app: &AppName) -> Option<&crate::sync::state::Pin> {
+    pub(in crate::sync::engine) fn pin(&self, app: &AppName) -> Option<&crate::sync::state::Pin> {
         self.state.notes.pins.get(app).filter(|_| self.settings.mode.locked)
     }
 }

@@ -39,18 +39,29 @@ impl Engine {
         }
         let pins = self.state.notes.pins.clone();
         self.state.notes.pins.retain(|app, _| !named.contains(app));
-        self.find_all(now)?;
-        let mut steps = Vec::new();
-        for app in named {
-            let was_pinned = pins.contains_key(&app);
-            if let Some(begun) = self.pull_one(&app, was_pinned, apps.is_some(), dry_run, now)? {
-                steps.push(Step { app, begun });
-            }
-        }
-        if dry_run {
+        let steps = self.pull_unpinned(named, &pins, apps.is_some(), dry_run, now);
+        if dry_run || steps.is_err() {
             self.state.notes.pins = pins;
+            self.rest = None;
         }
         self.save(now)?;
+        steps
+    }
+
+    fn pull_unpinned(
+        &mut self,
+        apps: BTreeSet<AppName>,
+        pins: &BTreeMap<AppName, Pin>,
+        are_named: bool,
+        dry_run: bool,
+        now: Now,
+    ) -> Result<Vec<Step>, Failure> {
+        self.find_all(now)?;
+        let mut steps = Vec::new();
+        for app in apps {
+            let begun = self.pull_one(&app, pins.contains_key(&app), are_named, dry_run, now)?;
+            steps.extend(begun.map(|begun| Step { app, begun }));
+        }
         Ok(steps)
     }
 
@@ -94,7 +105,8 @@ impl Engine {
         self.look_and_find(now)?;
         let root = self.repo.commit(from.commit)?.tree;
         let there = app_trees(&*self.repo, Some(root), &self.settings.prefix)?.apps;
-        let apps = apps.unwrap_or_else(|| there.keys().cloned().collect());
+        let followed = |app: &&AppName| self.settings.filter.takes(app);
+        let apps = apps.unwrap_or_else(|| there.keys().filter(followed).cloned().collect());
         let mut steps = Vec::new();
         for app in apps {
             let begun = match self.place(from, &there, &app, dry_run, now) {
@@ -121,6 +133,9 @@ impl Engine {
         let Some(tree) = there.get(app).copied() else {
             return Ok(Begun::Not(format!("it is not in {}", from.name)));
         };
+        if let Err(left_out) = self.must_be_followed(app) {
+            return Ok(Begun::Not(left_out.to_string()));
+        }
         if let Some(problem) = self.inspector.problem(&*self.repo, tree)? {
             return Ok(Begun::Not(format!("refused from Git: {problem}")));
         }

@@ -56,6 +56,18 @@ impl Engine {
         Ok((from, Some(to), (to != remote).then_some(Withheld { here, git })))
     }
 
+    /// How an app is put back to `git`, its state there: the release that waits goes on waiting.
+    pub(in crate::sync::engine) fn way_back(
+        &self,
+        app: &AppName,
+        git: ObjectId,
+    ) -> Result<(ObjectId, Option<Withheld>), Failure> {
+        let Some(note) = self.state.notes.withheld.get(app) else { return Ok((git, None)) };
+        let to = with_release(&*self.repo, git, note.here)?;
+        let waits = Withheld { here: note.here, git: self.release_of(Some(git))? };
+        Ok((to, (to != git).then_some(waits)))
+    }
+
     pub(in crate::sync::engine) fn note_withheld(&mut self, app: &AppName, withheld: Option<Withheld>) {
         match withheld {
             Some(withheld) => self.state.notes.withheld.insert(app.clone(), withheld),

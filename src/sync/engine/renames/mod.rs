@@ -1,5 +1,6 @@
 //! Renamed apps: recognised by what they hold, also while the other side edits them.
 
+mod held;
 mod ready;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -81,6 +82,7 @@ impl Engine {
             let rename = self.rename(old, here, there);
             self.plan_rename(rename);
         }
+        self.hold_old_names()?;
         self.find_same_renames(&moves)
     }
 
@@ -175,6 +177,12 @@ impl Engine {
         });
         if known {
             self.wait_in_conflict(&rename);
+            return;
+        }
+        if let Some(problem) = self.unfit_merge(&rename.old, rename.sides) {
+            for app in rename.names() {
+                self.findings.insert(app.clone(), Finding::Wait(AppState::Held, problem.clone()));
+            }
             return;
         }
         if let Some(new) = &rename.there {

@@ -57,6 +57,9 @@ impl Engine {
                 return Ok(None);
             }
         };
+        if self.is_unfit_merge(&rename.old, tree, rename.sides)? {
+            return Ok(None);
+        }
         if rename.here.is_some() { self.ready_here(rename, tree, now) } else { self.ready_there(rename, tree, now) }
     }
 

@@ -1,7 +1,9 @@
 //! What waits, in the world in memory: above all that a crash in the middle costs nothing.
 
 use super::*;
-use crate::sync::engine::incoming::Intake;
+use crate::domain::plan::Mode;
+use crate::sync::action::{Action, Content, MergedFiles, Resolution};
+use crate::sync::engine::incoming::{From, Intake};
 
 const RELEASE: &str = "last_release/meta.json";
 
@@ -111,4 +113,74 @@ fn taking_theirs_in_a_conflict_installs_it_where_nothing_is_installed_by_itself(
     all[1].engine().resolve(&AppName::new("A").unwrap(), conflict::Take::Theirs, now).unwrap();
     all[1].pass(true, quiet);
     assert_eq!((all[1].state("A").0, all[1].apps()), (AppState::InSync, all[0].apps()));
+}
+
+fn revert(instance: &mut Instance) -> bool {
+    let now = instance.now;
+    let begun = instance.engine().begin(Action::Revert(vec![AppName::new("A").unwrap()]), false, now).unwrap();
+    instance.pass(true, quiet);
+    instance.engine().end(begun).is_done()
+}
+
+#[test]
+fn putting_an_app_back_does_not_publish_the_release_that_waits() {
+    let mut all = two(LOCKED);
+    publish(&mut all[0], 2, 2);
+    all[1].pass(true, quiet);
+    ask(&mut all[1], Intake::Update { release: false });
+    all[1].pass(true, quiet);
+    let as_installed = all[1].apps();
+    all[1].save("A", "x.json", "{\"drift\":1}");
+    all[1].pass(true, quiet);
+    assert_eq!(all[1].state("A").0, AppState::Drift);
+    for _ in 0..2 {
+        assert!(revert(&mut all[1]));
+        assert_eq!((all[1].state("A").0, all[1].apps()), (AppState::InSync, as_installed.clone()));
+    }
+    ask(&mut all[1], Intake::Update { release: true });
+    all[1].pass(true, quiet);
+    assert_eq!(all[1].apps(), all[0].apps());
+}
+
+#[test]
+fn a_pinned_app_is_put_back_to_where_it_is_pinned() {
+    let mut all = two(Mode { auto_pull: true, ..LOCKED });
+    let (commit, pinned) = (all[1].engine().tip().unwrap(), all[1].apps());
+    publish(&mut all[0], 2, 2);
+    all[1].pass(true, quiet);
+    let now = all[1].now;
+    let from = From { name: "v1".to_owned(), commit };
+    all[1].engine().pull_from(&from, None, (false, false), now).unwrap();
+    all[1].save("A", "x.json", "{\"drift\":1}");
+    all[1].pass(true, quiet);
+    assert_eq!(all[1].state("A").0, AppState::Drift);
+    assert!(revert(&mut all[1]));
+    assert_eq!(all[1].apps(), pinned);
+    publish(&mut all[0], 3, 3);
+    all[1].pass(true, quiet);
+    let (state, reason) = all[1].state("A");
+    assert!(state == AppState::Held && reason.contains("pinned at v1"), "{reason}");
+}
+
+#[test]
+fn a_merged_version_ends_a_conflict_beside_a_withheld_release() {
+    let mut all = two(EDITING);
+    publish(&mut all[0], 2, 2);
+    all[1].pass(true, quiet);
+    ask(&mut all[1], Intake::Update { release: false });
+    all[1].pass(true, quiet);
+    publish(&mut all[0], 3, 3);
+    all[1].save("A", "x.json", "{\n  \"left\": 4,\n  \"right\": 1\n}\n");
+    all[1].pass(true, quiet);
+    assert_eq!(all[1].state("A").0, AppState::Conflict);
+    let merged = "{\n  \"left\": 34,\n  \"right\": 1\n}\n";
+    let files = BTreeMap::from([("x.json".to_owned(), Some(Content::Text(merged.to_owned())))]);
+    let (now, app) = (all[1].now, AppName::new("A").unwrap());
+    let action = Action::Resolve(app, Resolution::Merged(MergedFiles { files, whole: false }));
+    all[1].engine().begin(action, false, now).unwrap();
+    all[1].pass(true, quiet);
+    all[0].pass(true, quiet);
+    assert_eq!(all[0].text("A", "x.json").as_deref(), Some(merged));
+    assert_eq!(all[0].text("A", RELEASE).as_deref(), Some("{\"v\":3}"), "not the one that was there first");
+    assert!(all[1].engine().state.notes.conflicts.is_empty());
 }

@@ -132,6 +132,9 @@ impl LocalRepository for MemoryRepository {
     fn maintain(&self) -> Result<bool, Failure> {
         Ok(false)
     }
+    fn bring_over(&self, objects: &[ObjectId]) -> Result<Vec<bool>, Failure> {
+        objects.iter().map(|id| self.contains(*id)).collect()
+    }
 }
 
 /// An apps folder: for each app its files.

@@ -1,6 +1,8 @@
 //! The engine against a world in memory: instances, a builder that saves at any moment, and a remote that compares and swaps.
 
+mod asking;
 mod checks;
+mod damage;
 mod incoming;
 mod memory;
 mod moves;
@@ -11,6 +13,7 @@ mod world;
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::domain::patterns::AppFilter;
 use crate::domain::status::AppState;
 use world::{EDITING, Instance, LOCKED, quiet, world};
 

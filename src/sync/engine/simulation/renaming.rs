@@ -2,6 +2,7 @@
 
 use super::world::{EDITING, Instance, quiet, world};
 use super::*;
+use crate::domain::plan::Mode;
 use crate::domain::{EntryKind, TreeEntry};
 use conflict::Take;
 

@@ -1,5 +1,9 @@
 //! Instances and the remote that they share.
 
+use crate::domain::BranchName;
+use crate::domain::merge::{IdentityFields, VolatileKeys};
+use crate::domain::patterns::AppFilter;
+use crate::domain::plan::Mode;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};

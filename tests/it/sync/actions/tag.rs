@@ -99,7 +99,7 @@ fn a_tag_waits_for_no_app_that_cannot_be_committed() {
     std::fs::write(dev.apps.join(SCREEN), "{ half").expect("write");
     dev.wait(crate::support::PATIENCE, "the half file", || {
         let (_, plan) = ask(&dev, &["push", "PO App", "--dry-run"]);
-        plan.apps[0].message.contains("committed")
+        plan.apps[0].message.contains("is not valid JSON")
     });
     let (success, report) = ask(&dev, &["push", "--tag", "v1.2"]);
     let (outcome, words) = fate(&report, TAG).expect("the tag");

@@ -1,0 +1,139 @@
+//! Talking to the remote: where the branch is, what is new there, and what goes out.
+
+use std::time::Duration;
+
+use super::Worker;
+use crate::domain::{Failure, FailureClass};
+use crate::ports::{PushError, RemoteTip};
+use crate::sync::engine::{Now, PushEffect};
+
+/// After losing this many races in a row, a pause lets the others finish.
+const PATIENCE: u32 = 2;
+/// Nobody loses this many: the remote says one thing and does another.
+const MOST_RACES: u32 = 30;
+
+impl Worker {
+    /// Asks the remote where the branch is, and takes over what is new.
+    pub(super) async fn poll(&mut self) -> Result<(), Failure> {
+        self.schedule.polled();
+        let known = self.on_engine(|engine| engine.tip()).await?;
+        match self.remote.poll().await {
+            Ok(RemoteTip::At(id)) if Some(id) != known => self.fetch().await,
+            Ok(tip) => {
+                self.link.succeeded();
+                self.take_tip(tip).await
+            }
+            Err(failure) => {
+                self.lost(failure);
+                Ok(())
+            }
+        }
+    }
+
+    async fn fetch(&mut self) -> Result<(), Failure> {
+        self.fetched = true;
+        match self.remote.fetch().await {
+            Ok(tip) => {
+                self.link.succeeded();
+                self.take_tip(tip).await
+            }
+            Err(failure) => {
+                self.lost(failure);
+                Ok(())
+            }
+        }
+    }
+
+    async fn take_tip(&mut self, tip: RemoteTip) -> Result<(), Failure> {
+        let taken = self.on_engine(move |engine| engine.take_tip(&tip, Now::read())).await?;
+        self.push_link.in_doubt &= taken.is_err();
+        self.note_trouble(taken.map(|_| ()));
+        Ok(())
+    }
+
+    pub(super) async fn push(&mut self) -> Result<(), Failure> {
+        let outgoing = self
+            .on_engine(|engine| {
+                let outgoing = engine.outgoing(Now::read());
+                engine.prove_fast_forward(&outgoing).map(|()| outgoing)
+            })
+            .await?;
+        let outgoing = match outgoing {
+            Ok(outgoing) => outgoing,
+            Err(failure) => {
+                self.push_failed(failure);
+                return Ok(());
+            }
+        };
+        match self.remote.push(&outgoing.updates).await {
+            Ok(outcomes) => {
+                self.push_link.succeeded();
+                let effect =
+                    self.on_engine(move |engine| engine.take_outcomes(&outgoing, &outcomes, Now::read())).await?;
+                self.after_push(effect).await
+            }
+            Err(error) => {
+                self.push_link.in_doubt = matches!(error, PushError::Unknown(_));
+                let (PushError::NotSent(failure) | PushError::Unknown(failure)) = error;
+                self.push_failed(failure);
+                Ok(())
+            }
+        }
+    }
+
+    async fn after_push(&mut self, effect: Result<PushEffect, Failure>) -> Result<(), Failure> {
+        match effect {
+            Ok(PushEffect::Done | PushEffect::Refused(_)) => self.races_lost = 0,
+            Ok(PushEffect::FetchFirst) => {
+                self.races_lost += 1;
+                if self.races_lost > MOST_RACES {
+                    self.races_lost = 0;
+                    self.push_failed(endless_race());
+                    return Ok(());
+                }
+                if self.races_lost > PATIENCE {
+                    let pause = Duration::from_millis(50) * self.races_lost.min(20);
+                    tokio::time::sleep(pause.mul_f64(rand::random::<f64>())).await;
+                }
+                self.fetch().await?;
+            }
+            Err(failure) => self.note_trouble(Err(failure)),
+        }
+        Ok(())
+    }
+
+    /// The remote cannot be talked to for now.
+    fn lost(&mut self, failure: Failure) {
+        if failure.class == FailureClass::Damaged {
+            return self.note_trouble(Err(failure));
+        }
+        let next_try = self.link.failed(failure);
+        self.schedule.poll_after(next_try);
+    }
+
+    /// Nothing can be pushed for now. Reading goes on, unless the way there is what failed: only pushing tells when pushing
+    /// works again, so what is read well meanwhile must not shorten its wait.
+    fn push_failed(&mut self, failure: Failure) {
+        if failure.class == FailureClass::Damaged {
+            return self.note_trouble(Err(failure));
+        }
+        if concerns_the_way(failure.class) {
+            self.lost(failure.clone());
+        }
+        self.push_link.failed(failure);
+    }
+}
+
+/// Whether a failure to push is one to read, too.
+const fn concerns_the_way(class: FailureClass) -> bool {
+    use FailureClass::{Authentication, Connect, ConnectionLost, HostKey, Key, NameLookup, TimeOut};
+    matches!(class, NameLookup | Connect | TimeOut | HostKey | Authentication | ConnectionLost | Key)
+}
+
+fn endless_race() -> Failure {
+    Failure::new(
+        FailureClass::Protocol,
+        format!("the remote said {MOST_RACES} times in a row that somebody else pushed first"),
+        "look whether something resets the branch at each push; it is tried again by itself",
+    )
+}
