@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use super::home::Home;
 use crate::config::{ConfigFile, RepositoryConfig};
+use crate::domain::input::size::FileSize;
 use crate::domain::status::{ConfigFileStatus, RepositoryStatus, Status};
 use crate::domain::{Failure, FailureClass};
 use crate::http::PollHint;
@@ -181,8 +182,8 @@ impl Fleet {
         running.order.iter().filter_map(|name| Some(running.members.get(name)?.status())).collect()
     }
 
-    /// The worker of the repository of this name; without a name, that of the only one.
-    pub(super) fn handle(&self, name: Option<&str>) -> Result<Handle, Failure> {
+    /// The worker of the repository of this name, and how large its files may be; without a name, that of the only one.
+    pub(super) fn handle(&self, name: Option<&str>) -> Result<(Handle, FileSize), Failure> {
         let running = self.running();
         let refused = |message: String, remedy: &str| Failure::new(FailureClass::Refused, message, remedy);
         let member = match (name, running.order.as_slice()) {
@@ -205,10 +206,11 @@ impl Fleet {
             }
         };
         let member = member.ok_or_else(|| Failure::internal("a repository is listed, but not there"))?;
-        member.handle().ok_or_else(|| {
+        let handle = member.handle().ok_or_else(|| {
             let status = member.status();
             refused(format!("the repository {:?} is not open: {}", status.name, status.summary), "try again when it is")
-        })
+        })?;
+        Ok((handle, member.config().sync.input.max_file_size))
     }
 
     /// A new version of the file was refused, for these reasons; or what stood against it is gone.

@@ -51,8 +51,12 @@ impl Teller {
             return 0;
         }
         self.note_in_audit_log(&done, face).await;
-        let repository =
-            EventRepository { url: face.url.clone(), branch: face.branch.clone(), prefix: face.prefix.clone() };
+        let repository = EventRepository {
+            name: face.name.clone(),
+            url: face.url.clone(),
+            branch: face.branch.clone(),
+            prefix: face.prefix.clone(),
+        };
         let event = |deed: crate::sync::engine::done::Deed| NewEvent {
             origin: Some(deed.id),
             time: deed.time,
@@ -137,7 +141,12 @@ fn read<T: DeserializeOwned>(text: &str) -> Option<T> {
 }
 
 fn repository_of(status: &RepositoryStatus) -> EventRepository {
-    EventRepository { url: status.url.clone(), branch: status.branch.clone(), prefix: status.prefix.clone() }
+    EventRepository {
+        name: status.name.clone(),
+        url: status.url.clone(),
+        branch: status.branch.clone(),
+        prefix: status.prefix.clone(),
+    }
 }
 
 /// The events between what was told and what is now, and what is told after them.
