@@ -9,7 +9,7 @@ mod member;
 mod reload;
 mod users;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -213,12 +213,11 @@ impl Fleet {
         Ok((handle, member.config().sync.input.max_file_size))
     }
 
-    /// A new version of the file was refused, for these reasons; or what stood against it is gone.
-    pub(super) fn file_is_wrong(&self, errors: Vec<String>) {
-        if let Some(file) = &mut *self.file() {
-            file.errors = errors;
-        }
+    /// A new version of the file was refused, for these reasons; or what stood against it is gone. Answers whether that is news.
+    pub(super) fn file_is_wrong(&self, errors: Vec<String>) -> bool {
+        let is_news = self.file().as_mut().is_some_and(|file| std::mem::replace(&mut file.errors, errors.clone()) != errors);
         self.common.bell.notify_one();
+        is_news
     }
 
     pub(super) fn file_was_read(&self) {
@@ -249,15 +248,15 @@ impl Fleet {
 
 /// Hooks reach the repositories as they are now, also those of a file that was read again.
 impl PollHint for Fleet {
-    fn repositories(&self) -> Vec<String> {
+    fn repositories(&self) -> BTreeSet<String> {
         let running = self.running();
         running.members.values().map(|member| member.config().sync.url.to_string()).collect()
     }
 
-    fn poll_soon(&self, url: &str) {
+    fn poll_soon(&self, urls: &BTreeSet<String>) -> usize {
         let running = self.running();
-        let meant = running.members.values().filter(|member| member.config().sync.url.to_string() == url);
-        meant.filter_map(Member::handle).for_each(|handle| handle.poll_soon());
+        let meant = running.members.values().filter(|member| urls.contains(&member.config().sync.url.to_string()));
+        meant.map(|member| member.handle().iter().for_each(Handle::poll_soon)).count()
     }
 }
 

@@ -26,7 +26,7 @@ use crate::ports::{AuditLog, ChangeHints, EventLog, PushError, Remote, RemoteTip
 pub use command::{Command, Handle};
 pub use incoming::NewBranch;
 pub use turns::Turns;
-pub use view::{first as starting, unopened};
+pub use view::{branch_absent, first as starting, unopened};
 
 use super::engine::{Engine, Now, Progress, PushEffect};
 use link::{Link, PUSHING, READING};

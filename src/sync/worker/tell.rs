@@ -11,7 +11,7 @@ use super::Face;
 use crate::domain::FailureClass;
 use crate::domain::event::{EventRepository, NewEvent, What};
 use crate::domain::status::{AppState, RepositoryState, RepositoryStatus};
-use crate::ports::{AuditLog, EventLog};
+use crate::ports::{AuditLog, EventLog, STANDING_FAILURE};
 use crate::sync::engine::done::Done;
 
 /// Longer than a log that answers takes; syncing does not wait for another one.
@@ -127,11 +127,11 @@ impl Teller {
 
 impl Told {
     fn from_texts(texts: &BTreeMap<String, String>) -> Self {
-        let apps = texts.iter().filter_map(|(app, text)| Some((app.clone(), read(text)?)));
+        let of_apps = texts.iter().filter(|(app, _)| !app.is_empty() && *app != STANDING_FAILURE);
         Self {
-            apps: apps.filter(|(app, _)| !app.is_empty()).collect(),
+            apps: of_apps.filter_map(|(app, text)| Some((app.clone(), read(text)?))).collect(),
             repository: texts.get("").and_then(|text| read(text)),
-            failure: None,
+            failure: texts.get(STANDING_FAILURE).and_then(|text| read(text)),
         }
     }
 }
@@ -240,11 +240,18 @@ mod tests {
         let texts = BTreeMap::from([
             (String::new(), text(RepositoryState::AppsWaiting)),
             ("B".to_owned(), text(AppState::Held)),
+            (STANDING_FAILURE.to_owned(), text(FailureClass::Connect)),
         ]);
         let told = Told::from_texts(&texts);
         assert_eq!(
             kinds(&told, &status(RepositoryState::AppsWaiting, &[("B", AppState::Held)])).0,
             Vec::<String>::new()
         );
+        let mut away = status(RepositoryState::Offline, &[("B", AppState::Held)]);
+        let failure = crate::domain::Failure::new(FailureClass::Connect, "no", "wait");
+        away.last_error = Some(crate::domain::status::ErrorStatus { failure, since: String::new(), next_try: None });
+        let told = Told { repository: Some(RepositoryState::Offline), ..told };
+        assert_eq!(kinds(&told, &away).0, Vec::<String>::new(), "the failure stands since before the restart");
+        assert_eq!(kinds(&Told { failure: None, ..told }, &away).0, ["failure "]);
     }
 }
