@@ -21,6 +21,10 @@ impl<'a> Gather<'a> {
         Self { limits, store, names: Names::default(), bytes: 0, files: Vec::new() }
     }
 
+    pub(super) const fn limits(&self) -> Limits {
+        self.limits
+    }
+
     /// Takes a folder. Only its path is looked at: a folder without a file does not exist in Git.
     pub(super) fn folder(&mut self, path: &str) -> Result<(), ArchiveError> {
         let path = plain(path);

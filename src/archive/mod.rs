@@ -5,6 +5,7 @@
 
 mod gather;
 mod json;
+mod metered;
 mod names;
 mod tarball;
 mod zipped;

@@ -102,7 +102,7 @@ pub(super) async fn delete(Chosen(control): Chosen, name: Named, headers: Header
 }
 
 /// The body in a temporary file. Its length is counted, whatever was announced.
-async fn received(apps: &SharedApps, headers: &HeaderMap, body: Body) -> Result<File, Refusal> {
+pub(super) async fn received(apps: &SharedApps, headers: &HeaderMap, body: Body) -> Result<File, Refusal> {
     let most = apps.limits().whole.saturating_mul(BODY_FACTOR);
     let too_large = || {
         let message = format!("the body is larger than {most} bytes");

@@ -21,6 +21,7 @@ pub struct Command {
     start: Start,
     /// Only asks: the remote is not tried again because of it.
     is_question: bool,
+    is_at_once: bool,
 }
 
 impl Command {
@@ -30,11 +31,21 @@ impl Command {
             work(engine, now);
             Box::new(|_| {})
         });
-        Self { before: Before::Nothing, start, is_question }
+        Self { before: Before::Nothing, start, is_question, is_at_once: true }
     }
 
     pub(super) fn is_question(&self) -> bool {
         self.is_question
+    }
+
+    /// Whether it needs neither the remote first nor a pass after it.
+    pub(super) fn is_at_once(&self) -> bool {
+        self.is_at_once
+    }
+
+    /// Does what is done before the pass.
+    pub(super) fn begin(self, engine: &mut Engine, now: Now, prepared: Result<Prepared, Failure>) -> Finish {
+        (self.start)(engine, now, prepared)
     }
 }
 
@@ -126,7 +137,7 @@ impl Handle {
                 let _ = reply.send(begun.and_then(|begun| finish(engine, begun)));
             })
         });
-        self.commands.try_send(Command { before, start, is_question: false }).map_err(|error| match error {
+        self.commands.try_send(Command { before, start, is_question: false, is_at_once: false }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => {
                 Failure::new(FailureClass::TimeOut, "the worker is busy with other requests", "try again in a moment")
             }
@@ -152,6 +163,7 @@ impl Worker {
     /// Begins a request; what ends it is called when the pass has ended.
     pub(super) async fn obey(&mut self, command: Command) -> Result<Finish, Failure> {
         let prepared = self.prepare(command.before).await?;
-        self.on_engine(move |engine| (command.start)(engine, Now::read(), prepared)).await
+        let start = command.start;
+        self.on_engine(move |engine| start(engine, Now::read(), prepared)).await
     }
 }

@@ -5,6 +5,7 @@ mod before;
 mod command;
 mod incoming;
 mod link;
+mod meanwhile;
 mod mend;
 mod saving;
 mod schedule;
@@ -75,6 +76,8 @@ pub struct Worker {
     teller: Teller,
     hints: Box<dyn ChangeHints>,
     commands: mpsc::Receiver<Command>,
+    /// Came while the remote was asked, and is due now.
+    later: meanwhile::Later,
     turns: Turns,
     status: watch::Sender<RepositoryStatus>,
     face: Face,
@@ -119,6 +122,7 @@ impl Worker {
             teller: Teller::new(audit, events),
             hints,
             commands,
+            later: meanwhile::Later::default(),
             turns: Turns::default(),
             status,
             face,
@@ -151,9 +155,12 @@ impl Worker {
         while !stop.is_cancelled() {
             let pushes = self.link.is_up() && self.engine.as_ref().is_some_and(Engine::pushes_by_itself);
             let pushes_to = pushes.then_some(&*self.remote);
-            let wake = tokio::select! { biased;
-                () = stop.cancelled() => break,
-                wake = self.schedule.next(&mut *self.hints, &mut self.commands, pushes_to) => wake,
+            let wake = match self.later.pop_front() {
+                Some(command) => self.schedule.with(command, &*self.hints),
+                None => tokio::select! { biased;
+                    () = stop.cancelled() => break,
+                    wake = self.schedule.next(&mut *self.hints, &mut self.commands, pushes_to) => wake,
+                },
             };
             self.pass(wake, &stop).await?; // outside select!: never dropped half-way
         }
@@ -253,7 +260,8 @@ impl Worker {
     async fn poll(&mut self) -> Result<(), Failure> {
         self.schedule.polled();
         let known = self.on_engine(|engine| engine.tip()).await?;
-        match self.remote.poll().await {
+        let remote = Arc::clone(&self.remote);
+        match self.meanwhile(async move { remote.poll().await }).await? {
             Ok(RemoteTip::At(id)) if Some(id) != known => self.fetch().await,
             Ok(tip) => {
                 self.link.succeeded();
@@ -268,7 +276,8 @@ impl Worker {
 
     async fn fetch(&mut self) -> Result<(), Failure> {
         self.fetched = true;
-        match self.remote.fetch().await {
+        let remote = Arc::clone(&self.remote);
+        match self.meanwhile(async move { remote.fetch().await }).await? {
             Ok(tip) => {
                 self.link.succeeded();
                 self.take_tip(tip).await

@@ -112,13 +112,12 @@ impl Teller {
 
     async fn note_in_audit_log(&mut self, done: &Done, face: &Face) {
         let new = Done { deeds: done.deeds.get(self.audited..).unwrap_or_default().to_vec(), tip: done.tip };
-        for row in new.rows(&format!("{} {}", face.url, face.branch)) {
-            match tokio::time::timeout(TELL_LIMIT, self.audit.append(row)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(failure)) => tracing::warn!(%failure, "what was synced could not be noted in the audit log"),
-                Err(_) => {
-                    tracing::warn!("what was synced is not noted in the audit log: the key store does not answer");
-                }
+        let rows = new.rows(&format!("{} {}", face.url, face.branch));
+        // The log keeps what it took, also when it is not waited for any longer.
+        let noting = futures::future::join_all(rows.into_iter().map(|row| self.audit.append(row)));
+        for noted in tokio::time::timeout(TELL_LIMIT, noting).await.unwrap_or_default() {
+            if let Err(failure) = noted {
+                tracing::warn!(%failure, "what was synced could not be noted in the audit log");
             }
         }
         self.audited = done.deeds.len();

@@ -56,3 +56,28 @@ fn a_lost_race_still_ends_with_a_pushed_save() {
     assert_eq!(world.repo.show("main", "App/Stock/b.js").as_deref(), Some("theirs"));
     assert!(world.repo.show("main", "App/Stock/meta.json").expect("the file").contains("ours"));
 }
+
+#[test]
+fn a_save_does_not_wait_for_a_remote_that_says_nothing() {
+    let Some(world) = World::new() else { return };
+    let mut dev = world.instance("dev");
+    dev.start();
+    dev.wait_until_in_sync();
+    put(&dev, "Stock?wait=pushed", &[], &json!({"meta.json": "{}"})).saved();
+    dev.wait_until_in_sync();
+    world.sshd.freeze();
+    std::thread::sleep(std::time::Duration::from_secs(1)); // several poll intervals: one of them hangs now
+    let began = std::time::Instant::now();
+    for number in 1..=3 {
+        let saved = put(&dev, "Stock?wait=committed", &[], &json!({"meta.json": format!("[{number}]")}));
+        assert_eq!(saved.status, 200, "{}", saved.text());
+        assert!(saved.saved().commit.is_some());
+    }
+    let waited = began.elapsed();
+    world.sshd.thaw();
+    assert!(waited < std::time::Duration::from_secs(8), "it waited for the network: {waited:?}");
+    eprintln!("three saves took {waited:?}");
+    dev.wait(PATIENCE, "the pushes", || {
+        world.repo.show("main", "App/Stock/meta.json").as_deref() == Some("[3]")
+    });
+}
