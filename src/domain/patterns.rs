@@ -165,7 +165,9 @@ mod tests {
 
     #[test]
     fn a_pattern_for_a_path_means_that_path_whatever_letters_are_in_it() {
-        for path in ["a/b.json", "[old] * a?/x[1],y.json", "!a/#b", "#a/b", " a/b ", "\"a/b\"", "a\\b/c", "'x/y'", "a/**/b"] {
+        for path in
+            ["a/b.json", "[old] * a?/x[1],y.json", "!a/#b", "#a/b", " a/b ", "\"a/b\"", "a\\b/c", "'x/y'", "a/**/b"]
+        {
             let text = Patterns::exactly(path);
             let found = patterns(text.trim());
             assert!(found.match_file(path), "{path}: {text}");

@@ -153,7 +153,9 @@ mod tests {
         let ok = |args: &[&str]| Args::try_parse_from([&["appferry", "sync"], args].concat()).is_ok();
         assert!(ok(&["pull"]) && ok(&["pull", "PO App", "--from", "v1", "--push"]) && !ok(&["pull", "--push"]));
         assert!(ok(&["create-branch", "dev", "--from", "main"]) && !ok(&["create-branch", "dev"]));
-        assert!(ok(&["install", "A", "--json", "--dry-run"]) && ok(&["create-branch", "dev", "--from", "main", "--json"]));
+        assert!(
+            ok(&["install", "A", "--json", "--dry-run"]) && ok(&["create-branch", "dev", "--from", "main", "--json"])
+        );
         assert!(!ok(&["create-branch", "a..b", "--from", "main"]) && !ok(&["install"]) && !ok(&["delete"]));
     }
 }

@@ -2,12 +2,8 @@ use super::*;
 use crate::domain::event::Change;
 
 fn pushed(app: &str, origin: &str) -> NewEvent {
-    let repository = EventRepository {
-        name: "one".into(),
-        url: "u".into(),
-        branch: "main".into(),
-        prefix: "App".into(),
-    };
+    let repository =
+        EventRepository { name: "one".into(), url: "u".into(), branch: "main".into(), prefix: "App".into() };
     let what = What::Pushed { commit: "ab".into(), change: Change::Changed, published: false };
     NewEvent {
         origin: Some(origin.into()),

@@ -34,7 +34,8 @@ fn what_is_ignored_is_left_out_of_a_save_and_named() {
     dev.set("APPFERRY_IGNORE", "cache/");
     dev.start();
     dev.wait_until_in_sync();
-    let app = json!({"meta.json": "{}", "meta.json~": "{", ".DS_Store": "x", "cache/a/b.json": "{", "screens/x.js": "1"});
+    let app =
+        json!({"meta.json": "{}", "meta.json~": "{", ".DS_Store": "x", "cache/a/b.json": "{", "screens/x.js": "1"});
     let saved = put(&dev, "Stock?wait=pushed", &[], &app);
     assert_eq!(saved.status, 200, "{}", saved.text());
     let answer = saved.saved();

@@ -77,7 +77,5 @@ fn a_save_does_not_wait_for_a_remote_that_says_nothing() {
     world.sshd.thaw();
     assert!(waited < std::time::Duration::from_secs(8), "it waited for the network: {waited:?}");
     eprintln!("three saves took {waited:?}");
-    dev.wait(PATIENCE, "the pushes", || {
-        world.repo.show("main", "App/Stock/meta.json").as_deref() == Some("[3]")
-    });
+    dev.wait(PATIENCE, "the pushes", || world.repo.show("main", "App/Stock/meta.json").as_deref() == Some("[3]"));
 }
