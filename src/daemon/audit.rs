@@ -42,18 +42,30 @@ impl AuditQueue {
 
     /// Writes what comes until `stop` fires.
     pub(super) async fn work(&self, stop: CancellationToken) {
-        let mut complained = false;
         while stop.run_until_cancelled(self.news.notified()).await.is_some() {
-            while let Err(failure) = self.drain(&stop).await {
-                if !complained {
-                    tracing::warn!(%failure, "the audit log cannot be written; its rows wait, and it is tried again");
-                }
-                complained = true;
-                if stop.run_until_cancelled(tokio::time::sleep(self.pause)).await.is_none() {
-                    return;
-                }
+            let patience = async {
+                stop.cancelled().await;
+                tokio::time::sleep(self.pause).await;
+            };
+            let draining = self.drain_whatever_happens(&stop);
+            tokio::select! {
+                () = draining => {}
+                () = patience => return, // `finish` tries what is left once more
             }
-            complained = false;
+        }
+    }
+
+    /// Writes what is there, again and again until it is written or `stop` fires.
+    async fn drain_whatever_happens(&self, stop: &CancellationToken) {
+        let mut complained = false;
+        while let Err(failure) = self.drain(stop).await {
+            if !complained {
+                tracing::warn!(%failure, "the audit log cannot be written; its rows wait, and it is tried again");
+            }
+            complained = true;
+            if stop.run_until_cancelled(tokio::time::sleep(self.pause)).await.is_none() {
+                return;
+            }
         }
     }
 

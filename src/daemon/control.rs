@@ -95,7 +95,7 @@ impl SyncControl for Control {
     }
 
     async fn conflict(&self, app: AppName) -> Result<ConflictView, Failure> {
-        self.worker.ask(move |engine, _| engine.conflict_view(&app)).await
+        self.worker.glance(move |engine| engine.conflict_view(&app)).await
     }
 
     fn whole_apps(&self) -> Result<Arc<dyn Apps>, Failure> {

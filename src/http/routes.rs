@@ -62,7 +62,7 @@ pub(super) fn router(
         .merge(apps::router().method_not_allowed_fallback(wrong_method).layer(token))
         .layer(from_fn(only_by_address))
         .with_state(service)
-        .merge(hooks.layer(from_fn(in_time)))
+        .merge(hooks.method_not_allowed_fallback(wrong_method).layer(from_fn(in_time)))
 }
 
 /// The repository that a call is about: `?repository=NAME`, which may be left out where there is one.

@@ -29,7 +29,7 @@ impl Handle {
         &self,
         question: impl FnOnce(&Reader) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
-        let reader = self.ask(|engine, _| Ok(engine.reader())).await?;
+        let reader = self.glance(|engine| Ok(engine.reader())).await?;
         on_a_thread(move || question(&reader)).await
     }
 
@@ -45,7 +45,7 @@ impl Handle {
         self.wait_until_quiet(Some(vec![app.clone()])).await?;
         let name = app.clone();
         let sides = move |engine: &mut super::Engine, now| Ok((engine.reader(), engine.difference(&name, now)?));
-        let (reader, sides) = self.ask(sides).await?;
+        let (reader, sides) = self.question(sides).await?;
         on_a_thread(move || reader.diff(&app, [("git", sides.in_git), ("here", sides.here)], sides.words)).await
     }
 
@@ -54,7 +54,7 @@ impl Handle {
         let deadline = tokio::time::Instant::now() + QUIET_LIMIT;
         loop {
             let apps = apps.clone();
-            let wait = self.ask(move |engine, now| engine.busy_for(apps.as_deref(), now)).await?;
+            let wait = self.question(move |engine, now| engine.busy_for(apps.as_deref(), now)).await?;
             let Some(wait) = wait.filter(|wait| tokio::time::Instant::now() + *wait < deadline) else { return Ok(()) };
             tokio::time::sleep(wait).await;
         }

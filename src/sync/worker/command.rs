@@ -19,28 +19,38 @@ pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 pub struct Command {
     before: Before,
     start: Start,
-    /// Only asks: the remote is not tried again because of it.
-    is_question: bool,
-    is_at_once: bool,
+    kind: Kind,
+}
+
+/// How far a request reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Is answered when the pass after it has ended.
+    Action,
+    /// Changes something, and is answered at once.
+    Save,
+    /// Only asks: the remote is not tried again because of it. It may look at the disk.
+    Question,
+    /// Asks, and changes nothing whatever in the engine.
+    Glance,
 }
 
 impl Command {
     /// Something to do that answers by itself, before the pass.
-    pub(super) fn new(work: impl FnOnce(&mut Engine, Now) + Send + 'static, is_question: bool) -> Self {
+    pub(super) fn new(work: impl FnOnce(&mut Engine, Now) + Send + 'static, kind: Kind) -> Self {
         let start: Start = Box::new(move |engine, now, _prepared| {
             work(engine, now);
             Box::new(|_| {})
         });
-        Self { before: Before::Nothing, start, is_question, is_at_once: true }
+        Self { before: Before::Nothing, start, kind }
     }
 
     pub(super) fn is_question(&self) -> bool {
-        self.is_question
+        matches!(self.kind, Kind::Question | Kind::Glance)
     }
 
-    /// Whether it needs neither the remote first nor a pass after it.
-    pub(super) fn is_at_once(&self) -> bool {
-        self.is_at_once
+    pub(super) fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// Does what is done before the pass.
@@ -96,7 +106,7 @@ impl Handle {
     /// # Errors
     /// That the worker is busy or gone; disk.
     pub async fn kept(&self) -> Result<Vec<KeptAside>, Failure> {
-        self.ask(|engine, _| engine.kept()).await
+        self.glance(|engine| engine.kept()).await
     }
 
     /// Lets the worker do `work` with its engine, then a pass; answers when that has ended.
@@ -137,7 +147,7 @@ impl Handle {
                 let _ = reply.send(begun.and_then(|begun| finish(engine, begun)));
             })
         });
-        self.commands.try_send(Command { before, start, is_question: false, is_at_once: false }).map_err(|error| {
+        self.commands.try_send(Command { before, start, kind: Kind::Action }).map_err(|error| {
             match error {
                 mpsc::error::TrySendError::Full(_) => Failure::new(
                     FailureClass::TimeOut,

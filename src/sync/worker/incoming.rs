@@ -22,7 +22,7 @@ impl Handle {
     /// # Errors
     /// That it is not known what is in Git, or the worker is busy or gone; disk.
     pub async fn incoming(&self) -> Result<IncomingApps, Failure> {
-        self.ask(super::Engine::incoming).await
+        self.question(super::Engine::incoming).await
     }
 
     /// Takes in what waits of these apps.

@@ -31,6 +31,7 @@ pub use view::{branch_absent, first as starting, unopened};
 
 use super::engine::{Engine, Now, Progress, PushEffect};
 use link::{Link, PUSHING, READING};
+use meanwhile::{WHILE_PUSHING, WHILE_READING};
 use schedule::{Schedule, Wake};
 use tell::Teller;
 
@@ -261,7 +262,7 @@ impl Worker {
         self.schedule.polled();
         let known = self.on_engine(|engine| engine.tip()).await?;
         let remote = Arc::clone(&self.remote);
-        match self.meanwhile(async move { remote.poll().await }).await? {
+        match self.meanwhile(async move { remote.poll().await }, &WHILE_READING).await? {
             Ok(RemoteTip::At(id)) if Some(id) != known => self.fetch().await,
             Ok(tip) => {
                 self.link.succeeded();
@@ -277,7 +278,7 @@ impl Worker {
     async fn fetch(&mut self) -> Result<(), Failure> {
         self.fetched = true;
         let remote = Arc::clone(&self.remote);
-        match self.meanwhile(async move { remote.fetch().await }).await? {
+        match self.meanwhile(async move { remote.fetch().await }, &WHILE_READING).await? {
             Ok(tip) => {
                 self.link.succeeded();
                 self.take_tip(tip).await
@@ -310,7 +311,8 @@ impl Worker {
                 return Ok(());
             }
         };
-        match self.remote.push(&outgoing.updates).await {
+        let (remote, updates) = (Arc::clone(&self.remote), outgoing.updates.clone());
+        match self.meanwhile(async move { remote.push(&updates).await }, &WHILE_PUSHING).await? {
             Ok(outcomes) => {
                 self.push_link.succeeded();
                 let effect =
