@@ -27,7 +27,7 @@ use crate::domain::status::Status;
 use crate::sync::action::ActionReport;
 
 /// Enough for the names of 10,000 apps.
-const BODY_LIMIT: usize = 4 * 1024 * 1024;
+pub(super) const BODY_LIMIT: usize = 4 * 1024 * 1024;
 
 type Whole = State<Arc<dyn Service>>;
 pub(super) type Body = Result<Bytes, BytesRejection>;

@@ -1,10 +1,11 @@
 //! `POST /api/v1/sync/resolve`: a merged version may be as large as an app that is saved.
 
 use std::fs::File;
-use std::io::{BufReader, Seek as _, SeekFrom};
+use std::io::{BufReader, Read, Seek as _, SeekFrom};
 
 use axum::Json;
-use axum::body::Body;
+use axum::body::{Body, to_bytes};
+use axum::http::header::CONTENT_LENGTH;
 use axum::http::{HeaderMap, StatusCode};
 
 use super::read::in_blocking;
@@ -12,10 +13,11 @@ use super::refusals::Refusal;
 use super::uploads::unkept;
 use super::write::received;
 use crate::archive::Limits;
+use crate::domain::AppName;
 use crate::domain::input::size::FileSize;
 use crate::http::answer::ApiError;
 use crate::http::requests::ResolveRequest;
-use crate::http::routes::Chosen;
+use crate::http::routes::{BODY_LIMIT, Chosen};
 use crate::http::sync_routes::{DryRun, act};
 use crate::sync::action::{Action, ActionReport, Content, MergedFiles, Resolution};
 
@@ -25,22 +27,33 @@ pub(super) async fn resolve(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<ActionReport>, Refusal> {
-    let apps = control.whole_apps()?;
-    let file = received(&apps, &headers, body).await?;
-    let limits = apps.limits();
-    let (app, resolution) = in_blocking(move || read(file, limits)).await?;
+    let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    let (app, resolution) = if announced.is_some_and(|length| length <= BODY_LIMIT) {
+        let bytes = to_bytes(body, BODY_LIMIT).await;
+        let bytes = bytes.map_err(|error| ApiError::request(format!("the body did not come whole: {error}")))?;
+        parsed(bytes.as_ref())?
+    } else {
+        let apps = control.whole_apps()?;
+        let file = received(&apps, &headers, body).await?;
+        let limits = apps.limits();
+        in_blocking(move || read(file, limits)).await?
+    };
     Ok(act(&*control, Action::Resolve(app, resolution), dry_run).await?)
 }
 
-fn read(mut file: File, limits: Limits) -> Result<(crate::domain::AppName, Resolution), Refusal> {
+fn read(mut file: File, limits: Limits) -> Result<(AppName, Resolution), Refusal> {
     file.seek(SeekFrom::Start(0)).map_err(|error| unkept(&error))?;
-    let request: ResolveRequest = serde_json::from_reader(BufReader::new(file))
-        .map_err(|error| ApiError::request(format!("the body is not what this call takes: {error}")))?;
-    let (app, resolution) = request.resolution().map_err(ApiError::request)?;
+    let (app, resolution) = parsed(BufReader::new(file))?;
     if let Resolution::Merged(merged) = &resolution {
         within(merged, limits)?;
     }
     Ok((app, resolution))
+}
+
+fn parsed(body: impl Read) -> Result<(AppName, Resolution), ApiError> {
+    let request: ResolveRequest = serde_json::from_reader(body)
+        .map_err(|error| ApiError::request(format!("the body is not what this call takes: {error}")))?;
+    request.resolution().map_err(ApiError::request)
 }
 
 /// The limits of an app that is saved.

@@ -147,15 +147,11 @@ impl Handle {
                 let _ = reply.send(begun.and_then(|begun| finish(engine, begun)));
             })
         });
-        self.commands.try_send(Command { before, start, kind: Kind::Action }).map_err(|error| {
-            match error {
-                mpsc::error::TrySendError::Full(_) => Failure::new(
-                    FailureClass::TimeOut,
-                    "the worker is busy with other requests",
-                    "try again in a moment",
-                ),
-                mpsc::error::TrySendError::Closed(_) => worker_gone(),
+        self.commands.try_send(Command { before, start, kind: Kind::Action }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => {
+                Failure::new(FailureClass::TimeOut, "the worker is busy with other requests", "try again in a moment")
             }
+            mpsc::error::TrySendError::Closed(_) => worker_gone(),
         })?;
         match tokio::time::timeout(PATIENCE, answer).await {
             Ok(Ok(result)) => result,
