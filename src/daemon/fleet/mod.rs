@@ -214,9 +214,12 @@ impl Fleet {
     }
 
     /// A new version of the file was refused, for these reasons; or what stood against it is gone. Answers whether that is news.
-    pub(super) fn file_is_wrong(&self, errors: Vec<String>) -> bool {
-        let is_news =
-            self.file().as_mut().is_some_and(|file| std::mem::replace(&mut file.errors, errors.clone()) != errors);
+    pub(super) fn file_is_wrong(&self, errors: &[String]) -> bool {
+        let is_news = self.file().as_mut().is_some_and(|file| {
+            let is_news = file.errors != errors;
+            file.errors = errors.to_vec();
+            is_news
+        });
         self.common.bell.notify_one();
         is_news
     }

@@ -63,7 +63,7 @@ async fn read(fleet: &Fleet, file: &ConfigFile, global: Option<&RepositoryConfig
         Ok(FileContent { repositories, warnings }) => {
             let wanted: Vec<RepositoryConfig> = global.cloned().into_iter().chain(repositories).collect();
             if fleet.runs_exactly(&wanted) {
-                fleet.file_is_wrong(Vec::new());
+                fleet.file_is_wrong(&[]);
                 return true;
             }
             for warning in warnings {
@@ -77,9 +77,8 @@ async fn read(fleet: &Fleet, file: &ConfigFile, global: Option<&RepositoryConfig
         Err(ConfigErrors(errors)) => {
             let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
             let file = file.path.display();
-            let said = errors.join("; ");
-            if fleet.file_is_wrong(errors) {
-                tracing::warn!(%file, "the configuration file is refused, what was read before stays: {said}");
+            if fleet.file_is_wrong(&errors) {
+                tracing::warn!(%file, "the configuration file is refused, what was read before stays: {}", errors.join("; "));
             }
             false
         }

@@ -106,7 +106,7 @@ impl Handle {
     /// # Errors
     /// That the worker is busy or gone; disk.
     pub async fn kept(&self) -> Result<Vec<KeptAside>, Failure> {
-        self.glance(|engine| engine.kept()).await
+        self.glance(Engine::kept).await
     }
 
     /// Lets the worker do `work` with its engine, then a pass; answers when that has ended.

@@ -156,12 +156,13 @@ impl Worker {
         while !stop.is_cancelled() {
             let pushes = self.link.is_up() && self.engine.as_ref().is_some_and(Engine::pushes_by_itself);
             let pushes_to = pushes.then_some(&*self.remote);
-            let wake = match self.later.pop_front() {
-                Some(command) => self.schedule.with(command, &*self.hints),
-                None => tokio::select! { biased;
+            let wake = if let Some(command) = self.later.pop_front() {
+                self.schedule.with(command, &*self.hints)
+            } else {
+                tokio::select! { biased;
                     () = stop.cancelled() => break,
                     wake = self.schedule.next(&mut *self.hints, &mut self.commands, pushes_to) => wake,
-                },
+                }
             };
             self.pass(wake, &stop).await?; // outside select!: never dropped half-way
         }
