@@ -13,7 +13,7 @@ mod ssh;
 
 pub use apps_folder::{AppOnDisk, Arrived, ChangeHints, FolderOnDisk, Hint, Installed, Workspace};
 pub use audit::{AuditEntry, AuditFilter, AuditLog, AuditRow};
-pub use events::{EventLog, EventQueue, EventSource, Waiting};
+pub use events::{EventLog, EventQueue, EventSource, STANDING_FAILURE, Waiting};
 pub use host_trust::{HostTrust, TrustedHostKey};
 pub use keyring::{GitService, KeyUse, KeyVersion, Keyring, ResolvedKey};
 pub use records::{

@@ -4,6 +4,7 @@ use std::io::Read;
 
 use super::names::{Names, plain};
 use super::{ArchiveError, Limits, Store};
+use crate::domain::input::size::FileSize;
 use crate::domain::{AppFile, EntryKind};
 
 /// What came so far.
@@ -18,6 +19,10 @@ pub(super) struct Gather<'a> {
 impl<'a> Gather<'a> {
     pub(super) fn new(limits: Limits, store: Store<'a>) -> Self {
         Self { limits, store, names: Names::default(), bytes: 0, files: Vec::new() }
+    }
+
+    pub(super) const fn limits(&self) -> Limits {
+        self.limits
     }
 
     /// Takes a folder. Only its path is looked at: a folder without a file does not exist in Git.
@@ -46,10 +51,10 @@ impl<'a> Gather<'a> {
         read.map_err(|error| ArchiveError::Broken { form, problem: format!("{path:?}: {error}") })?;
         let length = bytes.len() as u64;
         if length > self.limits.file {
-            return Err(ArchiveError::TooLarge(format!("{path:?} is larger than {}", shown(self.limits.file))));
+            return Err(ArchiveError::TooLarge(format!("{path:?} is larger than {}", FileSize(self.limits.file))));
         }
         if length > room {
-            return Err(ArchiveError::TooLarge(format!("the app is larger than {}", shown(self.limits.whole))));
+            return Err(ArchiveError::TooLarge(format!("the app is larger than {}", FileSize(self.limits.whole))));
         }
         self.bytes += length;
         let kind = if executable { EntryKind::Executable } else { EntryKind::File };
@@ -73,8 +78,4 @@ impl<'a> Gather<'a> {
 
 pub(super) fn refused(path: &str, rule: impl Into<String>) -> ArchiveError {
     ArchiveError::Refused { path: path.to_owned(), rule: rule.into() }
-}
-
-fn shown(bytes: u64) -> String {
-    if bytes >= 1 << 20 { format!("{} MiB", bytes >> 20) } else { format!("{bytes} bytes") }
 }

@@ -12,10 +12,17 @@ use serde::de::{Deserializer as _, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::gather::{Gather, refused};
+use super::metered::{Allowance, Metered};
 use super::{ArchiveError, Load, unwritten};
+use crate::domain::input::size::FileSize;
 use crate::domain::{AppFile, EntryKind};
 
 const FORM: &str = "JSON map of paths";
+
+/// Bytes that stand for one in a text, at most: `\u0001`.
+const ESCAPED: u64 = 6;
+/// Room for a path, for spaces, and for what is read ahead.
+const BESIDE: u64 = 64 << 10;
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
@@ -36,10 +43,17 @@ struct Wrapped {
 
 pub(super) fn read(source: impl Read, gather: &mut Gather<'_>) -> Result<(), ArchiveError> {
     let mut refusal = None;
-    let mut reader = serde_json::Deserializer::from_reader(BufReader::new(source));
-    let read = reader.deserialize_map(Files { gather, refusal: &mut refusal }).and_then(|()| reader.end());
+    let limit = gather.limits().file;
+    let most = limit.saturating_mul(ESCAPED).saturating_add(BESIDE);
+    let allowance = Allowance::of(most);
+    let mut reader = serde_json::Deserializer::from_reader(BufReader::new(Metered::new(source, &allowance)));
+    let files = Files { gather, refusal: &mut refusal, allowance: (&allowance, most) };
+    let read = reader.deserialize_map(files).and_then(|()| reader.end());
     match (refusal, read) {
         (Some(refusal), _) => Err(refusal),
+        (None, Err(_)) if allowance.is_used_up() => {
+            Err(ArchiveError::TooLarge(format!("a file of it is larger than {}", FileSize(limit))))
+        }
         (None, Err(error)) => Err(ArchiveError::Broken { form: FORM, problem: error.to_string() }),
         (None, Ok(())) => Ok(()),
     }
@@ -50,6 +64,8 @@ struct Files<'g, 's> {
     gather: &'g mut Gather<'s>,
     /// serde carries only text.
     refusal: &'g mut Option<ArchiveError>,
+    /// What may be read until the next file is there: a text is in memory as a whole before its length is known.
+    allowance: (&'g Allowance, u64),
 }
 
 impl<'de> Visitor<'de> for Files<'_, '_> {
@@ -66,6 +82,7 @@ impl<'de> Visitor<'de> for Files<'_, '_> {
                 *self.refusal = Some(error);
                 return Err(A::Error::custom("refused"));
             }
+            self.allowance.0.set(self.allowance.1);
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 
 mod gather;
 mod json;
+mod metered;
 mod names;
 mod tarball;
 mod zipped;
@@ -57,7 +58,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { file: 25 << 20, whole: 256 << 20, entries: 50_000 }
+        Self { file: 25_000_000, whole: 256 << 20, entries: 50_000 }
     }
 }
 

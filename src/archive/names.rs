@@ -2,9 +2,8 @@
 
 use std::collections::HashMap;
 
-use unicode_normalization::UnicodeNormalization as _;
-
 use crate::domain::app_name::broken_component_rule;
+use crate::domain::input::collisions::folded;
 
 /// Deeper folders than this are not app content, but an attack on whoever walks them.
 const MAX_DEPTH: usize = 64;
@@ -49,9 +48,9 @@ impl Names {
     }
 
     fn enter(&mut self, path: &str, is_folder: bool) -> Result<(), String> {
-        let folded: String = path.nfc().flat_map(char::to_lowercase).collect();
-        let Some(seen) = self.seen.get(&folded) else {
-            self.seen.insert(folded, Seen { path: path.to_owned(), is_folder });
+        let folded = folded(path);
+        let Some(seen) = self.seen.get(folded.as_ref()) else {
+            self.seen.insert(folded.into_owned(), Seen { path: path.to_owned(), is_folder });
             return Ok(());
         };
         match (seen.path == path, seen.is_folder, is_folder) {
@@ -126,6 +125,7 @@ mod tests {
             ("a", "a"),
             ("\u{fc}", "u\u{308}"),
             ("\u{dc}/x", "u\u{308}/y"),
+            ("ΣΑΣ", "σας"),
             ("A/x", "a/y"),
             ("a", "a/b"),
             ("a/b", "a"),

@@ -8,12 +8,15 @@ use flate2::write::GzEncoder;
 use tar::{Archive, Builder, EntryType, Header};
 
 use super::gather::{Gather, refused};
+use super::metered::{Allowance, Metered};
 use super::{ArchiveError, Limits, Load, unwritten};
 use crate::domain::{AppFile, EntryKind};
 
 const FORM: &str = "tar";
 /// What a tar has beside the contents: headers, long names and padding of each entry, and the end.
 const BESIDE_EACH: u64 = 8 << 10;
+/// What is read between two contents: headers, and long names and notes, which the reader takes into memory as they come.
+const BETWEEN: u64 = 1 << 20;
 
 pub(super) fn read(source: impl Read, gather: &mut Gather<'_>) -> Result<(), ArchiveError> {
     read_from(BufReader::new(source), gather).map(|_| ())
@@ -32,8 +35,9 @@ pub(super) fn read_compressed(source: impl Read, limits: Limits, gather: &mut Ga
     Ok(())
 }
 
-fn read_from<R: Read>(source: R, gather: &mut Gather<'_>) -> Result<Watched<R>, ArchiveError> {
-    let mut archive = Archive::new(Watched { inner: source, ended: false });
+fn read_from<R: Read>(source: R, gather: &mut Gather<'_>) -> Result<Metered<R>, ArchiveError> {
+    let allowance = Allowance::of(BETWEEN);
+    let mut archive = Archive::new(Metered::new(source, &allowance));
     for entry in archive.entries().map_err(broken)? {
         let entry = entry.map_err(broken)?;
         let path = entry.path_bytes();
@@ -43,14 +47,20 @@ fn read_from<R: Read>(source: R, gather: &mut Gather<'_>) -> Result<Watched<R>, 
         let what = match entry.header().entry_type() {
             EntryType::Regular | EntryType::Continuous => {
                 let executable = entry.header().mode().map_err(broken)? & 0o100 != 0;
+                allowance.set(u64::MAX); // it is counted there
                 gather.file((FORM, &path), executable, entry)?;
+                allowance.set(BETWEEN);
                 continue;
             }
             EntryType::Directory => {
                 gather.folder(&path)?;
+                allowance.set(BETWEEN);
                 continue;
             }
-            EntryType::XGlobalHeader => continue, // git-archive(1) notes the commit there
+            EntryType::XGlobalHeader => {
+                allowance.set(BETWEEN);
+                continue; // git-archive(1) notes the commit there
+            }
             EntryType::Symlink => "it is a symbolic link; send the file itself",
             EntryType::Link => "it is a hard link; send the file itself",
             EntryType::GNUSparse => "it is a sparse file; pack it without `--sparse`",
@@ -58,26 +68,13 @@ fn read_from<R: Read>(source: R, gather: &mut Gather<'_>) -> Result<Watched<R>, 
         };
         return Err(refused(&path, what));
     }
+    allowance.set(u64::MAX);
     let rest = archive.into_inner();
     if rest.ended {
         let problem = "its end is missing; it was cut off".to_owned();
         return Err(ArchiveError::Broken { form: FORM, problem });
     }
     Ok(rest)
-}
-
-/// Notices that the source ended: a tar has an end of its own, and nobody reads beyond that.
-struct Watched<R> {
-    inner: R,
-    ended: bool,
-}
-
-impl<R: Read> Read for Watched<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        self.ended |= read == 0 && !buffer.is_empty();
-        Ok(read)
-    }
 }
 
 fn broken(error: impl std::fmt::Display) -> ArchiveError {

@@ -136,6 +136,43 @@ fn a_bomb_costs_no_more_than_the_limit() {
     assert!(matches!(read, Err(ArchiveError::TooLarge(_))), "{read:?}");
 }
 
+/// Tells how much of it was read.
+struct Counted<'a>(std::io::Cursor<Vec<u8>>, &'a std::cell::Cell<u64>);
+
+impl Read for Counted<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.0.read(buffer)?;
+        self.1.set(self.1.get() + read as u64);
+        Ok(read)
+    }
+}
+
+impl Seek for Counted<'_> {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        self.0.seek(to)
+    }
+}
+
+#[test]
+fn a_text_or_a_name_that_is_too_long_is_not_taken_into_memory_first() {
+    let limits = Limits { file: 300, ..Limits::default() };
+    let text = format!("{{\"a\": \"{}\"}}", "x".repeat(8 << 20)).into_bytes();
+    let mut long_name = Header::new_gnu();
+    long_name.set_path("././@LongLink").unwrap();
+    long_name.set_entry_type(EntryType::GNULongName);
+    long_name.set_size(8 << 20);
+    long_name.set_cksum();
+    let mut tar = long_name.as_bytes().to_vec();
+    tar.extend(vec![b'x'; 8 << 20]);
+    tar.extend(tar_with("a", EntryType::Regular, ""));
+    for (form, bytes) in [(Form::Json, text), (Form::Tar, tar)] {
+        let (contents, taken) = (Contents::default(), std::cell::Cell::new(0));
+        let source = Counted(std::io::Cursor::new(bytes), &taken);
+        assert!(read(form, source, limits, &mut |bytes| Ok(contents.store(bytes))).is_err(), "{form:?}");
+        assert!(taken.get() < 2 << 20, "{form:?}: {} bytes were read", taken.get());
+    }
+}
+
 fn tar_with(path: &str, kind: EntryType, link: &str) -> Vec<u8> {
     let mut header = Header::new_gnu();
     let old = header.as_old_mut();

@@ -6,6 +6,7 @@ use super::args::EventsArgs;
 use super::output::{plain, say};
 use crate::client::Client;
 use crate::domain::event::{Change, Direction, Event, What};
+use crate::domain::status::GLOBAL;
 
 const PAGE: u32 = 500;
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -32,7 +33,12 @@ pub(super) async fn run(args: &EventsArgs, client: &Client) -> anyhow::Result<()
 fn line(event: &Event) -> String {
     let app = event.app.as_ref().map(|app| format!("  '{}'", plain(app))).unwrap_or_default();
     let kind = event.what.kind().replace('_', " ");
-    format!("{:>6}  {}  {kind}{app}  {}", event.id, event.time, plain(&said(&event.what))).trim_end().to_owned()
+    let repository = match event.repository.name.as_str() {
+        "" | GLOBAL => String::new(),
+        name => format!("  {}:", plain(name)),
+    };
+    let said = plain(&said(&event.what));
+    format!("{:>6}  {}{repository}  {kind}{app}  {said}", event.id, event.time).trim_end().to_owned()
 }
 
 fn said(what: &What) -> String {
@@ -92,6 +98,9 @@ mod tests {
         assert!(shown.starts_with("     7  2026-01-02T03:04:05Z  pushed  'PO"), "{shown}");
         assert!(shown.ends_with("01234567 changed, published") && !shown.contains('\u{1b}'), "{shown}");
         let state = What::AppState { from: AppState::InSync, to: None, reason: None };
-        assert!(line(&event(state)).ends_with("in sync -> gone"));
+        let mut gone = event(state);
+        assert!(line(&gone).ends_with("in sync -> gone"));
+        gone.repository.name = "sales".into();
+        assert!(line(&gone).contains("05Z  sales:  app state  'PO"), "{}", line(&gone));
     }
 }

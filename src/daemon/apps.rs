@@ -7,13 +7,14 @@ use tokio::sync::watch;
 
 use crate::archive::Limits;
 use crate::config::Config;
+use crate::domain::input::size::FileSize;
 use crate::domain::status::RepositoryStatus;
 use crate::domain::{AppName, Failure};
 use crate::http::apps::{Apps, Uploads};
 use crate::sync::engine::{Arrival, Save, SaveRefusal, Saved, Shelf};
 use crate::sync::worker::Handle;
 
-/// What an app that comes through the API may be at most.
+/// What an app that comes through the API may be at most; of its files each repository has a limit of its own.
 pub(super) fn limits(config: &Config) -> Limits {
     Limits { whole: u64::from(config.upload_mib) << 20, ..Limits::default() }
 }
@@ -22,11 +23,12 @@ pub(super) fn limits(config: &Config) -> Limits {
 pub(super) struct WholeApps {
     worker: Handle,
     uploads: Uploads,
+    largest_file: FileSize,
 }
 
 impl WholeApps {
-    pub(super) fn new(worker: Handle, uploads: Uploads) -> Self {
-        Self { worker, uploads }
+    pub(super) fn new(worker: Handle, uploads: Uploads, largest_file: FileSize) -> Self {
+        Self { worker, uploads, largest_file }
     }
 }
 
@@ -45,7 +47,7 @@ impl Apps for WholeApps {
     }
 
     fn limits(&self) -> Limits {
-        self.uploads.limits()
+        Limits { file: self.largest_file.0, ..self.uploads.limits() }
     }
 
     async fn save(&self, save: Save) -> Result<Saved, SaveRefusal> {

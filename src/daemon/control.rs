@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::apps::WholeApps;
 use super::fleet::Fleet;
 use crate::domain::conflict_view::ConflictView;
+use crate::domain::input::size::FileSize;
 use crate::domain::status::{AppStatus, RepositoryState, Status};
 use crate::domain::{AppName, Failure};
 use crate::http::apps::{Apps, Uploads};
@@ -32,6 +33,7 @@ impl Whole {
 pub(super) struct Control {
     pub(super) worker: Handle,
     uploads: Uploads,
+    largest_file: FileSize,
 }
 
 impl Service for Whole {
@@ -51,7 +53,8 @@ impl Service for Whole {
     }
 
     fn repository(&self, name: Option<&str>) -> Result<Arc<dyn SyncControl>, Failure> {
-        Ok(Arc::new(Control { worker: self.fleet.handle(name)?, uploads: self.uploads.clone() }))
+        let (worker, largest_file) = self.fleet.handle(name)?;
+        Ok(Arc::new(Control { worker, uploads: self.uploads.clone(), largest_file }))
     }
 }
 
@@ -92,10 +95,10 @@ impl SyncControl for Control {
     }
 
     async fn conflict(&self, app: AppName) -> Result<ConflictView, Failure> {
-        self.worker.question(move |engine, _| engine.conflict_view(&app)).await
+        self.worker.glance(move |engine| engine.conflict_view(&app)).await
     }
 
     fn whole_apps(&self) -> Result<Arc<dyn Apps>, Failure> {
-        Ok(Arc::new(WholeApps::new(self.worker.clone(), self.uploads.clone())))
+        Ok(Arc::new(WholeApps::new(self.worker.clone(), self.uploads.clone(), self.largest_file)))
     }
 }

@@ -1,6 +1,7 @@
 //! Builds the adapters, starts the tasks, and drains them.
 
 mod apps;
+mod audit;
 mod control;
 mod events;
 mod fleet;
@@ -27,6 +28,7 @@ use crate::ssh::Sessions;
 use crate::store::EventStore;
 use crate::watch::Watching;
 
+use audit::AuditQueue;
 use control::Whole;
 use fleet::{Fleet, FleetKeys};
 use home::{Home, Lock};
@@ -47,6 +49,7 @@ pub struct Daemon {
     data_dir: PathBuf,
     sessions: Arc<Sessions>,
     keys: KeyService,
+    audit: Arc<AuditQueue>,
     tasks: TaskTracker,
     stop: CancellationToken,
     _lock: Lock,
@@ -69,7 +72,10 @@ impl Daemon {
             .with_context(|| format!("cannot listen on {}; choose another APPFERRY_LISTEN", config.listen))?;
         let address = listener.local_addr()?;
         let events = events::open(&config, &home, &tasks, &stop).await?;
-        let fleet = assemble(&config, home, (&keys, &events), &tasks, &stop)?;
+        let audit = Arc::new(AuditQueue::new(keys.audit_log()));
+        let (noting, until) = (Arc::clone(&audit), stop.clone());
+        tasks.spawn(async move { noting.work(until).await });
+        let fleet = assemble(&config, home, (&keys, &audit, &events), &tasks, &stop)?;
         let sessions = fleet.sessions();
         set_out(&fleet, &config, &tasks, &stop).await?;
         let feeds = events::feeds(&config, events, &fleet);
@@ -84,7 +90,7 @@ impl Daemon {
             }
         });
         tracing::info!(%address, instance, "started");
-        Ok(Self { fleet, address, data_dir: config.data_dir, sessions, keys, tasks, stop, _lock: lock })
+        Ok(Self { fleet, address, data_dir: config.data_dir, sessions, keys, audit, tasks, stop, _lock: lock })
     }
 
     /// How everything stands.
@@ -128,6 +134,7 @@ impl Daemon {
         }
         self.sessions.shutdown().await;
         let closed = tokio::time::timeout(CLOSE_LIMIT, self.tasks.wait()).await;
+        self.audit.finish(CLOSE_LIMIT).await;
         if tokio::time::timeout(CLOSE_LIMIT, self.keys.close()).await.is_err() {
             tracing::warn!("the key store does not answer; left without closing it");
         }
@@ -163,7 +170,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 fn assemble(
     config: &Config,
     home: Home,
-    (keys, events): (&KeyService, &Arc<EventStore>),
+    (keys, audit, events): (&KeyService, &Arc<AuditQueue>, &Arc<EventStore>),
     tasks: &TaskTracker,
     stop: &CancellationToken,
 ) -> anyhow::Result<Arc<Fleet>> {
@@ -176,7 +183,7 @@ fn assemble(
         home,
         keys: fleet_keys,
         sessions,
-        audit: keys.audit_log(),
+        audit: Arc::<AuditQueue>::clone(audit),
         events: Arc::<EventStore>::clone(events),
         turns: fleet::turns(),
         watching: Watching::new()

@@ -41,6 +41,9 @@ pub struct NewEvent {
 /// Which repository, without secrets.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventRepository {
+    /// What it is called on this instance.
+    #[serde(default)]
+    pub name: String,
     /// The URL.
     pub url: String,
     /// The branch.
@@ -151,7 +154,7 @@ impl EventRepository {
     /// Tells repositories apart.
     #[must_use]
     pub fn key(&self) -> String {
-        format!("{}\n{}\n{}", self.url, self.branch, self.prefix)
+        format!("{}\n{}\n{}\n{}", self.name, self.url, self.branch, self.prefix)
     }
 }
 
@@ -165,14 +168,19 @@ mod tests {
             id: 17,
             time: "2026-01-02T03:04:05Z".into(),
             instance: "dev".into(),
-            repository: EventRepository { url: "git@host:x".into(), branch: "main".into(), prefix: "App".into() },
+            repository: EventRepository {
+                name: "global".into(),
+                url: "git@host:x".into(),
+                branch: "main".into(),
+                prefix: "App".into(),
+            },
             app: Some("PO App".into()),
             what: What::Pushed { commit: "ab".into(), change: Change::Changed, published: true },
         };
         let json = serde_json::to_string(&event).unwrap();
         assert_eq!(
             json,
-            r#"{"id":17,"time":"2026-01-02T03:04:05Z","instance":"dev","repository":{"url":"git@host:x","branch":"main","prefix":"App"},"app":"PO App","kind":"pushed","detail":{"commit":"ab","change":"changed","published":true}}"#
+            r#"{"id":17,"time":"2026-01-02T03:04:05Z","instance":"dev","repository":{"name":"global","url":"git@host:x","branch":"main","prefix":"App"},"app":"PO App","kind":"pushed","detail":{"commit":"ab","change":"changed","published":true}}"#
         );
         assert_eq!(serde_json::from_str::<Event>(&json).unwrap(), event);
         assert!(include_str!("../../docs/events.md").contains(r#""kind": "pushed""#));

@@ -43,6 +43,22 @@ impl Patterns {
         parts.map(Pattern::parse).collect::<Result<_, _>>().map(Self)
     }
 
+    /// The text of a pattern that means this path. Where a letter separates patterns or would be taken off, any letter stands.
+    #[must_use]
+    pub fn exactly(path: &str) -> String {
+        let last = path.chars().count().saturating_sub(1);
+        let letter = |(at, letter): (usize, char)| match letter {
+            ',' => "?".to_owned(),
+            ' ' | '"' | '\'' if at == 0 || at == last => "?".to_owned(),
+            '*' | '?' | '[' | ']' | '\\' => format!("\\{letter}"),
+            '!' | '#' if at == 0 => format!("\\{letter}"),
+            letter if letter.is_control() => "?".to_owned(),
+            letter if letter.is_whitespace() && (at == 0 || at == last) => "?".to_owned(),
+            letter => letter.to_string(),
+        };
+        path.chars().enumerate().map(letter).collect()
+    }
+
     /// These, then the others: where they disagree, the others win.
     #[must_use]
     pub fn followed_by(mut self, others: Self) -> Self {
@@ -145,6 +161,19 @@ mod tests {
         for bad in ["[a-", "[]", "a//b", "/", "!"] {
             assert_eq!(Patterns::parse(bad).map_err(|error| error.pattern), Err(bad.to_owned()));
         }
+    }
+
+    #[test]
+    fn a_pattern_for_a_path_means_that_path_whatever_letters_are_in_it() {
+        for path in
+            ["a/b.json", "[old] * a?/x[1],y.json", "!a/#b", "#a/b", " a/b ", "\"a/b\"", "a\\b/c", "'x/y'", "a/**/b"]
+        {
+            let text = Patterns::exactly(path);
+            let found = patterns(text.trim());
+            assert!(found.match_file(path), "{path}: {text}");
+            assert!(!found.match_file("a/c.json") && !found.match_file("[old] xx a?/x[1],y.json"), "{path}: {text}");
+        }
+        assert_eq!(Patterns::exactly("PO App/configuration/a b.json"), "PO App/configuration/a b.json");
     }
 
     #[test]

@@ -113,6 +113,14 @@ pub enum RepositoryState {
     HeldDeletions,
 }
 
+impl RepositoryState {
+    /// Whether a failure stands.
+    #[must_use]
+    pub const fn is_failing(self) -> bool {
+        matches!(self, Self::Offline | Self::Blocked | Self::BranchAbsent | Self::Refused | Self::DiskTrouble)
+    }
+}
+
 /// An error, with when it began.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorStatus {

@@ -56,6 +56,9 @@ pub fn targets(config: &EventsConfig) -> Result<Vec<Target>, Failure> {
     for webhook in &config.webhooks {
         let sink = webhook::Webhook::new(webhook, config.webhook_secret.clone(), &config.web)?;
         let name = format!("webhook {}", short_digest(sink.address()));
+        if found.iter().any(|known: &Target| known.name == name) {
+            continue; // named twice, told once: two queues of one name would be in each other's way
+        }
         found.push(Target { name, sink: Box::new(sink) });
     }
     if let Some(command) = &config.command {
@@ -75,4 +78,19 @@ fn short_digest(text: &str) -> String {
     let digest = Sha256::digest(text.as_bytes());
     let short = digest.iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte));
     format!("{short:016x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::WebhookConfig;
+
+    #[test]
+    fn a_receiver_that_is_named_twice_is_one() {
+        let webhook = |url: &str| WebhookConfig { url: url.to_owned().into(), shown: url.to_owned() };
+        let webhooks = ["http://a/x", "http://b/", "http://a/x"].map(webhook).to_vec();
+        let targets = targets(&EventsConfig { webhooks, ..EventsConfig::default() }).unwrap();
+        let names: std::collections::BTreeSet<&str> = targets.iter().map(|target| target.name.as_str()).collect();
+        assert_eq!((targets.len(), names.len()), (2, 2));
+    }
 }

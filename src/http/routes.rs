@@ -27,7 +27,7 @@ use crate::domain::status::Status;
 use crate::sync::action::ActionReport;
 
 /// Enough for the names of 10,000 apps.
-const BODY_LIMIT: usize = 4 * 1024 * 1024;
+pub(super) const BODY_LIMIT: usize = 4 * 1024 * 1024;
 
 type Whole = State<Arc<dyn Service>>;
 pub(super) type Body = Result<Bytes, BytesRejection>;
@@ -62,7 +62,7 @@ pub(super) fn router(
         .merge(apps::router().method_not_allowed_fallback(wrong_method).layer(token))
         .layer(from_fn(only_by_address))
         .with_state(service)
-        .merge(hooks.layer(from_fn(in_time)))
+        .merge(hooks.method_not_allowed_fallback(wrong_method).layer(from_fn(in_time)))
 }
 
 /// The repository that a call is about: `?repository=NAME`, which may be left out where there is one.

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::answer::ApiError;
 use super::control::{AppRow, Backup, RestoreRequest, Service, SyncControl};
-use super::requests::{AppRequest, AppsRequest, ResolveRequest, RestoreAppRequest};
+use super::requests::{AppRequest, AppsRequest, RestoreAppRequest};
 use super::routes::{Body, Chosen, Report, read, report, unread};
 use crate::domain::AppName;
 use crate::sync::action::{Action, PushRequest, Selection};
@@ -30,7 +30,6 @@ pub(super) fn router() -> Router<Arc<dyn Service>> {
         .route("/sync/push", post(push))
         .route("/sync/add", post(add))
         .route("/sync/remove", post(remove))
-        .route("/sync/resolve", post(resolve))
         .route("/sync/revert", post(revert))
         .route("/sync/restore", post(restore))
         .route("/sync/backups/restore", post(restore_kept))
@@ -55,7 +54,7 @@ impl FromRequestParts<Arc<dyn Service>> for DryRun {
     }
 }
 
-async fn act(control: &dyn SyncControl, action: Action, DryRun(dry_run): DryRun) -> Report {
+pub(super) async fn act(control: &dyn SyncControl, action: Action, DryRun(dry_run): DryRun) -> Report {
     let name = if dry_run { "dry run" } else { action.name() };
     report(name, control.act(action, dry_run).await)
 }
@@ -79,12 +78,6 @@ async fn add(Chosen(control): Chosen, dry_run: DryRun, body: Body) -> Report {
 
 async fn remove(Chosen(control): Chosen, dry_run: DryRun, body: Body) -> Report {
     act(&*control, Action::Remove(some_apps(body)?), dry_run).await
-}
-
-async fn resolve(Chosen(control): Chosen, dry_run: DryRun, body: Body) -> Report {
-    let request: ResolveRequest = read(body)?;
-    let (app, resolution) = request.resolution().map_err(ApiError::request)?;
-    act(&*control, Action::Resolve(app, resolution), dry_run).await
 }
 
 async fn revert(Chosen(control): Chosen, dry_run: DryRun, body: Body) -> Report {

@@ -104,6 +104,9 @@ pub trait Workspace: Send {
     /// As the repository.
     fn follow(&mut self, app: &AppName, trees: &[ObjectId]) -> Result<(), Failure>;
 
+    /// Whether a file at this path inside the app's folder is not looked at: patterns mean it, and Git does not have it.
+    fn ignores(&self, app: &AppName, path: &str) -> bool;
+
     /// Brings the app's folder from tree `from` (what the plan was made from; `None`: no folder) to tree `to` (`None`: delete it).
     ///
     /// # Errors

@@ -67,7 +67,7 @@ pub struct AuditFilter {
 /// Errors are those of [`KeyRecords`](super::KeyRecords).
 #[async_trait]
 pub trait AuditLog: Send + Sync {
-    /// Appends a row, as of now.
+    /// Appends a row, as of now. A caller that loses patience drops the future: the row may then still be appended.
     ///
     /// # Errors
     /// Disk, connect or internal.

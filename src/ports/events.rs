@@ -8,6 +8,9 @@ use tokio::sync::watch;
 use crate::domain::Failure;
 use crate::domain::event::{Event, EventRepository, NewEvent};
 
+/// Under this name, which no app can have, [`EventLog::states`] has the class of the failure that stands.
+pub const STANDING_FAILURE: &str = "\n";
+
 /// Takes events; it keeps them before it answers.
 #[async_trait]
 pub trait EventLog: Send + Sync {
@@ -17,8 +20,8 @@ pub trait EventLog: Send + Sync {
     /// Disk or internal: none of them is kept.
     async fn append(&self, events: Vec<NewEvent>) -> Result<(), Failure>;
 
-    /// The state last told of each app (the repository's own under an empty name), as JSON spells it. Apps that are in
-    /// sync are left out.
+    /// The state last told of each app (the repository's own under an empty name, the class of its standing failure under
+    /// [`STANDING_FAILURE`]), as JSON spells it. Apps that are in sync are left out.
     ///
     /// # Errors
     /// Disk or internal.

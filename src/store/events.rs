@@ -15,7 +15,7 @@ use super::sqlite::{self, EVENTS_FILE};
 use crate::domain::Failure;
 use crate::domain::event::{Event, EventRepository, NewEvent, What};
 use crate::domain::status::AppState;
-use crate::ports::{EventLog, EventQueue, EventSource, Waiting};
+use crate::ports::{EventLog, EventQueue, EventSource, STANDING_FAILURE, Waiting};
 
 /// Events older than this are deleted, delivered or not.
 const KEPT: Duration = Duration::from_hours(7 * 24);
@@ -133,14 +133,32 @@ impl EventStore {
     }
 }
 
-/// Only what is not in sync is remembered.
+/// Only what is not in sync is remembered, and what stands against the repository.
 async fn remember_state(tx: &mut SqliteConnection, event: &Event) -> Result<(), sqlx::Error> {
-    let state = match &event.what {
-        What::AppState { to, .. } => to.filter(|state| *state != AppState::InSync).map(text),
-        What::RepositoryState { to, .. } => Some(text(*to)),
-        _ => return Ok(()),
-    };
-    let (repository, app) = (event.repository.key(), event.app.clone().unwrap_or_default());
+    let repository = event.repository.key();
+    let app = event.app.as_deref().unwrap_or_default();
+    match &event.what {
+        What::AppState { to, .. } => {
+            let state = to.filter(|state| *state != AppState::InSync).map(text);
+            remember(tx, &repository, app, state).await
+        }
+        What::RepositoryState { to, .. } => {
+            if !to.is_failing() {
+                remember(tx, &repository, STANDING_FAILURE, None).await?;
+            }
+            remember(tx, &repository, app, Some(text(*to))).await
+        }
+        What::Failure { class, .. } => remember(tx, &repository, STANDING_FAILURE, Some(text(*class))).await,
+        _ => Ok(()),
+    }
+}
+
+async fn remember(
+    tx: &mut SqliteConnection,
+    repository: &str,
+    app: &str,
+    state: Option<String>,
+) -> Result<(), sqlx::Error> {
     let done = if let Some(state) = state {
         let set = "INSERT INTO states (repository, app, state) VALUES ($1, $2, $3)
                    ON CONFLICT (repository, app) DO UPDATE SET state = excluded.state";

@@ -141,6 +141,10 @@ impl Workspace for OneApp {
         self.folder.follow(app, trees)
     }
 
+    fn ignores(&self, app: &AppName, path: &str) -> bool {
+        self.folder.ignores(app, path)
+    }
+
     fn recover(&mut self) -> Result<Vec<AppName>, Failure> {
         self.folder.recover()
     }

@@ -229,6 +229,10 @@ impl Workspace for AppsFolder {
         self.ignored.follow(self.repo.as_ref(), app, trees)
     }
 
+    fn ignores(&self, app: &AppName, path: &str) -> bool {
+        self.ignored.in_app(app).ignores(path)
+    }
+
     fn install(&mut self, app: &AppName, from: Option<ObjectId>, to: Option<ObjectId>) -> Result<Installed, Failure> {
         self.install_as(&Pending::new(app.clone(), from, to, false))
     }

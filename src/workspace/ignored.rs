@@ -37,6 +37,11 @@ impl Skip {
         (within || self.means(path, is_folder)) && !self.is_followed(path, is_folder)
     }
 
+    /// Whether the file at `path` is not looked at, by itself or because of a folder that it lies in.
+    pub(super) fn ignores(&self, path: &str) -> bool {
+        self.patterns.match_file(path) && !self.followed.contains(path)
+    }
+
     pub(super) fn means(&self, path: &str, is_folder: bool) -> bool {
         self.patterns.match_entry(path, is_folder)
     }
@@ -183,6 +188,8 @@ mod tests {
                 assert!(!skip.skips("a.tmp", false, false) && skip.skips("c.tmp", false, false));
                 assert!(!skip.skips("build", true, false) && !skip.skips("build/x.tmp", false, true));
                 assert!(skip.skips("build/y.json", false, true) && !skip.skips("b.json", false, false));
+                assert!(skip.ignores("build/y.json") && skip.ignores("c.tmp"));
+                assert!(!skip.ignores("build/x.tmp") && !skip.ignores("a.tmp") && !skip.ignores("b.json"));
             }
             ignored.follow(&repo, &app, &[id(3)]).unwrap();
             assert!(

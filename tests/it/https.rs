@@ -1,6 +1,7 @@
 //! HTTPS remotes with real TLS: who is trusted, which way requests go, what refusals mean; and the whole program over it.
 
 mod authority;
+mod events;
 mod front;
 mod program;
 mod refusals;

@@ -89,7 +89,7 @@ async fn of_all(
 ) -> Vec<Step> {
     let several = all.len() > 1;
     let looks = all.iter().map(|repository| async move {
-        let steps = of_one(&repository.sync, keyring, parts).await;
+        let steps = of_one(repository, keyring, parts).await;
         let of = |step: Step| if several { step.of(&repository.name) } else { step };
         steps.into_iter().map(of).collect::<Vec<Step>>()
     });
@@ -97,13 +97,17 @@ async fn of_all(
     futures::stream::iter(looks).buffered(AT_ONCE).concat().await
 }
 
-async fn of_one(sync: &SyncConfig, keyring: Option<&Arc<dyn Keyring>>, parts: Option<&dyn CheckParts>) -> Vec<Step> {
+async fn of_one(
+    repository: &RepositoryConfig,
+    keyring: Option<&Arc<dyn Keyring>>,
+    parts: Option<&dyn CheckParts>,
+) -> Vec<Step> {
     let mut report = Report::default();
     match parts {
-        Some(parts) => way_to_the_branch(&mut report, sync, keyring.cloned(), parts).await,
+        Some(parts) => way_to_the_branch(&mut report, repository, keyring.cloned(), parts).await,
         None => report.skip_all(&BEFORE_THE_FOLDER, "it needs the store"),
     }
-    report.steps.push(apps_folder::check(&sync.apps_dir).await);
+    report.steps.push(apps_folder::check(&repository.sync.apps_dir).await);
     report.steps
 }
 
@@ -136,10 +140,11 @@ fn environment(config: Result<&Config, &ConfigErrors>) -> Step {
 /// From the key to the branch. Without a key, the way to the host is still looked at.
 async fn way_to_the_branch(
     report: &mut Report,
-    sync: &SyncConfig,
+    repository: &RepositoryConfig,
     keyring: Option<Arc<dyn Keyring>>,
     parts: &dyn CheckParts,
 ) {
+    let sync = &repository.sync;
     let key = credential(sync, keyring.as_deref()).await;
     let needs_key = matches!(sync.credential, Credential::Key { .. });
     let usable = !needs_key || matches!(key.outcome, Outcome::Ok(_));
@@ -161,9 +166,9 @@ async fn way_to_the_branch(
             {
                 *key = Step::fail("key", failure); // found by its name, but it does not open
             }
-            report.steps.extend(network::steps(sync, tip.as_ref(), write.as_ref()));
+            report.steps.extend(network::steps(repository, tip.as_ref(), write.as_ref()));
         }
-        Err(failure) => report.steps.extend(network::steps(sync, Err(&failure), None)),
+        Err(failure) => report.steps.extend(network::steps(repository, Err(&failure), None)),
     }
 }
 

@@ -2,9 +2,10 @@
 
 use super::endpoint;
 use super::report::Step;
-use crate::config::{Credential, SyncConfig};
+use crate::config::{Credential, RepositoryConfig, SyncConfig};
 use crate::domain::{Failure, FailureClass, RepoUrl};
 use crate::ports::RemoteTip;
+use crate::sync::worker::branch_absent;
 
 pub(super) const PATH_NEEDS_NONE: &str = "not needed: the repository is a path";
 
@@ -22,10 +23,11 @@ enum Stage {
 
 /// Name lookup to branch, from the answer of one poll and of one question for write access.
 pub(super) fn steps(
-    sync: &SyncConfig,
+    repository: &RepositoryConfig,
     tip: Result<&RemoteTip, &Failure>,
     write: Option<&Result<(), Failure>>,
 ) -> Vec<Step> {
+    let sync = &repository.sync;
     let failed = tip.err();
     let reached = failed.map_or(Stage::Done, |failure| stage_of(failure.class));
     let (host, address) = endpoint(&sync.url);
@@ -53,7 +55,7 @@ pub(super) fn steps(
         Some(Err(failure)) => Step::fail("write", failure),
         None => Step::skip("write", "it needs read"),
     });
-    steps.push(branch(sync, tip));
+    steps.push(branch(repository, tip));
     steps
 }
 
@@ -117,24 +119,20 @@ fn described(tip: &RemoteTip) -> String {
     }
 }
 
-fn branch(sync: &SyncConfig, tip: Result<&RemoteTip, &Failure>) -> Step {
+fn branch(repository: &RepositoryConfig, tip: Result<&RemoteTip, &Failure>) -> Step {
+    let sync = &repository.sync;
     match tip {
         Ok(RemoteTip::At(commit)) => Step::ok("branch", format!("{} is at {}", sync.branch, commit.short())),
         Ok(RemoteTip::Unborn) => Step::ok("branch", format!("{} is made by the first push", sync.branch)),
-        Ok(RemoteTip::Absent(branches)) => Step::fail("branch", &absent(sync, branches)),
+        Ok(RemoteTip::Absent(branches)) => Step::fail("branch", &absent(repository, branches)),
         Err(_) => Step::skip("branch", "it needs read"),
     }
 }
 
-fn absent(sync: &SyncConfig, branches: &[String]) -> Failure {
-    let mut listed: Vec<&str> = branches.iter().map(String::as_str).take(20).collect();
-    if branches.len() > listed.len() {
-        listed.push("…");
-    }
-    let message = format!("there is no branch {}; there are: {}", sync.branch, listed.join(", "));
-    Failure::new(
-        FailureClass::BranchAbsent,
-        message,
-        "correct GIT_SYNC_BRANCH_NAME, or create the branch at the remote",
-    )
+/// The same words as in the status. Creating it is the running worker's: this command writes nothing.
+fn absent(repository: &RepositoryConfig, branches: &[String]) -> Failure {
+    let branches: Vec<&str> = branches.iter().map(String::as_str).collect();
+    let failure = branch_absent(&repository.name, repository.sync.branch.as_str(), &branches);
+    let remedy = failure.remedy.replace("or create it with", "or, while `appferry run` runs, create it with");
+    Failure::new(failure.class, failure.message, remedy)
 }

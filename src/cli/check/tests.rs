@@ -153,6 +153,9 @@ async fn an_unborn_branch_is_fine_and_an_absent_one_lists_the_others() {
     assert!(unborn.is_ok(), "{unborn}");
     let absent = report(Fake { tip: Ok(RemoteTip::Absent(vec!["master".into()])), ..working() }).await;
     assert!(!absent.is_ok() && absent.to_string().contains("there are: master"), "{absent}");
+    let remedy =
+        "or, while `appferry run` runs, create it with `appferry sync create-branch \"main\" --from \"master\"`";
+    assert!(absent.to_string().contains(remedy), "{absent}");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use clap::Subcommand;
 
 use super::super::output::plain;
-use super::args::app_name;
+use super::args::{Doing, app_name};
 use crate::client::{Client, ClientError};
 use crate::domain::{AppName, BranchName, BranchNameError};
 use crate::http::{ActionReport, BranchRequest, Incoming, IncomingAction, IncomingApp, PullRequest, TakeInRequest};
@@ -27,9 +27,8 @@ pub(in crate::cli) enum IncomingWord {
         /// The apps.
         #[arg(value_name = "APP", value_parser = app_name, required = true)]
         apps: Vec<AppName>,
-        /// Only say what would be done.
-        #[arg(long)]
-        dry_run: bool,
+        #[command(flatten)]
+        doing: Doing,
     },
     /// Ask the remote now and install all that waits, or the state of another branch, tag or commit.
     Pull {
@@ -42,9 +41,8 @@ pub(in crate::cli) enum IncomingWord {
         /// Also push what that changes here, although it does not happen by itself.
         #[arg(long, requires = "from")]
         push: bool,
-        /// Only say what would be done.
-        #[arg(long)]
-        dry_run: bool,
+        #[command(flatten)]
+        doing: Doing,
     },
     /// Make a branch at the remote.
     CreateBranch {
@@ -54,9 +52,8 @@ pub(in crate::cli) enum IncomingWord {
         /// Where it begins.
         #[arg(long, value_name = "BRANCH|TAG|COMMIT")]
         from: String,
-        /// Only say what would be done.
-        #[arg(long)]
-        dry_run: bool,
+        #[command(flatten)]
+        doing: Doing,
     },
 }
 
@@ -68,20 +65,20 @@ pub(in crate::cli) struct TakeInArgs {
     /// Also install what was published there; without it the app's release stays as it is here.
     #[arg(long)]
     release: bool,
-    /// Only say what would be done.
-    #[arg(long)]
-    dry_run: bool,
+    #[command(flatten)]
+    doing: Doing,
 }
 
 /// What is to be said.
 pub(super) enum Answer {
-    Report(ActionReport),
+    Report(ActionReport, Doing),
     Text(String),
 }
 
 pub(super) async fn run(word: IncomingWord, client: &Client) -> Result<Answer, ClientError> {
-    let take_in = async |action, TakeInArgs { apps, release, dry_run }| {
-        client.take_in(action, &TakeInRequest { apps, release, dry_run }).await.map(Answer::Report)
+    let take_in = async |action, TakeInArgs { apps, release, doing }| {
+        let request = TakeInRequest { apps, release, dry_run: doing.dry_run };
+        client.take_in(action, &request).await.map(|report| Answer::Report(report, doing))
     };
     match word {
         IncomingWord::Incoming { json } => {
@@ -90,22 +87,24 @@ pub(super) async fn run(word: IncomingWord, client: &Client) -> Result<Answer, C
         }
         IncomingWord::Install(args) => take_in(IncomingAction::Install, args).await,
         IncomingWord::Update(args) => take_in(IncomingAction::Update, args).await,
-        IncomingWord::Delete { apps, dry_run } => {
-            take_in(IncomingAction::Delete, TakeInArgs { apps, release: false, dry_run }).await
+        IncomingWord::Delete { apps, doing } => {
+            take_in(IncomingAction::Delete, TakeInArgs { apps, release: false, doing }).await
         }
-        IncomingWord::Pull { apps, from, push, dry_run } => {
-            client.pull(&PullRequest { apps, from, push, dry_run }).await.map(Answer::Report)
+        IncomingWord::Pull { apps, from, push, doing } => {
+            let request = PullRequest { apps, from, push, dry_run: doing.dry_run };
+            client.pull(&request).await.map(|report| Answer::Report(report, doing))
         }
-        IncomingWord::CreateBranch { name, from, dry_run } => {
-            let request = BranchRequest { name: name.to_string(), from, dry_run };
+        IncomingWord::CreateBranch { name, from, doing } => {
+            let request = BranchRequest { name: name.to_string(), from, dry_run: doing.dry_run };
             let report = client.create_branch(&request).await?;
-            Ok(Answer::Text(format!("{}\n", plain(&report.message))))
+            let told = if doing.json { as_json(&report)? } else { format!("{}\n", plain(&report.message)) };
+            Ok(Answer::Text(told))
         }
     }
 }
 
-fn as_json(incoming: &Incoming) -> Result<String, ClientError> {
-    let text = serde_json::to_string_pretty(incoming).map_err(|error| ClientError::Answer(error.to_string()))?;
+fn as_json(answer: &impl serde::Serialize) -> Result<String, ClientError> {
+    let text = serde_json::to_string_pretty(answer).map_err(|error| ClientError::Answer(error.to_string()))?;
     Ok(text + "\n")
 }
 
@@ -154,6 +153,9 @@ mod tests {
         let ok = |args: &[&str]| Args::try_parse_from([&["appferry", "sync"], args].concat()).is_ok();
         assert!(ok(&["pull"]) && ok(&["pull", "PO App", "--from", "v1", "--push"]) && !ok(&["pull", "--push"]));
         assert!(ok(&["create-branch", "dev", "--from", "main"]) && !ok(&["create-branch", "dev"]));
+        assert!(
+            ok(&["install", "A", "--json", "--dry-run"]) && ok(&["create-branch", "dev", "--from", "main", "--json"])
+        );
         assert!(!ok(&["create-branch", "a..b", "--from", "main"]) && !ok(&["install"]) && !ok(&["delete"]));
     }
 }

@@ -78,7 +78,7 @@ async fn change(action: SyncAction, client: Client) -> anyhow::Result<ExitCode> 
 
 async fn take_in(word: IncomingWord, client: &Client) -> anyhow::Result<ExitCode> {
     match incoming::run(word, client).await? {
-        incoming::Answer::Report(report) => tell(&report, false),
+        incoming::Answer::Report(report, doing) => tell(&report, doing.json),
         incoming::Answer::Text(text) => {
             say(&text)?;
             Ok(ExitCode::SUCCESS)

@@ -9,7 +9,7 @@ mod member;
 mod reload;
 mod users;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use super::home::Home;
 use crate::config::{ConfigFile, RepositoryConfig};
+use crate::domain::input::size::FileSize;
 use crate::domain::status::{ConfigFileStatus, RepositoryStatus, Status};
 use crate::domain::{Failure, FailureClass};
 use crate::http::PollHint;
@@ -181,8 +182,8 @@ impl Fleet {
         running.order.iter().filter_map(|name| Some(running.members.get(name)?.status())).collect()
     }
 
-    /// The worker of the repository of this name; without a name, that of the only one.
-    pub(super) fn handle(&self, name: Option<&str>) -> Result<Handle, Failure> {
+    /// The worker of the repository of this name, and how large its files may be; without a name, that of the only one.
+    pub(super) fn handle(&self, name: Option<&str>) -> Result<(Handle, FileSize), Failure> {
         let running = self.running();
         let refused = |message: String, remedy: &str| Failure::new(FailureClass::Refused, message, remedy);
         let member = match (name, running.order.as_slice()) {
@@ -205,18 +206,22 @@ impl Fleet {
             }
         };
         let member = member.ok_or_else(|| Failure::internal("a repository is listed, but not there"))?;
-        member.handle().ok_or_else(|| {
+        let handle = member.handle().ok_or_else(|| {
             let status = member.status();
             refused(format!("the repository {:?} is not open: {}", status.name, status.summary), "try again when it is")
-        })
+        })?;
+        Ok((handle, member.config().sync.input.max_file_size))
     }
 
-    /// A new version of the file was refused, for these reasons; or what stood against it is gone.
-    pub(super) fn file_is_wrong(&self, errors: Vec<String>) {
-        if let Some(file) = &mut *self.file() {
-            file.errors = errors;
-        }
+    /// A new version of the file was refused, for these reasons; or what stood against it is gone. Answers whether that is news.
+    pub(super) fn file_is_wrong(&self, errors: &[String]) -> bool {
+        let is_news = self.file().as_mut().is_some_and(|file| {
+            let is_news = file.errors != errors;
+            file.errors = errors.to_vec();
+            is_news
+        });
         self.common.bell.notify_one();
+        is_news
     }
 
     pub(super) fn file_was_read(&self) {
@@ -247,15 +252,15 @@ impl Fleet {
 
 /// Hooks reach the repositories as they are now, also those of a file that was read again.
 impl PollHint for Fleet {
-    fn repositories(&self) -> Vec<String> {
+    fn repositories(&self) -> BTreeSet<String> {
         let running = self.running();
         running.members.values().map(|member| member.config().sync.url.to_string()).collect()
     }
 
-    fn poll_soon(&self, url: &str) {
+    fn poll_soon(&self, urls: &BTreeSet<String>) -> usize {
         let running = self.running();
-        let meant = running.members.values().filter(|member| member.config().sync.url.to_string() == url);
-        meant.filter_map(Member::handle).for_each(|handle| handle.poll_soon());
+        let meant = running.members.values().filter(|member| urls.contains(&member.config().sync.url.to_string()));
+        meant.map(|member| member.handle().iter().for_each(Handle::poll_soon)).count()
     }
 }
 

@@ -16,6 +16,9 @@ use crate::config::{ConfigErrors, ConfigFile, DiskFiles, FileContent, Repository
 /// How often the file is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// A file that is refused may be right without having changed: what it names was not mounted yet. So it is read again now and then.
+const READ_AGAIN_EVERY: u32 = 5;
+
 /// Tells one state of the file from another; `None` while there is none.
 type Stamp = Option<(u64, u64, u64, [i64; 4])>;
 
@@ -28,13 +31,17 @@ pub(in crate::daemon) async fn follow(
 ) {
     // It was read before this began: what changed in between is found by reading it once more.
     let (mut taken, mut seen) = (None, stamp(&file.path).await);
+    let mut looks_since_refused = None;
     loop {
         let now = stamp(&file.path).await;
+        let is_due = looks_since_refused.is_some_and(|looks| looks >= READ_AGAIN_EVERY);
         // A file that is being written is read when it has been quiet for a look.
-        if now != taken && now == seen {
+        if (now != taken || is_due) && now == seen {
             taken = now;
-            read(&fleet, &file, global.as_ref()).await;
+            let is_refused = !read(&fleet, &file, global.as_ref()).await;
+            looks_since_refused = is_refused.then_some(0);
         }
+        looks_since_refused = looks_since_refused.map(|looks| looks + 1);
         seen = now;
         if stop.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_none() {
             return;
@@ -42,21 +49,22 @@ pub(in crate::daemon) async fn follow(
     }
 }
 
-async fn read(fleet: &Fleet, file: &ConfigFile, global: Option<&RepositoryConfig>) {
+/// Answers whether it was right.
+async fn read(fleet: &Fleet, file: &ConfigFile, global: Option<&RepositoryConfig>) -> bool {
     let reading = file.clone();
     let content = match tokio::task::spawn_blocking(move || reading.read(&DiskFiles)).await {
         Ok(content) => content,
         Err(error) => {
             tracing::error!(%error, "reading the configuration file broke off");
-            return;
+            return false;
         }
     };
     match content {
         Ok(FileContent { repositories, warnings }) => {
             let wanted: Vec<RepositoryConfig> = global.cloned().into_iter().chain(repositories).collect();
             if fleet.runs_exactly(&wanted) {
-                fleet.file_is_wrong(Vec::new());
-                return;
+                fleet.file_is_wrong(&[]);
+                return true;
             }
             for warning in warnings {
                 tracing::warn!("{warning}");
@@ -64,12 +72,15 @@ async fn read(fleet: &Fleet, file: &ConfigFile, global: Option<&RepositoryConfig
             tracing::info!(file = %file.path.display(), repositories = wanted.len(), "the configuration file was read again");
             fleet.file_was_read();
             fleet.become_these(wanted).await;
+            true
         }
         Err(ConfigErrors(errors)) => {
             let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
             let file = file.path.display();
-            tracing::warn!(%file, "the configuration file is refused, what was read before stays: {}", errors.join("; "));
-            fleet.file_is_wrong(errors);
+            if fleet.file_is_wrong(&errors) {
+                tracing::warn!(%file, "the configuration file is refused, what was read before stays: {}", errors.join("; "));
+            }
+            false
         }
     }
 }

@@ -5,6 +5,7 @@ mod forms;
 mod list;
 mod read;
 mod refusals;
+mod resolve;
 mod uploads;
 mod words;
 mod write;
@@ -16,7 +17,7 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
-use axum::routing::get;
+use axum::routing::{get, post};
 use tokio::sync::watch;
 
 use super::answer::ApiError;
@@ -67,6 +68,7 @@ pub(super) fn router() -> Router<Arc<dyn Service>> {
         .route("/api/v1/apps", get(list::list))
         .route("/api/v1/apps/{name}", get(read::read).put(write::put).delete(write::delete))
         .route("/api/v1/apps/{name}/lock", get(list::lock))
+        .route("/api/v1/sync/resolve", post(resolve::resolve))
 }
 
 /// A name in the path, as far as it can be read.

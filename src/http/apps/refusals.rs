@@ -46,7 +46,10 @@ impl From<ArchiveError> for Refusal {
             ArchiveError::Refused { .. } | ArchiveError::Empty => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "correct the app; nothing was saved")
             }
-            ArchiveError::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "make the app smaller; nothing was saved"),
+            ArchiveError::TooLarge(_) => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "make it smaller, or raise APPFERRY_MAX_FILE_SIZE (a file) or APPFERRY_UPLOAD_LIMIT (an app); nothing was saved",
+            ),
         };
         ApiError::new(status, "content", error.to_string(), remedy).into()
     }
@@ -58,7 +61,7 @@ impl From<SaveRefusal> for Refusal {
             SaveRefusal::Failed(failure) => return failure.clone().into(),
             SaveRefusal::Locked(_) => (StatusCode::LOCKED, "locked"),
             SaveRefusal::Changed(_) => (StatusCode::PRECONDITION_FAILED, "changed"),
-            SaveRefusal::HalfWritten(_) => (StatusCode::UNPROCESSABLE_ENTITY, "content"),
+            SaveRefusal::HalfWritten(_) | SaveRefusal::OnlyIgnored => (StatusCode::UNPROCESSABLE_ENTITY, "content"),
             SaveRefusal::Disturbed(_) => (StatusCode::CONFLICT, "changed"),
             SaveRefusal::Absent => (StatusCode::NOT_FOUND, "absent"),
         };

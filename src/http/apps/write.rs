@@ -50,6 +50,9 @@ pub struct SaveAnswer {
     pub reason: Option<String>,
     /// What the remote accepted, if that was waited for and came.
     pub pushed: Option<PushedRef>,
+    /// Files that came with it and are no app content on this instance (`APPFERRY_IGNORE`): they were left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ignored: Vec<String>,
     /// All that in a sentence.
     pub message: String,
 }
@@ -99,7 +102,7 @@ pub(super) async fn delete(Chosen(control): Chosen, name: Named, headers: Header
 }
 
 /// The body in a temporary file. Its length is counted, whatever was announced.
-async fn received(apps: &SharedApps, headers: &HeaderMap, body: Body) -> Result<File, Refusal> {
+pub(super) async fn received(apps: &SharedApps, headers: &HeaderMap, body: Body) -> Result<File, Refusal> {
     let most = apps.limits().whole.saturating_mul(BODY_FACTOR);
     let too_large = || {
         let message = format!("the body is larger than {most} bytes");
@@ -158,6 +161,7 @@ async fn answer(apps: &SharedApps, app: &AppName, saved: Saved, wait: Option<Wai
             }
         },
     }
+    message.push_str(&left_out(&saved.ignored));
     let shelved = apps.shelf().apps.get(app).filter(|shelved| pushed.is_some() && shelved.tree == saved.tree).cloned();
     let (state, reason) = shelved.map_or((saved.state, saved.reason), |shelved| (shelved.state, shelved.reason));
     let body = SaveAnswer {
@@ -167,10 +171,22 @@ async fn answer(apps: &SharedApps, app: &AppName, saved: Saved, wait: Option<Wai
         state,
         reason,
         pushed,
+        ignored: saved.ignored,
         message,
     };
     let tag: Vec<_> = saved.tree.map(|tree| (ETAG, tag(tree))).into_iter().collect();
     Ok((status, axum::response::AppendHeaders(tag), Json(body)).into_response())
+}
+
+/// The end of the sentence that says what was left out.
+fn left_out(ignored: &[String]) -> String {
+    match ignored {
+        [] => String::new(),
+        [only] => format!("; {only:?} was left out: files like that are ignored here"),
+        [first, rest @ ..] => {
+            format!("; {first:?} and {} more were left out: files like these are ignored here", rest.len())
+        }
+    }
 }
 
 /// Waits until the remote has what was saved: where its branch is then, or why it has not come that far.

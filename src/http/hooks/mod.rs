@@ -7,6 +7,7 @@ mod payload;
 mod seen;
 mod signature;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -27,11 +28,11 @@ const BODY_LIMIT: usize = 1 << 20;
 
 /// Who polls when a branch may have moved.
 pub trait PollHint: Send + Sync {
-    /// The URLs of all repositories.
-    fn repositories(&self) -> Vec<String>;
+    /// The URLs of all repositories; several may have the same.
+    fn repositories(&self) -> BTreeSet<String>;
 
-    /// Polls the repository with this URL soon. Never waits; many hints are one poll.
-    fn poll_soon(&self, url: &str);
+    /// Polls the repositories with one of these URLs soon, and answers how many that are. Never waits; many hints are one poll.
+    fn poll_soon(&self, urls: &BTreeSet<String>) -> usize;
 }
 
 #[derive(Clone)]
@@ -84,9 +85,6 @@ async fn hook(
 fn hint(hint: &dyn PollHint, body: &[u8]) -> usize {
     let named = payload::repositories(body);
     let about = |url: &String| named.is_empty() || named.iter().any(|name| payload::is_about(name, url));
-    let wanted: Vec<String> = hint.repositories().into_iter().filter(about).collect();
-    for url in &wanted {
-        hint.poll_soon(url);
-    }
-    wanted.len()
+    let wanted: BTreeSet<String> = hint.repositories().into_iter().filter(about).collect();
+    hint.poll_soon(&wanted)
 }

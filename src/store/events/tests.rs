@@ -2,7 +2,8 @@ use super::*;
 use crate::domain::event::Change;
 
 fn pushed(app: &str, origin: &str) -> NewEvent {
-    let repository = EventRepository { url: "u".into(), branch: "main".into(), prefix: "App".into() };
+    let repository =
+        EventRepository { name: "one".into(), url: "u".into(), branch: "main".into(), prefix: "App".into() };
     let what = What::Pushed { commit: "ab".into(), change: Change::Changed, published: false };
     NewEvent {
         origin: Some(origin.into()),
@@ -80,4 +81,25 @@ async fn only_states_that_are_not_in_sync_are_remembered() {
     let states = store.states(&pushed("One", "").repository).await.unwrap();
     assert_eq!(states.into_iter().collect::<Vec<_>>(), [("One".to_owned(), "conflict".to_owned())]);
     assert_eq!(store.states(&EventRepository::default()).await.unwrap(), BTreeMap::new());
+}
+
+#[tokio::test]
+async fn a_failure_is_remembered_until_the_repository_is_well_again() {
+    use crate::domain::FailureClass;
+    use crate::domain::status::RepositoryState::{InSync, Offline};
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), &[], &[]).await;
+    let told = |what| NewEvent { origin: None, app: None, what, ..pushed("One", "") };
+    let state = |to| told(What::RepositoryState { from: None, to, summary: String::new() });
+    let class = FailureClass::Connect;
+    let failure = told(What::Failure { class, message: String::new(), remedy: String::new() });
+    let repository = failure.repository.clone();
+    store.append(vec![failure, state(Offline)]).await.unwrap();
+    let known = store.states(&repository).await.unwrap();
+    assert_eq!(known.get(STANDING_FAILURE).map(String::as_str), Some("connect"));
+    let other = EventRepository { name: "two".into(), ..repository.clone() };
+    assert_eq!(store.states(&other).await.unwrap(), BTreeMap::new(), "the same remote under another name");
+    store.append(vec![state(InSync)]).await.unwrap();
+    let known = store.states(&repository).await.unwrap();
+    assert_eq!(known.into_iter().collect::<Vec<_>>(), [(String::new(), "in_sync".to_owned())]);
 }

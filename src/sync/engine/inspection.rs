@@ -155,10 +155,11 @@ impl Engine {
             return Ok(None); // a file or an app that was renamed
         }
         Ok(Some(format!(
-            "{:?}, line {}, looks like {}; take it out, or allow it with APPFERRY_ALLOW_SECRETS={path:?}",
+            "{:?}, line {}, looks like {}; take it out, or allow it with APPFERRY_ALLOW_SECRETS=\"{}\"",
             change.path,
             secrets::line(&bytes, secret.start),
             secret.what,
+            Patterns::exactly(&path),
         )))
     }
 

@@ -5,8 +5,9 @@ use super::shelf::LOCKED;
 use super::{Engine, Knowledge, Look, Now};
 use crate::domain::merge::json_problem;
 use crate::domain::status::AppState;
-use crate::domain::{AppName, Author, Failure, FailureClass, ObjectId};
+use crate::domain::{AppFile, AppName, Author, Failure, FailureClass, ObjectId};
 use crate::ports::{AppOnDisk, Installed};
+use crate::sync::files::{files_of, tree_of};
 use crate::sync::state::Wording;
 use crate::sync::trees::changed_files;
 
@@ -51,6 +52,8 @@ pub struct Saved {
     pub state: AppState,
     /// Why.
     pub reason: Option<String>,
+    /// Files that came with it and are no app content here: they were left out.
+    pub ignored: Vec<String>,
 }
 
 /// Why nothing was saved.
@@ -65,6 +68,9 @@ pub enum SaveRefusal {
     /// A file cannot be what was meant.
     #[error("{0}; nothing was saved; send the whole file")]
     HalfWritten(String),
+    /// Nothing of it is app content.
+    #[error("it holds nothing but files that are ignored here; send the app's own files, or change APPFERRY_IGNORE")]
+    OnlyIgnored,
     /// Somebody else is writing to its folder.
     #[error("{0}; nothing of it was overwritten; read it again, and save on top of that")]
     Disturbed(String),
@@ -111,6 +117,8 @@ impl Engine {
         if save.tree.is_none() && local.is_none() {
             return Err(SaveRefusal::Absent);
         }
+        let (tree, ignored) = self.without_ignored(app, save.tree)?;
+        let save = &Save { tree, ..save.clone() };
         self.refuse_half_written(app, save.tree)?;
         self.awaited.begin(app, save.tree);
         if local != save.tree {
@@ -127,7 +135,26 @@ impl Engine {
             }
             None => (AppState::Modified, None),
         };
-        Ok(Saved { tree: save.tree, commit, state, reason })
+        Ok(Saved { tree: save.tree, commit, state, reason, ignored })
+    }
+
+    /// What of a save is app content, and the files that are not: nobody would look at them, so that they never are on the disk.
+    fn without_ignored(
+        &self,
+        app: &AppName,
+        tree: Option<ObjectId>,
+    ) -> Result<(Option<ObjectId>, Vec<String>), SaveRefusal> {
+        let Some(whole) = tree else { return Ok((None, Vec::new())) };
+        let (ignored, files): (Vec<AppFile>, Vec<AppFile>) =
+            files_of(&*self.repo, whole)?.into_iter().partition(|file| self.workspace.ignores(app, &file.path));
+        match (ignored.is_empty(), files.is_empty()) {
+            (true, _) => Ok((tree, Vec::new())),
+            (false, true) => Err(SaveRefusal::OnlyIgnored),
+            (false, false) => {
+                let left_out = ignored.into_iter().map(|file| file.path).collect();
+                Ok((Some(tree_of(&*self.repo, &files)?), left_out))
+            }
+        }
     }
 
     /// The app's tree as it is now, if nobody is writing to it.

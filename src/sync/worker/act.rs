@@ -29,7 +29,7 @@ impl Handle {
         &self,
         question: impl FnOnce(&Reader) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
-        let reader = self.question(|engine, _| Ok(engine.reader())).await?;
+        let reader = self.glance(|engine| Ok(engine.reader())).await?;
         on_a_thread(move || question(&reader)).await
     }
 

@@ -19,22 +19,43 @@ pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 pub struct Command {
     before: Before,
     start: Start,
-    /// Only asks: the remote is not tried again because of it.
-    is_question: bool,
+    kind: Kind,
+}
+
+/// How far a request reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Is answered when the pass after it has ended.
+    Action,
+    /// Changes something, and is answered at once.
+    Save,
+    /// Only asks: the remote is not tried again because of it. It may look at the disk.
+    Question,
+    /// Asks, and changes nothing whatever in the engine.
+    Glance,
 }
 
 impl Command {
     /// Something to do that answers by itself, before the pass.
-    pub(super) fn new(work: impl FnOnce(&mut Engine, Now) + Send + 'static, is_question: bool) -> Self {
+    pub(super) fn new(work: impl FnOnce(&mut Engine, Now) + Send + 'static, kind: Kind) -> Self {
         let start: Start = Box::new(move |engine, now, _prepared| {
             work(engine, now);
             Box::new(|_| {})
         });
-        Self { before: Before::Nothing, start, is_question }
+        Self { before: Before::Nothing, start, kind }
     }
 
     pub(super) fn is_question(&self) -> bool {
-        self.is_question
+        matches!(self.kind, Kind::Question | Kind::Glance)
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Does what is done before the pass.
+    pub(super) fn begin(self, engine: &mut Engine, now: Now, prepared: Result<Prepared, Failure>) -> Finish {
+        (self.start)(engine, now, prepared)
     }
 }
 
@@ -85,7 +106,7 @@ impl Handle {
     /// # Errors
     /// That the worker is busy or gone; disk.
     pub async fn kept(&self) -> Result<Vec<KeptAside>, Failure> {
-        self.question(|engine, _| engine.kept()).await
+        self.glance(Engine::kept).await
     }
 
     /// Lets the worker do `work` with its engine, then a pass; answers when that has ended.
@@ -97,18 +118,6 @@ impl Handle {
         work: impl FnOnce(&mut Engine, Now) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
         self.ask_then(work, |_, done| Ok(done)).await
-    }
-
-    /// As [`ask`](Self::ask), of what only asks: the remote is not tried again because of it.
-    ///
-    /// # Errors
-    /// Those of `work`; that the worker is busy or gone.
-    pub async fn question<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&mut Engine, Now) -> Result<T, Failure> + Send + 'static,
-    ) -> Result<T, Failure> {
-        let (command, answer) = asking(Before::Nothing, move |engine, now, _| work(engine, now), |_, done| Ok(done));
-        self.answered(Command { is_question: true, ..command }, answer).await
     }
 
     /// As [`ask`](Self::ask); what `work` made is completed by `finish` when the pass has ended.
@@ -130,12 +139,15 @@ impl Handle {
         work: impl FnOnce(&mut Engine, Now, Prepared) -> Result<T, Failure> + Send + 'static,
         finish: impl FnOnce(&mut Engine, T) -> Result<R, Failure> + Send + 'static,
     ) -> Result<R, Failure> {
-        let (command, answer) = asking(before, work, finish);
-        self.answered(command, answer).await
-    }
-
-    async fn answered<R>(&self, command: Command, answer: oneshot::Receiver<Result<R, Failure>>) -> Result<R, Failure> {
-        self.commands.try_send(command).map_err(|error| match error {
+        let (reply, answer) = oneshot::channel();
+        let start: Start = Box::new(move |engine, now, prepared| {
+            let begun = prepared.and_then(|prepared| work(engine, now, prepared));
+            Box::new(move |engine| {
+                // The caller may have gone in the meantime; what was asked for is done all the same.
+                let _ = reply.send(begun.and_then(|begun| finish(engine, begun)));
+            })
+        });
+        self.commands.try_send(Command { before, start, kind: Kind::Action }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => {
                 Failure::new(FailureClass::TimeOut, "the worker is busy with other requests", "try again in a moment")
             }
@@ -153,23 +165,6 @@ impl Handle {
     }
 }
 
-/// A request, and where its answer comes from.
-fn asking<T: Send + 'static, R: Send + 'static>(
-    before: Before,
-    work: impl FnOnce(&mut Engine, Now, Prepared) -> Result<T, Failure> + Send + 'static,
-    finish: impl FnOnce(&mut Engine, T) -> Result<R, Failure> + Send + 'static,
-) -> (Command, oneshot::Receiver<Result<R, Failure>>) {
-    let (reply, answer) = oneshot::channel();
-    let start: Start = Box::new(move |engine, now, prepared| {
-        let begun = prepared.and_then(|prepared| work(engine, now, prepared));
-        Box::new(move |engine| {
-            // The caller may have gone in the meantime; what was asked for is done all the same.
-            let _ = reply.send(begun.and_then(|begun| finish(engine, begun)));
-        })
-    });
-    (Command { before, start, is_question: false }, answer)
-}
-
 pub(super) fn worker_gone() -> Failure {
     Failure::new(FailureClass::Internal, "the worker is ending", "start appferry again")
 }
@@ -178,6 +173,7 @@ impl Worker {
     /// Begins a request; what ends it is called when the pass has ended.
     pub(super) async fn obey(&mut self, command: Command) -> Result<Finish, Failure> {
         let prepared = self.prepare(command.before).await?;
-        self.on_engine(move |engine| (command.start)(engine, Now::read(), prepared)).await
+        let start = command.start;
+        self.on_engine(move |engine| start(engine, Now::read(), prepared)).await
     }
 }

@@ -5,6 +5,7 @@ mod before;
 mod command;
 mod incoming;
 mod link;
+mod meanwhile;
 mod mend;
 mod remote;
 mod saving;
@@ -27,7 +28,7 @@ use crate::ports::{AuditLog, ChangeHints, EventLog, Remote};
 pub use command::{Command, Handle};
 pub use incoming::NewBranch;
 pub use turns::Turns;
-pub use view::{first as starting, unopened};
+pub use view::{branch_absent, first as starting, unopened};
 
 use super::engine::{Engine, Now, Progress};
 use link::{Link, PUSHING, READING};
@@ -71,6 +72,8 @@ pub struct Worker {
     teller: Teller,
     hints: Box<dyn ChangeHints>,
     commands: mpsc::Receiver<Command>,
+    /// Came while the remote was asked, and is due now.
+    later: meanwhile::Later,
     turns: Turns,
     status: watch::Sender<RepositoryStatus>,
     face: Face,
@@ -115,6 +118,7 @@ impl Worker {
             teller: Teller::new(audit, events),
             hints,
             commands,
+            later: meanwhile::Later::default(),
             turns: Turns::default(),
             status,
             face,
@@ -147,9 +151,13 @@ impl Worker {
         while !stop.is_cancelled() {
             let pushes = self.link.is_up() && self.engine.as_ref().is_some_and(Engine::pushes_by_itself);
             let pushes_to = pushes.then_some(&*self.remote);
-            let wake = tokio::select! { biased;
-                () = stop.cancelled() => break,
-                wake = self.schedule.next(&mut *self.hints, &mut self.commands, pushes_to) => wake,
+            let wake = if let Some(command) = self.later.pop_front() {
+                self.schedule.with(command, &*self.hints)
+            } else {
+                tokio::select! { biased;
+                    () = stop.cancelled() => break,
+                    wake = self.schedule.next(&mut *self.hints, &mut self.commands, pushes_to) => wake,
+                }
             };
             self.pass(wake, &stop).await?; // outside select!: never dropped half-way
         }

@@ -1,8 +1,10 @@
 //! Talking to the remote: where the branch is, what is new there, and what goes out.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Worker;
+use super::meanwhile::{WHILE_PUSHING, WHILE_READING};
 use crate::domain::{Failure, FailureClass};
 use crate::ports::{PushError, RemoteTip};
 use crate::sync::engine::{Now, PushEffect};
@@ -17,7 +19,8 @@ impl Worker {
     pub(super) async fn poll(&mut self) -> Result<(), Failure> {
         self.schedule.polled();
         let known = self.on_engine(|engine| engine.tip()).await?;
-        match self.remote.poll().await {
+        let remote = Arc::clone(&self.remote);
+        match self.meanwhile(async move { remote.poll().await }, &WHILE_READING).await? {
             Ok(RemoteTip::At(id)) if Some(id) != known => self.fetch().await,
             Ok(tip) => {
                 self.link.succeeded();
@@ -32,7 +35,8 @@ impl Worker {
 
     async fn fetch(&mut self) -> Result<(), Failure> {
         self.fetched = true;
-        match self.remote.fetch().await {
+        let remote = Arc::clone(&self.remote);
+        match self.meanwhile(async move { remote.fetch().await }, &WHILE_READING).await? {
             Ok(tip) => {
                 self.link.succeeded();
                 self.take_tip(tip).await
@@ -65,7 +69,8 @@ impl Worker {
                 return Ok(());
             }
         };
-        match self.remote.push(&outgoing.updates).await {
+        let (remote, updates) = (Arc::clone(&self.remote), outgoing.updates.clone());
+        match self.meanwhile(async move { remote.push(&updates).await }, &WHILE_PUSHING).await? {
             Ok(outcomes) => {
                 self.push_link.succeeded();
                 let effect =

@@ -71,6 +71,11 @@ impl Schedule {
         Arc::clone(&self.poll_hint)
     }
 
+    /// What is due, with a command that came before.
+    pub(super) fn with(&mut self, command: Command, hints: &dyn ChangeHints) -> Wake {
+        Wake { command: Some(command), ..self.due(hints) }
+    }
+
     /// Waits for the next thing to do. When that will likely be a push, `pushes_to` may get ready for it meanwhile.
     pub(super) async fn next(
         &mut self,
@@ -81,7 +86,7 @@ impl Schedule {
         loop {
             let alarm = self.alarm();
             tokio::select! {
-                Some(command) = commands.recv() => return Wake { command: Some(command), ..self.due(hints) },
+                Some(command) = commands.recv() => return self.with(command, hints),
                 hint = hints.next() => {
                     if let Some(remote) = pushes_to && self.tells_of_an_edit(&hint) {
                         remote.prepare_push().await; // it only begins to

@@ -11,7 +11,7 @@ use super::Face;
 use crate::domain::FailureClass;
 use crate::domain::event::{EventRepository, NewEvent, What};
 use crate::domain::status::{AppState, RepositoryState, RepositoryStatus};
-use crate::ports::{AuditLog, EventLog};
+use crate::ports::{AuditLog, EventLog, STANDING_FAILURE};
 use crate::sync::engine::done::Done;
 
 /// Longer than a log that answers takes; syncing does not wait for another one.
@@ -51,8 +51,12 @@ impl Teller {
             return 0;
         }
         self.note_in_audit_log(&done, face).await;
-        let repository =
-            EventRepository { url: face.url.clone(), branch: face.branch.clone(), prefix: face.prefix.clone() };
+        let repository = EventRepository {
+            name: face.name.clone(),
+            url: face.url.clone(),
+            branch: face.branch.clone(),
+            prefix: face.prefix.clone(),
+        };
         let event = |deed: crate::sync::engine::done::Deed| NewEvent {
             origin: Some(deed.id),
             time: deed.time,
@@ -108,13 +112,12 @@ impl Teller {
 
     async fn note_in_audit_log(&mut self, done: &Done, face: &Face) {
         let new = Done { deeds: done.deeds.get(self.audited..).unwrap_or_default().to_vec(), tip: done.tip };
-        for row in new.rows(&format!("{} {}", face.url, face.branch)) {
-            match tokio::time::timeout(TELL_LIMIT, self.audit.append(row)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(failure)) => tracing::warn!(%failure, "what was synced could not be noted in the audit log"),
-                Err(_) => {
-                    tracing::warn!("what was synced is not noted in the audit log: the key store does not answer");
-                }
+        let rows = new.rows(&format!("{} {}", face.url, face.branch));
+        // The log keeps what it took, also when it is not waited for any longer.
+        let noting = futures::future::join_all(rows.into_iter().map(|row| self.audit.append(row)));
+        for noted in tokio::time::timeout(TELL_LIMIT, noting).await.unwrap_or_default() {
+            if let Err(failure) = noted {
+                tracing::warn!(%failure, "what was synced could not be noted in the audit log");
             }
         }
         self.audited = done.deeds.len();
@@ -123,11 +126,11 @@ impl Teller {
 
 impl Told {
     fn from_texts(texts: &BTreeMap<String, String>) -> Self {
-        let apps = texts.iter().filter_map(|(app, text)| Some((app.clone(), read(text)?)));
+        let of_apps = texts.iter().filter(|(app, _)| !app.is_empty() && *app != STANDING_FAILURE);
         Self {
-            apps: apps.filter(|(app, _)| !app.is_empty()).collect(),
+            apps: of_apps.filter_map(|(app, text)| Some((app.clone(), read(text)?))).collect(),
             repository: texts.get("").and_then(|text| read(text)),
-            failure: None,
+            failure: texts.get(STANDING_FAILURE).and_then(|text| read(text)),
         }
     }
 }
@@ -137,7 +140,12 @@ fn read<T: DeserializeOwned>(text: &str) -> Option<T> {
 }
 
 fn repository_of(status: &RepositoryStatus) -> EventRepository {
-    EventRepository { url: status.url.clone(), branch: status.branch.clone(), prefix: status.prefix.clone() }
+    EventRepository {
+        name: status.name.clone(),
+        url: status.url.clone(),
+        branch: status.branch.clone(),
+        prefix: status.prefix.clone(),
+    }
 }
 
 /// The events between what was told and what is now, and what is told after them.
@@ -231,11 +239,18 @@ mod tests {
         let texts = BTreeMap::from([
             (String::new(), text(RepositoryState::AppsWaiting)),
             ("B".to_owned(), text(AppState::Held)),
+            (STANDING_FAILURE.to_owned(), text(FailureClass::Connect)),
         ]);
         let told = Told::from_texts(&texts);
         assert_eq!(
             kinds(&told, &status(RepositoryState::AppsWaiting, &[("B", AppState::Held)])).0,
             Vec::<String>::new()
         );
+        let mut away = status(RepositoryState::Offline, &[("B", AppState::Held)]);
+        let failure = crate::domain::Failure::new(FailureClass::Connect, "no", "wait");
+        away.last_error = Some(crate::domain::status::ErrorStatus { failure, since: String::new(), next_try: None });
+        let told = Told { repository: Some(RepositoryState::Offline), ..told };
+        assert_eq!(kinds(&told, &away).0, Vec::<String>::new(), "the failure stands since before the restart");
+        assert_eq!(kinds(&Told { failure: None, ..told }, &away).0, ["failure "]);
     }
 }

@@ -6,6 +6,9 @@ use crate::domain::status::{AppState, ErrorStatus, GLOBAL, RepositoryState, Repo
 use crate::domain::{Failure, FailureClass, RefusalKind};
 use crate::sync::engine::Report;
 
+/// More branches than this are not listed.
+const MOST_BRANCHES: usize = 20;
+
 /// Before the first pass has ended.
 #[must_use]
 pub fn first(face: &Face) -> RepositoryStatus {
@@ -71,7 +74,8 @@ fn standing_error(face: &Face, report: &Report, links: [&Link; 2], trouble: Opti
         return Some(failure.clone());
     }
     if let Some(others) = &report.branch_absent {
-        return Some(now(branch_absent(face, others)));
+        let others: Vec<&str> = others.iter().map(String::as_str).collect();
+        return Some(now(branch_absent(&face.name, &face.branch, &others)));
     }
     if let Some((words, retry_in)) = &report.refused {
         let message = format!("the remote refuses our push: {words}");
@@ -84,20 +88,26 @@ fn standing_error(face: &Face, report: &Report, links: [&Link; 2], trouble: Opti
     Some(now(Failure::new(failure.class, message, failure.remedy.clone())))
 }
 
-fn branch_absent(face: &Face, others: &[String]) -> Failure {
-    let branch = &face.branch;
-    let ours = |name: &&String| !name.starts_with("conflict/") && !name.starts_with("appferry/");
-    let others: Vec<&str> = others.iter().filter(ours).map(String::as_str).collect();
-    let message = if others.is_empty() {
-        format!("the branch {branch:?} was deleted at the remote, and there is no other to follow")
-    } else {
-        format!("the branch {branch:?} is not at the remote; there are: {}", others.join(", "))
+/// The branch of the repository called `name` is not there; `others` are.
+#[must_use]
+pub fn branch_absent(name: &str, branch: &str, others: &[&str]) -> Failure {
+    let ours = |name: &&&str| !name.starts_with("conflict/") && !name.starts_with("appferry/");
+    let others: Vec<&str> = others.iter().filter(ours).copied().collect();
+    let message = match others.get(..MOST_BRANCHES) {
+        _ if others.is_empty() => {
+            format!("the branch {branch:?} was deleted at the remote, and there is no other to follow")
+        }
+        Some(first) if others.len() > first.len() => {
+            let more = others.len() - first.len();
+            format!("the branch {branch:?} is not at the remote; there are: {}, and {more} more", first.join(", "))
+        }
+        _ => format!("the branch {branch:?} is not at the remote; there are: {}", others.join(", ")),
     };
     let from = others.first().map_or("BRANCH".to_owned(), |other| format!("{other:?}"));
-    let (setting, which) = if face.name == GLOBAL {
+    let (setting, which) = if name == GLOBAL {
         ("GIT_SYNC_BRANCH_NAME", String::new())
     } else {
-        ("its `branch` in the file of APPFERRY_CONFIG", format!(" --repository {}", face.name))
+        ("its `branch` in the file of APPFERRY_CONFIG", format!(" --repository {name}"))
     };
     let remedy = format!(
         "correct {setting}, or create it with `appferry sync{which} create-branch {branch:?} --from {from}`; nothing is pushed until then"

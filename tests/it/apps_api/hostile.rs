@@ -49,7 +49,7 @@ fn hostile_and_half_content_changes_nothing() {
     refused(TAR, &link.into_inner().expect("a tar"), 422, "symbolic link");
     let zipped = zip_of(&[("a", false, b"x")]);
     refused(ZIP, &zipped[..zipped.len() - 30], 400, "zip");
-    refused(ZIP, &zip_of(&[("zeros", false, &vec![0; 26 << 20])]), 413, "25 MiB");
+    refused(ZIP, &zip_of(&[("zeros", false, &vec![0; 26 << 20])]), 413, "25 MB");
     let many: Vec<String> = (0..50_001).map(|n| format!("f{n}")).collect();
     let many: Vec<super::ask::File<'_>> = many.iter().map(|name| (name.as_str(), false, b"".as_slice())).collect();
     refused(TAR, &tar_of(&many), 413, "50000");

@@ -5,5 +5,6 @@ mod hostile;
 mod locks;
 mod races;
 mod round_trip;
+mod rules;
 mod trouble;
 mod waiting;

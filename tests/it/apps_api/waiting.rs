@@ -56,3 +56,65 @@ fn a_lost_race_still_ends_with_a_pushed_save() {
     assert_eq!(world.repo.show("main", "App/Stock/b.js").as_deref(), Some("theirs"));
     assert!(world.repo.show("main", "App/Stock/meta.json").expect("the file").contains("ours"));
 }
+
+#[test]
+fn a_save_does_not_wait_for_a_remote_that_says_nothing() {
+    let Some(world) = World::new() else { return };
+    let mut dev = world.instance("dev");
+    dev.start();
+    dev.wait_until_in_sync();
+    put(&dev, "Stock?wait=pushed", &[], &json!({"meta.json": "{}"})).saved();
+    dev.wait_until_in_sync();
+    world.sshd.freeze();
+    std::thread::sleep(std::time::Duration::from_secs(1)); // several poll intervals: one of them hangs now
+    let began = std::time::Instant::now();
+    for number in 1..=3 {
+        let saved = put(&dev, "Stock?wait=committed", &[], &json!({"meta.json": format!("[{number}]")}));
+        assert_eq!(saved.status, 200, "{}", saved.text());
+        assert!(saved.saved().commit.is_some());
+    }
+    let waited = began.elapsed();
+    world.sshd.thaw();
+    assert!(waited < std::time::Duration::from_secs(8), "it waited for the network: {waited:?}");
+    eprintln!("three saves took {waited:?}");
+    dev.wait(PATIENCE, "the pushes", || world.repo.show("main", "App/Stock/meta.json").as_deref() == Some("[3]"));
+}
+
+#[test]
+fn a_question_neither_waits_for_the_remote_nor_troubles_it() {
+    let Some(mut world) = World::new() else { return };
+    let mut dev = world.instance("dev");
+    dev.start();
+    dev.wait_until_in_sync();
+    put(&dev, "Stock?wait=pushed", &[], &json!({"meta.json": "{}"})).saved();
+    dev.wait_until_in_sync();
+    let ask_all = || {
+        for call in ["apps", "history?app=Stock", "diff?app=Stock", "backups", "incoming"] {
+            let answer = super::ask::ask(&dev, "GET", &format!("/api/v1/sync/{call}"), &[], b"");
+            assert_eq!(answer.status, 200, "{call}: {}", answer.text());
+        }
+    };
+    world.sshd.freeze();
+    std::thread::sleep(std::time::Duration::from_secs(1)); // several poll intervals: one of them hangs now
+    let began = std::time::Instant::now();
+    ask_all();
+    let waited = began.elapsed();
+    world.sshd.thaw();
+    assert!(waited < std::time::Duration::from_secs(8), "they waited for the network: {waited:?}");
+
+    world.sshd.stop();
+    let next_try = || {
+        let time = dev.repository().last_error.and_then(|error| error.next_try)?;
+        time.parse::<jiff::Timestamp>().ok()
+    };
+    let in_a_while = || next_try().filter(|next| *next > jiff::Timestamp::now() + std::time::Duration::from_secs(3));
+    let tried = (0..5).find_map(|_| {
+        dev.wait(PATIENCE, "a longer wait for the next try", || in_a_while().is_some());
+        let before = in_a_while()?;
+        ask_all();
+        let after = next_try();
+        // On a machine that is slow enough its time may have come meanwhile.
+        (jiff::Timestamp::now() < before).then_some(after != Some(before))
+    });
+    assert_ne!(tried, Some(true), "the remote was tried because of questions");
+}

@@ -111,6 +111,8 @@ fn without_a_secret_hooks_are_refused_with_what_to_do() {
     let (code, answer) = send(&dev, "github", &proofs("{}", "one").swap_remove(0).1, "{}");
     assert_eq!(code, 503);
     assert!(answer.contains("APPFERRY_HOOK_SECRET"), "{answer}");
+    let (code, body) = dev.http_get("/hooks/github", false).expect("an answer");
+    assert!(code == 405 && String::from_utf8_lossy(&body).contains("another method"), "{code}");
     let (code, answer) = post(&dev, "/api/v1/sync/push", &[], b"{}");
     assert_eq!(code, 421, "the rest is not for foreign host names: {answer}");
 }

@@ -107,3 +107,25 @@ fn an_entry_under_another_name_goes_on_where_it_was() {
     fleet.instance.stop();
     fleet.instance.fsck();
 }
+
+#[test]
+fn a_file_that_is_refused_for_what_it_names_is_taken_once_that_is_there() {
+    let mut fleet = Fleet::new("later");
+    fleet.write(&[fleet.entry("one", "")]);
+    fleet.instance.start();
+    fleet.sync_an_app("one", "PO App");
+    let secret = fleet.instance.aside().join("token");
+    let https = super::entry(
+        "two",
+        "https://127.0.0.1:9/team/apps.git",
+        &fleet.apps("two"),
+        &format!("token_file = \"{}\"\n", secret.display()),
+    );
+    fleet.write(&[fleet.entry("one", ""), https]);
+    let errors = |fleet: &Fleet| fleet.instance.status().config.expect("a file").errors;
+    fleet.instance.wait(PATIENCE, "the refusal", || errors(&fleet).iter().any(|error| error.contains("token_file")));
+    fs::write(&secret, "a-token-of-this-test").expect("mount the secret");
+    fleet.instance.wait(PATIENCE, "the acceptance", || errors(&fleet).is_empty() && fleet.of("two").is_some());
+    assert_eq!(fleet.instance.whole_log().matches("the configuration file is refused").count(), 1);
+    fleet.instance.stop();
+}

@@ -136,6 +136,9 @@ impl Engine {
                 stored.insert(path.clone(), None);
                 continue;
             };
+            if self.workspace.ignores(app, path) {
+                continue; // what lay beside the app in a merged folder
+            }
             let bytes = bytes_of(content).map_err(|why| refuse(format!("cannot have {path:?}: {why}")))?;
             let is_json = path.len() >= 5 && path.to_ascii_lowercase().ends_with(".json");
             if let Some(problem) = json_problem(&bytes).filter(|_| is_json) {

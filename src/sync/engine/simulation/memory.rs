@@ -228,6 +228,9 @@ impl Workspace for MemoryFolder {
     fn follow(&mut self, _: &AppName, _: &[ObjectId]) -> Result<(), Failure> {
         Ok(())
     }
+    fn ignores(&self, _: &AppName, _: &str) -> bool {
+        false
+    }
     fn save_cache(&mut self) -> Result<(), Failure> {
         Ok(())
     }

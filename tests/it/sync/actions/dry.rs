@@ -1,10 +1,11 @@
 //! A dry run says what would be done, and does nothing.
 
-use appferry::domain::status::AppState;
+use appferry::domain::status::{AppState, RepositoryState};
+use appferry::http::Backup;
 
-use super::{SCREEN, ask, by_hand};
+use super::{SCREEN, ask, by_hand, done};
 use crate::support::PATIENCE;
-use crate::support::apps::{set, snapshot, value, write_old_app};
+use crate::support::apps::{names, set, snapshot, value, write_old_app};
 use crate::support::instance::Instance;
 use crate::support::world::World;
 
@@ -44,6 +45,35 @@ fn a_dry_run_of_any_action_changes_nothing() {
     }
     assert_eq!(picture(&world, &dev), before);
     dev.stop_and_start_again_unchanged(&before, &world);
+}
+
+#[test]
+fn confirming_a_deletion_and_putting_a_backup_back_can_be_tried_first() {
+    let Some(world) = World::new() else { return };
+    let dev = by_hand(&world);
+    set(&dev.apps.join(SCREEN), "color", "unsaved");
+    dev.wait_for_app("PO App", AppState::Modified);
+    done(&dev, &["revert", "PO App"]);
+    dev.wait_until_in_sync();
+    let kept: Vec<Backup> = serde_json::from_str(&dev.cli_text(&["sync", "backups", "--json"])).expect("backups");
+    let before = picture(&world, &dev);
+    let (success, plan) = ask(&dev, &["backups", "restore", &kept[0].reference, "--dry-run"]);
+    assert!(success && plan.dry_run && plan.apps[0].done, "{plan:?}");
+    assert_eq!(picture(&world, &dev), before);
+    done(&dev, &["backups", "restore", &kept[0].reference]);
+    assert_eq!(value(&dev.apps.join(SCREEN), "color"), Some("unsaved".into()));
+    done(&dev, &["revert", "PO App"]);
+    dev.wait_until_in_sync();
+
+    world.repo.somebody_commits("Gone", |tree| std::fs::remove_dir_all(tree.join("App")).expect("delete"));
+    dev.wait_for_state(RepositoryState::HeldDeletions);
+    let before = picture(&world, &dev);
+    let (success, plan) = ask(&dev, &["confirm", "--all", "--dry-run"]);
+    assert!(success && plan.dry_run && plan.apps.len() == 2 && plan.apps[0].done, "{plan:?}");
+    assert_eq!(picture(&world, &dev), before);
+    dev.wait_for_state(RepositoryState::HeldDeletions);
+    done(&dev, &["confirm", "--all"]);
+    dev.wait(PATIENCE, "the deletions", || names(&dev.apps).is_empty());
 }
 
 impl Instance {

@@ -103,3 +103,20 @@ fn taking_a_side_is_planned_and_done_once() {
     assert!(success && again.apps[0].message.contains("in no conflict"), "{again:?}");
     assert_eq!(world.repo.subjects(), ["Green", "Start"], "the second time nothing happens");
 }
+
+#[test]
+fn a_merged_version_may_be_as_large_as_an_app_that_is_saved() {
+    let Some(world) = World::new() else { return };
+    let dev = conflict(&world);
+    let merged = write_app(&dev.aside(), "merged");
+    write(&merged.join("icon/appIcon.png"), vec![0xf7; 9 << 20]);
+    write(&merged.join("meta.json~"), "{ half");
+    let take = merged.to_str().expect("a path");
+    done(&dev, &["resolve", "PO App", "--take", take]);
+    dev.wait_until_in_sync();
+    assert_eq!(fs::metadata(dev.apps.join("PO App/icon/appIcon.png")).expect("the file").len(), 9 << 20);
+    assert!(!dev.apps.join("PO App/meta.json~").exists() && world.repo.show("main", "App/PO App/meta.json~").is_none());
+    write(&merged.join("icon/appIcon.png"), vec![0xf7; 26_000_000]);
+    let large = refused(&dev, &["resolve", "PO App", "--take", take]);
+    assert!(large.contains("\"icon/appIcon.png\" is larger than 25 MB"), "{large}");
+}

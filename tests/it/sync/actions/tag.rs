@@ -1,11 +1,12 @@
 //! A tag on what is pushed.
 
 use appferry::domain::status::AppState;
-use appferry::http::RefFate;
+use appferry::http::{RefFate, RefReport};
 
 use super::{SCREEN, ask, by_hand, done, fate};
-use crate::support::apps::set;
+use crate::support::apps::{set, write_app};
 use crate::support::instance::Instance;
+use crate::support::remote::RemoteRepo;
 use crate::support::world::World;
 
 const TAG: &str = "refs/tags/v1.2";
@@ -105,4 +106,46 @@ fn a_tag_waits_for_no_app_that_cannot_be_committed() {
     let (outcome, words) = fate(&report, TAG).expect("the tag");
     assert!(!success && outcome == RefFate::NotSent && words.contains("PO App"), "{report:#?}");
     assert_eq!(world.repo.git(&["for-each-ref", "refs/tags"]), "");
+}
+
+/// Somebody pushes first: the tag goes out with the branch that was tried again, on the commit that is in it.
+fn race_with_a_tag(mut dev: Instance, repo: &RemoteRepo) {
+    repo.somebody_commits("Start", |tree| {
+        write_app(&tree.join("App"), "PO App");
+    });
+    dev.set("GIT_SYNC_IS_AUTO_SAVE", "false").set("APPFERRY_POLL_INTERVAL", "1h");
+    dev.start();
+    dev.wait_until("the app", |repository| repository.apps.len() == 1);
+    dev.wait_until_in_sync();
+    set(&dev.apps.join(SCREEN), "color", "green");
+    dev.wait_for_app("PO App", AppState::Modified);
+    repo.somebody_commits("First", |tree| set(&tree.join("App/PO App/meta.json"), "description", "Theirs"));
+    let report = done(&dev, &["push", "--tag", "v1.2"]);
+    let of_main: Vec<RefFate> =
+        report.refs.iter().filter(|told| told.name == "refs/heads/main").map(|told| told.outcome).collect();
+    assert_eq!(of_main, [RefFate::Moved, RefFate::Accepted], "{report:#?}");
+    let of_tag: Vec<&RefReport> = report.refs.iter().filter(|told| told.name == TAG).collect();
+    assert!(of_tag.len() == 1 && of_tag[0].outcome == RefFate::Accepted, "{report:#?}");
+    assert_eq!(Some(repo.git(&["rev-parse", "v1.2^{commit}"])), repo.tip("main"));
+    assert_eq!(repo.subjects(), ["PO App:: Minor app update", "First", "Start"]);
+    repo.fsck();
+    dev.stop();
+}
+
+#[test]
+fn a_race_that_was_lost_takes_the_tag_along_the_second_time() {
+    let Some(world) = World::new() else { return };
+    race_with_a_tag(world.instance("dev"), &world.repo);
+}
+
+#[test]
+fn a_remote_on_this_machines_disk_keeps_the_same_rule_for_tags() {
+    let mut dev = Instance::new("dev");
+    let repo = RemoteRepo::init(dev.aside().join("apps.git"));
+    dev.set("GIT_SYNC_IS_GLOBAL", "true")
+        .set("APPFERRY_ALLOW_PATH_REMOTE", "true")
+        .set("GIT_SYNC_SSH_REPO_URL", repo.path().display().to_string())
+        .set("GIT_SYNC_BRANCH_NAME", "main")
+        .set("GIT_SYNC_CREATE_REPO_ON_APP_ADD", "true");
+    race_with_a_tag(dev, &repo);
 }

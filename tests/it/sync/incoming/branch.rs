@@ -23,6 +23,13 @@ fn an_absent_branch_is_offered_and_made_and_then_followed() {
     development.wait_until("the app", |repository| repository.apps.len() == 1);
     let text = sync(&development, &["create-branch", "dev", "--from", "main"]);
     assert!(text.starts_with("the branch dev is there already"), "{text}");
+    let text = sync(&development, &["create-branch", "dev", "--from", "main", "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&text).expect("a report");
+    assert!(report["made"] == false && report["branch"] == "dev", "{report}");
+    assert_eq!(report["commit"].as_str(), place.repo.tip("dev").as_deref());
+    let pulled: serde_json::Value =
+        serde_json::from_str(&sync(&development, &["pull", "PO App", "--json"])).expect("a report");
+    assert_eq!(pulled["apps"][0]["app"], "PO App");
 }
 
 #[test]

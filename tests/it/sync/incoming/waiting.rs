@@ -41,6 +41,9 @@ fn what_was_added_updated_and_deleted_elsewhere_waits_and_is_taken_in_by_name() 
 
     for (word, name) in [("install", "New App"), ("update", "PO App"), ("delete", "Old")] {
         assert!(sync(&production, &[word, name, "--dry-run"]).contains(": would be "), "{word}");
+        let plan: serde_json::Value =
+            serde_json::from_str(&sync(&production, &[word, name, "--dry-run", "--json"])).expect("a report");
+        assert!(plan["dry_run"] == true && plan["apps"][0]["app"] == name && plan["apps"][0]["done"] == true, "{plan}");
     }
     assert_eq!(apps::names(&production.apps), ["Old", "Other", "PO App"], "a try does nothing");
     assert_eq!(value(&production.apps.join(SCREEN), "color"), Some("red".into()));
