@@ -42,7 +42,7 @@ pub(super) fn router(
     let stream = feeds.events.map(|source| events::router(source, stop.clone())).unwrap_or_default();
     // Outside the check of the host: hooks come through a proxy, and are signed.
     let hooks = feeds.poll.map(|poll| hooks::router(feeds.hook_secret, poll)).unwrap_or_default();
-    let shell = feeds.shell.map(|feed| shell::router(feed, token, stop)).unwrap_or_default();
+    let shell = feeds.shell.map(|feed| shell::router(feed, token)).unwrap_or_default();
     let token = from_fn_with_state(TokenDigest::of(token), only_with_token);
     let api = Router::new()
         .route("/status", get(status))

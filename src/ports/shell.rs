@@ -9,9 +9,9 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
-use super::{ProcessEnd, SshTarget};
-use crate::domain::shell::{RunReport, SavedCommand, ShellHost, ShellName};
+use super::{AuditEntry, ProcessEnd, SshTarget};
 use crate::domain::Failure;
+use crate::domain::shell::{RunReport, SavedCommand, ShellHost, ShellName};
 
 /// A command that runs on a host, with both of its streams.
 ///
@@ -160,11 +160,11 @@ pub trait ShellRecords: Send + Sync {
     /// Disk, connect or internal.
     async fn commands(&self) -> Result<Vec<SavedCommand>, Failure>;
 
-    /// Keeps what came of a run, and forgets what is older than it is kept. Answers its number.
+    /// Keeps what came of a run with its audit row, and forgets what is older than it is kept. Answers its number.
     ///
     /// # Errors
     /// Disk, connect or internal.
-    async fn keep_run(&self, at_ms: i64, report: &RunReport) -> Result<i64, Failure>;
+    async fn keep_run(&self, at_ms: i64, report: &RunReport, entry: &AuditEntry) -> Result<i64, Failure>;
 
     /// Past runs, newest first.
     ///

@@ -11,7 +11,11 @@ type Judged = (HowEnded, Option<String>, Option<Failure>);
 pub(super) fn judge(watched: &Watched, command: &SavedCommand, rows: Result<usize, &RowsError>) -> Judged {
     let end = &watched.end;
     if let Some(because) = watched.ended_for {
-        return (HowEnded::TimedOut, Some(ended_from_here(because, watched)), None);
+        let ended = match because {
+            EndedFor::TimeOut(_) => HowEnded::TimedOut,
+            EndedFor::Stop => HowEnded::Stopped,
+        };
+        return (ended, Some(ended_from_here(because, watched)), None);
     }
     if end.connection_lost {
         let message = "the connection was lost while the command ran";
@@ -47,7 +51,8 @@ fn ended_from_here(because: EndedFor, watched: &Watched) -> String {
         (Some(signal), ..) => format!("SIG{signal} ended it"),
         (None, Some(code), _) => format!("it was told to end, and exited with {code}"),
         (None, None, true) => {
-            "no signal ended it (servers pass none to root's commands), so its channel was closed; it may go on there".to_owned()
+            "no signal ended it (servers pass none to root's commands), so its channel was closed; it may go on there"
+                .to_owned()
         }
         (None, None, false) => "it was told to end, and did".to_owned(),
     };

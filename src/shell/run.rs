@@ -183,8 +183,7 @@ impl Shared {
             }
         }
         report.duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        report.id = self.keep(at_ms, &report).await;
-        self.note(host, &report).await;
+        report.id = self.keep(host, at_ms, &report).await;
         let _ = tell.send(Told::Ended(Box::new(report)));
     }
 
@@ -241,8 +240,15 @@ impl Shared {
         report.rows = rows.unwrap_or_default();
     }
 
-    /// Keeps it, shortened. What cannot be kept has still run.
-    async fn keep(&self, at_ms: i64, report: &RunReport) -> Option<i64> {
+    /// Keeps it, shortened, with its audit row. What cannot be kept has still run.
+    async fn keep(&self, host: &ShellHost, at_ms: i64, report: &RunReport) -> Option<i64> {
+        tracing::info!(
+            command = report.command,
+            host = report.host,
+            ended = report.ended.words(),
+            duration_ms = report.duration_ms,
+            "a shell command was run"
+        );
         let mut kept = report.clone();
         kept.stdout = kept.stdout.shortened(KEPT_OUTPUT);
         kept.stderr = kept.stderr.shortened(KEPT_OUTPUT);
@@ -250,37 +256,28 @@ impl Shared {
         if serde_json::to_string(&kept.rows).map_or(usize::MAX, |rows| rows.len()) > KEPT_OUTPUT * 2 {
             kept.rows.clear();
         }
-        match self.service.records.keep_run(at_ms, &kept).await {
-            Ok(id) => Some(id),
-            Err(failure) => {
-                tracing::warn!(host = report.host, %failure, "what came of a run could not be kept");
-                None
-            }
+        let entry = self.audit_entry(host, report);
+        let failure = match self.service.records.keep_run(at_ms, &kept, &entry).await {
+            Ok(id) => return Some(id),
+            Err(failure) => failure,
+        };
+        tracing::error!(host = report.host, %failure, "what came of a run could not be kept");
+        if let Err(failure) = self.service.audit.append(entry).await {
+            tracing::error!(host = report.host, %failure, "a run could not be noted in the audit log");
         }
+        None
     }
 
-    async fn note(&self, host: &ShellHost, report: &RunReport) {
-        let what = self.name.as_ref().map_or_else(|| "(not saved)".to_owned(), ShellName::to_string);
+    fn audit_entry(&self, host: &ShellHost, report: &RunReport) -> AuditEntry {
+        let what = report.command.as_deref().unwrap_or("(not saved)");
         let exit = report.exit_code.map(|code| format!(", exit {code}")).unwrap_or_default();
-        let run = report.id.map(|id| format!(", run {id}")).unwrap_or_default();
-        let detail = format!("asked by {}{exit}, {} ms{run}", report.by, report.duration_ms);
-        tracing::info!(
-            command = what,
-            host = report.host,
-            ended = report.ended.words(),
-            duration_ms = report.duration_ms,
-            "a shell command was run"
-        );
-        let entry = AuditEntry {
+        AuditEntry {
             event: "shell_command_run",
             key_name: Some(host.key.to_string()),
             purpose: Some(format!("{what} on {} ({})", host.name, host.place())),
             outcome: report.ended.words().to_owned(),
-            detail: Some(detail),
+            detail: Some(format!("asked by {}{exit}, {} ms", report.by, report.duration_ms)),
             ..AuditEntry::default()
-        };
-        if let Err(failure) = self.service.audit.append(entry).await {
-            tracing::error!(%failure, "a run could not be noted in the audit log");
         }
     }
 }

@@ -19,7 +19,8 @@ use super::versions::Versions;
 use super::{failures, process, shell_process};
 use crate::domain::{Failure, FailureClass};
 use crate::ports::{
-    GitService, Keyring, Pair, RemoteProcess, SessionClass, ShellProcess, ShellSessions, SshSessions, SshTarget, UsedKey,
+    GitService, Keyring, Pair, RemoteProcess, SessionClass, ShellProcess, ShellSessions, SshSessions, SshTarget,
+    UsedKey,
 };
 
 /// The warm sessions of the whole program.

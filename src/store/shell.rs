@@ -95,10 +95,10 @@ impl ShellRecords for Store {
         read_all(found.map_err(|e| self.failure(doing, &e))?)
     }
 
-    async fn keep_run(&self, at_ms: i64, report: &RunReport) -> Result<i64, Failure> {
+    async fn keep_run(&self, at_ms: i64, report: &RunReport, entry: &AuditEntry) -> Result<i64, Failure> {
         let doing = "keeping what came of a run";
         let mut tx = self.begin(doing).await?;
-        let kept = keep_run(&mut tx.conn(), at_ms, report).await;
+        let kept = keep_run(&mut tx.conn(), &self.actor, at_ms, report, entry).await;
         self.finish(doing, tx, kept).await
     }
 
@@ -199,7 +199,13 @@ async fn remove_command(c: &mut Conn<'_>, actor: &str, name: &ShellName) -> Resu
     Ok(ShellChanged::Done)
 }
 
-async fn keep_run(c: &mut Conn<'_>, at_ms: i64, report: &RunReport) -> Result<i64, sqlx::Error> {
+async fn keep_run(
+    c: &mut Conn<'_>,
+    actor: &str,
+    at_ms: i64,
+    report: &RunReport,
+    entry: &AuditEntry,
+) -> Result<i64, sqlx::Error> {
     let ended = serde_json::to_value(report.ended).map_err(damaged)?;
     let id = row!(
         c,
@@ -213,9 +219,10 @@ async fn keep_run(c: &mut Conn<'_>, at_ms: i64, report: &RunReport) -> Result<i6
         ended.as_str().unwrap_or_default(),
         report.reason.as_deref(),
         i64::try_from(report.duration_ms).unwrap_or(i64::MAX),
-        written(report)?.replace("\\u0000", "\\ufffd").as_str(),
+        written(report)?.as_str(),
     )?;
     let id = id.map_or(0, |(id,)| id);
+    append(c, actor, entry).await?;
     if id % 50 == 0 {
         // Now and then: what is too old is gone soon enough.
         execute!(c, "DELETE FROM shell_runs WHERE at_ms < $1 OR id <= $2", now_ms() - KEPT_MS, id - MOST_RUNS)?;

@@ -32,7 +32,13 @@ pub(super) fn commands(commands: &[SavedCommand]) -> String {
 }
 
 pub(super) fn command(command: &SavedCommand) -> String {
-    let mut text = format!("{} on {}, at most {} s, rows: {}\n", command.name, command.host, command.timeout_s, command.rows.shown());
+    let mut text = format!(
+        "{} on {}, at most {} s, rows: {}\n",
+        command.name,
+        command.host,
+        command.timeout_s,
+        command.rows.shown()
+    );
     for variable in &command.variables {
         let _infallible = writeln!(text, "  {}: {}", variable.name, plain(&variable.kind.wanted()));
     }

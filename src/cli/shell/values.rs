@@ -28,7 +28,9 @@ pub(super) fn read(vars: &[String], files: &[String]) -> anyhow::Result<BTreeMap
         put(name, Value::from(value))?;
     }
     for text in files {
-        let Some((name, file)) = text.split_once('=') else { bail!("{text:?} names no file; write --var-file NAME=FILE") };
+        let Some((name, file)) = text.split_once('=') else {
+            bail!("{text:?} names no file; write --var-file NAME=FILE")
+        };
         put(name, json!({ "base64": STANDARD.encode(content(Path::new(file))?) }))?;
     }
     Ok(values)

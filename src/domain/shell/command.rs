@@ -55,7 +55,9 @@ pub enum CommandError {
     #[error("the variable `{0}` is declared twice; leave one out")]
     Twice(String),
     /// Nothing to run.
-    #[error("the script is empty, or longer than 256 KiB; give one that says something, or put the program on the host")]
+    #[error(
+        "the script is empty, or longer than 256 KiB; give one that says something, or put the program on the host"
+    )]
     Script,
     /// The time.
     #[error("a time-out of {0} s is not possible; give 1 to 86400")]
@@ -148,10 +150,7 @@ mod tests {
     #[test]
     fn what_is_sent_is_one_compound_command_behind_the_values() {
         let sent = render(&command("ls {{x}}", &["x"]), Shell::Sh, &values(&[("x", b"a'b")])).unwrap();
-        assert_eq!(
-            String::from_utf8_lossy(&sent),
-            "appferry_x='a'\\''b'\n{\nls \"$appferry_x\"\n} </dev/null; exit\n"
-        );
+        assert_eq!(String::from_utf8_lossy(&sent), "appferry_x='a'\\''b'\n{\nls \"$appferry_x\"\n} </dev/null; exit\n");
     }
 
     #[test]

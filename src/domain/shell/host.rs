@@ -165,9 +165,13 @@ mod tests {
 
     #[test]
     fn an_address_is_split_or_refused() {
-        for (text, host, port) in
-            [("web", "web", 22), ("web:2222", "web", 2222), ("[::1]:22", "::1", 22), ("::1", "::1", 22), ("[::1]", "::1", 22)]
-        {
+        for (text, host, port) in [
+            ("web", "web", 22),
+            ("web:2222", "web", 2222),
+            ("[::1]:22", "::1", 22),
+            ("::1", "::1", 22),
+            ("[::1]", "::1", 22),
+        ] {
             assert_eq!(ShellHost::split_address(text), Ok((host.to_owned(), port)), "{text}");
         }
         for text in ["", "-oProxyCommand=x", "web:0", "web:99999", "we b", "[::1", "[::1]x", "a@b"] {

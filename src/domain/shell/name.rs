@@ -23,7 +23,11 @@ impl ShellName {
         let name = name.into();
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         let begins_well = name.starts_with(|c: char| c.is_ascii_alphanumeric());
-        if begins_well && name.len() <= 64 && name.chars().all(allowed) { Ok(Self(name)) } else { Err(ShellNameError(name)) }
+        if begins_well && name.len() <= 64 && name.chars().all(allowed) {
+            Ok(Self(name))
+        } else {
+            Err(ShellNameError(name))
+        }
     }
 
     /// The name as text.
@@ -81,6 +85,8 @@ mod tests {
         for bad in ["", "-a", ".a", "a b", "a/b", "ä", &"a".repeat(65)] {
             assert!(ShellName::new(bad).is_err(), "{bad}");
         }
-        assert!(is_variable_name("_a1") && !is_variable_name("1a") && !is_variable_name("") && !is_variable_name("a-b"));
+        assert!(
+            is_variable_name("_a1") && !is_variable_name("1a") && !is_variable_name("") && !is_variable_name("a-b")
+        );
     }
 }

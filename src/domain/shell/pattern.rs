@@ -19,7 +19,9 @@ pub struct Pattern {
 
 /// That a text is no regular expression.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{source_text:?} is not a pattern that is understood: {problem}; correct it (there are no look-arounds and no back-references)")]
+#[error(
+    "{source_text:?} is not a pattern that is understood: {problem}; correct it (there are no look-arounds and no back-references)"
+)]
 pub struct PatternError {
     source_text: String,
     problem: String,
@@ -58,13 +60,17 @@ impl Pattern {
     /// Each match, as what its named groups hold.
     pub fn matches<'t>(&self, text: &'t str) -> impl Iterator<Item = Vec<(String, Option<&'t str>)>> {
         let names: Vec<String> = self.names().map(str::to_owned).collect();
-        self.regex.captures_iter(text).map(move |found| {
-            let group = |name: &String| {
-                let span = found.get_group_by_name(name);
-                (name.clone(), span.and_then(|span| text.get(span.range())))
-            };
-            names.iter().map(group).collect::<Vec<_>>()
-        }).collect::<Vec<_>>().into_iter()
+        self.regex
+            .captures_iter(text)
+            .map(move |found| {
+                let group = |name: &String| {
+                    let span = found.get_group_by_name(name);
+                    (name.clone(), span.and_then(|span| text.get(span.range())))
+                };
+                names.iter().map(group).collect::<Vec<_>>()
+            })
+            .collect::<Vec<_>>()
+            .into_iter()
     }
 
     /// The pattern as it was written.

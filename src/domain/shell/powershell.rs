@@ -12,7 +12,17 @@ const ALONE: &str = "put it outside, as a word of its own; or write `$v = {{…}
 
 /// What takes text for source, in small letters.
 const SOURCE: [&str; 11] = [
-    "add-type", "bash", "cmd", "icm", "iex", "import-module", "invoke-command", "invoke-expression", "powershell", "pwsh", "wsl",
+    "add-type",
+    "bash",
+    "cmd",
+    "icm",
+    "iex",
+    "import-module",
+    "invoke-command",
+    "invoke-expression",
+    "powershell",
+    "pwsh",
+    "wsl",
 ];
 
 /// The same, as methods and types.
@@ -97,7 +107,11 @@ fn quoted(script: &str) -> Vec<(usize, usize, &'static str)> {
 fn end_of_quote(script: &str, from: usize, double: bool) -> usize {
     let mut characters = script.get(from..).unwrap_or_default().char_indices();
     while let Some((offset, c)) = characters.next() {
-        let ends = if double { matches!(c, '"' | '\u{201c}'..='\u{201e}') } else { matches!(c, '\'' | '\u{2018}'..='\u{201b}') };
+        let ends = if double {
+            matches!(c, '"' | '\u{201c}'..='\u{201e}')
+        } else {
+            matches!(c, '\'' | '\u{2018}'..='\u{201b}')
+        };
         if double && c == '`' {
             characters.next();
         } else if ends {
@@ -137,7 +151,14 @@ mod tests {
 
     #[test]
     fn a_placeholder_stands_alone_and_outside_of_quotes() {
-        for good in ["Get-Item {{x}}", "$a = {{x}}", "Get-Item -Path:{{x}} | Out-Null", "f({{x}},{{y}})", "'it''s' ; f {{x}}", "\"a`\"\"; f {{x}}"] {
+        for good in [
+            "Get-Item {{x}}",
+            "$a = {{x}}",
+            "Get-Item -Path:{{x}} | Out-Null",
+            "f({{x}},{{y}})",
+            "'it''s' ; f {{x}}",
+            "\"a`\"\"; f {{x}}",
+        ] {
             assert!(messages(good).is_empty(), "{good}: {:?}", messages(good));
         }
         for (bad, what) in [

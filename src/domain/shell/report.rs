@@ -40,7 +40,7 @@ pub struct RunReport {
 }
 
 /// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HowEnded {
     /// It exited, and nothing counts as failure.
@@ -51,6 +51,8 @@ pub enum HowEnded {
     Killed,
     /// It took too long, and was ended.
     TimedOut,
+    /// appferry was stopped while it ran, and ended it.
+    Stopped,
     /// The connection was lost while it ran: it may go on there.
     ConnectionLost,
     /// It did not begin.
@@ -66,6 +68,7 @@ impl HowEnded {
             Self::Failed => "failed",
             Self::Killed => "killed",
             Self::TimedOut => "timed out",
+            Self::Stopped => "stopped",
             Self::ConnectionLost => "connection lost",
             Self::NotRun => "not run",
         }

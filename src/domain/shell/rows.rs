@@ -46,10 +46,14 @@ pub enum RowsError {
     #[error(transparent)]
     Csv(#[from] csv::CsvError),
     /// Not JSON.
-    #[error("the output is not JSON: {0}; let the command write JSON to standard output, and all else to standard error")]
+    #[error(
+        "the output is not JSON: {0}; let the command write JSON to standard output, and all else to standard error"
+    )]
     Json(String),
     /// A line that is not JSON.
-    #[error("line {0} of the output is not JSON: {1}; let the command write one object a line, and all else to standard error")]
+    #[error(
+        "line {0} of the output is not JSON: {1}; let the command write one object a line, and all else to standard error"
+    )]
     Line(usize, String),
     /// Not text.
     #[error("the output is not UTF-8, so that it has no rows; let the command encode it")]

@@ -167,7 +167,11 @@ mod tests {
     #[test]
     fn values_are_of_their_type_and_errors_do_not_show_them() {
         for (variable, good, bad) in [
-            ("v:int", vec!["0", "-1", "123456789012345678"], vec!["", "-", "01", "1.5", "1 ", "a[$(id)]", "1234567890123456789"]),
+            (
+                "v:int",
+                vec!["0", "-1", "123456789012345678"],
+                vec!["", "-", "01", "1.5", "1 ", "a[$(id)]", "1234567890123456789"],
+            ),
             ("v:number", vec!["1", "-1.5", "1e9", "2.5E-3"], vec!["", ".", "inf", "NaN", "0x10", "1,5", "+1", "1e999"]),
             ("v:bool", vec!["true", "false"], vec!["", "TRUE", "1"]),
             ("v:one-of=a|b c", vec!["a", "b c"], vec!["", "b", "a|b c"]),
@@ -178,7 +182,10 @@ mod tests {
             good.iter().for_each(|value| assert!(variable.check(value.as_bytes()).is_ok(), "{variable:?} {value}"));
             for value in bad {
                 let error = variable.check(value.as_bytes()).unwrap_err().to_string();
-                assert!(value.len() < 3 || variable.name != "v:text" && !error.contains(value) || error.contains("one of"), "{error}");
+                assert!(
+                    value.len() < 3 || variable.name != "v:text" && !error.contains(value) || error.contains("one of"),
+                    "{error}"
+                );
             }
         }
         for wrong in ["", "1a", "a:", "a:texts", "a:one-of=", "a:pattern=("] {

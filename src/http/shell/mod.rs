@@ -13,7 +13,6 @@ use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post, put};
 use secrecy::SecretString;
-use tokio_util::sync::CancellationToken;
 
 use super::access::TokenDigest;
 use super::answer::ApiError;
@@ -36,15 +35,10 @@ pub struct ShellFeed {
 #[derive(Clone)]
 struct Shell {
     service: ShellService,
-    stop: CancellationToken,
 }
 
 /// Everything below `/api/v1/shell`, with its own check of the two tokens.
-pub(super) fn router<S: Clone + Send + Sync + 'static>(
-    feed: ShellFeed,
-    admin: &SecretString,
-    stop: &CancellationToken,
-) -> Router<S> {
+pub(super) fn router<S: Clone + Send + Sync + 'static>(feed: ShellFeed, admin: &SecretString) -> Router<S> {
     let tokens = access::Tokens { admin: TokenDigest::of(admin), runner: TokenDigest::of(&feed.runner) };
     let for_admins = Router::new()
         .route("/api/v1/shell/hosts/{name}", put(saved::put_host).delete(saved::remove_host))
@@ -64,7 +58,7 @@ pub(super) fn router<S: Clone + Send + Sync + 'static>(
         .merge(for_runners)
         .layer(from_fn_with_state(Arc::new(tokens), access::with_a_token))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .with_state(Shell { service: feed.service, stop: stop.clone() })
+        .with_state(Shell { service: feed.service })
 }
 
 impl From<ShellError> for ApiError {
@@ -80,7 +74,8 @@ impl From<ShellError> for ApiError {
         };
         let text = error.to_string();
         let several = text.contains('\n'); // a list keeps each remedy with its place
-        let (message, remedy) = if several { (text.as_str(), "") } else { text.rsplit_once("; ").unwrap_or((&text, "")) };
+        let (message, remedy) =
+            if several { (text.as_str(), "") } else { text.rsplit_once("; ").unwrap_or((&text, "")) };
         Self::new(status, class, message, remedy)
     }
 }

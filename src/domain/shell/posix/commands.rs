@@ -89,7 +89,8 @@ fn behind_wrappers<'w>(scan: &mut Scan<'_>, words: &'w [Word]) -> Option<&'w [Wo
 fn behind_options<'w>(scan: &mut Scan<'_>, name: &str, with_word: &str, words: &'w [Word]) -> Option<&'w [Word]> {
     let mut rest = words;
     while let Some((first, others)) = rest.split_first()
-        && (first.text.starts_with('-') && !first.before.is_empty() || first.text.starts_with('-') && first.slots.is_empty())
+        && (first.text.starts_with('-') && !first.before.is_empty()
+            || first.text.starts_with('-') && first.slots.is_empty())
     {
         rest = others;
         if first.text == "--" {
@@ -118,7 +119,9 @@ fn script(scan: &mut Scan<'_>, name: &str, (code, with_word): (&str, &str), word
     let message = format!("would be run as source by `{name}`");
     let mut words = words.iter();
     while let Some(word) = words.next() {
-        let is_option = word.text.starts_with(['-', '+']) && word.text.len() > 1 && (word.slots.is_empty() || !word.before.is_empty());
+        let is_option = word.text.starts_with(['-', '+'])
+            && word.text.len() > 1
+            && (word.slots.is_empty() || !word.before.is_empty());
         if !is_option {
             all(scan, word, &message, AS_ARGUMENT);
             return;
@@ -200,7 +203,8 @@ fn printf(scan: &mut Scan<'_>, words: &[Word], calculates: &str) {
 fn has_numbers(format: &str) -> bool {
     let mut rest = format;
     while let Some((_, after)) = rest.split_once('%') {
-        let directive = after.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '-' | '.' | '+' | ' ' | '#'));
+        let directive =
+            after.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '-' | '.' | '+' | ' ' | '#'));
         match directive.chars().next() {
             Some('s' | 'b' | 'q' | '%') => rest = directive.get(1..).unwrap_or_default(),
             Some(_) => return true,

@@ -24,8 +24,26 @@ pub(super) const WRAPPERS: &[(&str, &str, usize)] = &[
 
 /// Commands that take any word for source, or hand it to a shell.
 pub(super) const SOURCE: &[&str] = &[
-    ".", "alias", "at", "batch", "cmd", "crontab", "dash.exe", "enable", "eval", "fc", "parallel", "powershell", "pwsh", "rsh",
-    "runuser", "script", "source", "ssh", "su", "tclsh", "trap", "watch",
+    ".",
+    "alias",
+    "at",
+    "batch",
+    "crontab",
+    "enable",
+    "eval",
+    "fc",
+    "parallel",
+    "powershell",
+    "pwsh",
+    "rsh",
+    "runuser",
+    "script",
+    "source",
+    "ssh",
+    "su",
+    "tclsh",
+    "trap",
+    "watch",
 ];
 
 /// Programs that take a script: the letters of options after which source comes, and those that take another word.
@@ -55,22 +73,42 @@ pub(super) const INTERPRETERS: &[(&str, &str, &str)] = &[
 ];
 
 /// Builtins that calculate with their words; zsh and bash run what a subscript in them says.
-pub(super) const CALCULATES: &[&str] = &[
-    "[[", "break", "continue", "declare", "exit", "float", "integer", "let", "return", "shift", "typeset", "ulimit",
-];
+pub(super) const CALCULATES: &[&str] =
+    &["[[", "break", "continue", "declare", "exit", "float", "integer", "let", "return", "shift", "typeset", "ulimit"];
 
 /// Builtins that take words as names of variables.
-pub(super) const NAMES: &[&str] = &["export", "getopts", "local", "mapfile", "read", "readarray", "readonly", "unset", "wait"];
+pub(super) const NAMES: &[&str] =
+    &["export", "getopts", "local", "mapfile", "read", "readarray", "readonly", "unset", "wait"];
 
 /// Variables whose value a shell or the loader runs.
 pub(super) const VARIABLES: &[&str] = &[
-    "BASH_ENV", "BASH_FUNC", "ENV", "LD_AUDIT", "LD_LIBRARY_PATH", "LD_PRELOAD", "PATH", "PROMPT_COMMAND", "PS0", "PS1", "PS2",
-    "PS3", "PS4", "SHELLOPTS", "ZDOTDIR",
+    "BASH_ENV",
+    "BASH_FUNC",
+    "ENV",
+    "LD_AUDIT",
+    "LD_LIBRARY_PATH",
+    "LD_PRELOAD",
+    "PATH",
+    "PROMPT_COMMAND",
+    "PS0",
+    "PS1",
+    "PS2",
+    "PS3",
+    "PS4",
+    "SHELLOPTS",
+    "ZDOTDIR",
 ];
 
 /// Options whose value some program runs.
 pub(super) const OPTIONS: &[&str] = &[
-    "--checkpoint-action=", "--command=", "--eval=", "--exec=", "--rsh=", "--to-command=", "--use-compress-program=", "-oProxyCommand=",
+    "--checkpoint-action=",
+    "--command=",
+    "--eval=",
+    "--exec=",
+    "--rsh=",
+    "--to-command=",
+    "--use-compress-program=",
+    "-oProxyCommand=",
 ];
 
 /// Operators of `test` that calculate, or look into what a name stands for.

@@ -161,7 +161,8 @@ impl<'a> Scan<'a> {
         let is_first = words.is_empty();
         if plain && is_first {
             match word.text.as_str() {
-                "if" | "then" | "elif" | "else" | "while" | "until" | "do" | "!" | "{" | "}" | "fi" | "done" | "time" => {
+                "if" | "then" | "elif" | "else" | "while" | "until" | "do" | "!" | "{" | "}" | "fi" | "done"
+                | "time" => {
                     return;
                 }
                 "esac" => {
@@ -211,7 +212,9 @@ impl<'a> Scan<'a> {
     }
 
     fn redirection(&mut self, words: &mut Vec<Word>) {
-        if words.last().is_some_and(|word| word.end == self.at && !word.text.is_empty() && word.text.bytes().all(|b| b.is_ascii_digit())) {
+        if words.last().is_some_and(|word| {
+            word.end == self.at && !word.text.is_empty() && word.text.bytes().all(|b| b.is_ascii_digit())
+        }) {
             words.pop();
         }
         if self.starts("<<") && !self.starts("<<<") {
@@ -251,7 +254,8 @@ impl<'a> Scan<'a> {
                 is_closed = shown == end;
                 self.at = (self.at + line.len() + 1).min(self.bytes.len());
             }
-            let remedy = "write `v={{…}}` on a line before, and $v in the here-document (with its end word not in quotes)";
+            let remedy =
+                "write `v={{…}}` on a line before, and $v in the here-document (with its end word not in quotes)";
             self.fault_between(start, self.at, "stands in a here-document", remedy);
             if !is_closed {
                 self.heredocs.push((end, strip));

@@ -130,15 +130,50 @@ fn a_placeholder_in_the_wrong_place_is_refused_with_the_reason() {
         ("echo {{x}} {{undeclared }} {{x}} {{y", ""),
     ] {
         let found = messages(script);
-        assert!(says.is_empty() == found.is_empty() && found.iter().all(|message| message.contains(says)), "{script}: {found:?}");
+        assert!(
+            says.is_empty() == found.is_empty() && found.iter().all(|message| message.contains(says)),
+            "{script}: {found:?}"
+        );
     }
 }
 
 #[test]
 fn no_script_makes_the_check_panic_or_hang() {
     let pieces = [
-        "{{x}}", "'", "\"", "`", "$(", ")", "((", "))", "${", "}", "{", "\\", "\n", "<<E\n", "<<-'E'\n", "E\n", "#", ";;", "case a in ",
-        "esac", "[[", "]]", "eval ", "sh -c ", "-", "ü", "<(", ">", "&", "|", "sudo ", "find -exec ", "$'", "\t",
+        "{{x}}",
+        "'",
+        "\"",
+        "`",
+        "$(",
+        ")",
+        "((",
+        "))",
+        "${",
+        "}",
+        "{",
+        "\\",
+        "\n",
+        "<<E\n",
+        "<<-'E'\n",
+        "E\n",
+        "#",
+        ";;",
+        "case a in ",
+        "esac",
+        "[[",
+        "]]",
+        "eval ",
+        "sh -c ",
+        "-",
+        "ü",
+        "<(",
+        ">",
+        "&",
+        "|",
+        "sudo ",
+        "find -exec ",
+        "$'",
+        "\t",
     ];
     let mut seed = 7_u64;
     for _ in 0..20_000 {
@@ -154,9 +189,50 @@ fn no_script_makes_the_check_panic_or_hang() {
 /// What would show that a value was run, and what shells are known to stumble over.
 fn hostile() -> Vec<Vec<u8>> {
     let pieces: [&[u8]; 44] = [
-        b"'", b"\"", b"\\", b"`touch PWNED`", b"$(touch PWNED)", b"${IFS}", b"$HOME", b"\n", b"\r", b"\t", b" ", b";", b"touch PWNED",
-        b"&", b"|", b">PWNED", b"<", b"*", b"?", b"[a-z]", b"~", b"-", b"--", b"-n", b"-e", b"{a,b}", b"}", b"{", b"exit", b"'\\''", b"!",
-        b"#", b"%s", b"\\n", b"\x01", b"\x7f", b"\x80", b"\x81", b"\x88", b"\xff\xfe", b"\xc3", "ü€😀".as_bytes(), b"EOF", b"$((1+1))",
+        b"'",
+        b"\"",
+        b"\\",
+        b"`touch PWNED`",
+        b"$(touch PWNED)",
+        b"${IFS}",
+        b"$HOME",
+        b"\n",
+        b"\r",
+        b"\t",
+        b" ",
+        b";",
+        b"touch PWNED",
+        b"&",
+        b"|",
+        b">PWNED",
+        b"<",
+        b"*",
+        b"?",
+        b"[a-z]",
+        b"~",
+        b"-",
+        b"--",
+        b"-n",
+        b"-e",
+        b"{a,b}",
+        b"}",
+        b"{",
+        b"exit",
+        b"'\\''",
+        b"!",
+        b"#",
+        b"%s",
+        b"\\n",
+        b"\x01",
+        b"\x7f",
+        b"\x80",
+        b"\x81",
+        b"\x88",
+        b"\xff\xfe",
+        b"\xc3",
+        "ü€😀".as_bytes(),
+        b"EOF",
+        b"$((1+1))",
     ];
     let mut values: Vec<Vec<u8>> = pieces.iter().map(|piece| piece.to_vec()).collect();
     values.extend((1..=255_u8).map(|byte| vec![byte]));
@@ -183,7 +259,8 @@ fn thousands_of_hostile_values_come_back_byte_for_byte_and_never_run() {
         let Some(folder) = there(shell) else { continue };
         for portion in values.chunks(250) {
             let names: Vec<String> = (0..portion.len()).map(|number| format!("v{number}")).collect();
-            let given: Vec<(&str, &[u8])> = names.iter().map(String::as_str).zip(portion.iter().map(Vec::as_slice)).collect();
+            let given: Vec<(&str, &[u8])> =
+                names.iter().map(String::as_str).zip(portion.iter().map(Vec::as_slice)).collect();
             // With another word around it, in a substitution, through an assignment, and as the value itself.
             let script: String = names
                 .iter()
@@ -199,7 +276,10 @@ fn thousands_of_hostile_values_come_back_byte_for_byte_and_never_run() {
                 let came: Vec<&[u8]> = came.split(|byte| *byte == 0).collect();
                 let expected: Vec<&[u8]> = expected.split(|byte| *byte == 0).collect();
                 let first = came.iter().zip(&expected).position(|(a, b)| a != b);
-                panic!("{shell:?}: {first:?} {:?}", first.map(|n| (came[n].escape_ascii().to_string(), expected[n].escape_ascii().to_string())));
+                panic!(
+                    "{shell:?}: {first:?} {:?}",
+                    first.map(|n| (came[n].escape_ascii().to_string(), expected[n].escape_ascii().to_string()))
+                );
             }
             assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{shell:?} ran a value");
         }
@@ -214,7 +294,12 @@ fn a_script_that_is_cut_off_anywhere_runs_nothing() {
         let Some(folder) = there(shell) else { continue };
         for cut in (0..end).step_by(3) {
             run(shell, folder.path(), &whole[..cut]);
-            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{shell:?} ran {:?}", whole[..cut].escape_ascii().to_string());
+            assert_eq!(
+                std::fs::read_dir(folder.path()).unwrap().count(),
+                0,
+                "{shell:?} ran {:?}",
+                whole[..cut].escape_ascii().to_string()
+            );
         }
     }
 }
