@@ -65,7 +65,7 @@ impl ShellRecords for Store {
         let doing = "reading the hosts";
         let mut reading = self.reading(doing).await?;
         let found = rows!(&mut reading.conn(), (String,), "SELECT definition FROM shell_hosts ORDER BY name");
-        read_all(found.map_err(|e| self.failure(doing, &e))?)
+        read_all(&found.map_err(|e| self.failure(doing, &e))?)
     }
 
     async fn save_command(&self, command: &SavedCommand, replace: bool) -> Result<ShellChanged, Failure> {
@@ -92,7 +92,7 @@ impl ShellRecords for Store {
         let doing = "reading the saved commands";
         let mut reading = self.reading(doing).await?;
         let found = rows!(&mut reading.conn(), (String,), "SELECT definition FROM shell_commands ORDER BY name");
-        read_all(found.map_err(|e| self.failure(doing, &e))?)
+        read_all(&found.map_err(|e| self.failure(doing, &e))?)
     }
 
     async fn keep_run(&self, at_ms: i64, report: &RunReport, entry: &AuditEntry) -> Result<i64, Failure> {
@@ -242,7 +242,7 @@ fn damaged(error: serde_json::Error) -> sqlx::Error {
     sqlx::Error::Encode(error.into())
 }
 
-fn read_all<T: DeserializeOwned>(found: Vec<(String,)>) -> Result<Vec<T>, Failure> {
+fn read_all<T: DeserializeOwned>(found: &[(String,)]) -> Result<Vec<T>, Failure> {
     found.iter().map(|(text,)| read(text)).collect()
 }
 

@@ -20,7 +20,7 @@ use crate::http::{ExecBody, RunBody, ShellEvent};
 use crate::keys::KeyService;
 use crate::ports::RunFilter;
 use crate::shell::ShellService;
-use args::{CommandsAction, ExecArgs, HostsAction, RunArgs, RunsArgs, ShellAction};
+use args::{ExecArgs, HostsAction, RunArgs, RunsArgs, ShellAction};
 
 /// Runs one subcommand.
 pub(super) async fn run(action: ShellAction, base: &BaseConfig) -> anyhow::Result<ExitCode> {
@@ -34,13 +34,9 @@ pub(super) async fn run(action: ShellAction, base: &BaseConfig) -> anyhow::Resul
         ShellAction::Run(args) => run_saved(args, base).await,
         ShellAction::Exec(args) => exec(args, base).await,
         ShellAction::Hosts { action } => with_store(base, async |shell| saved::hosts(action, shell).await).await,
-        ShellAction::Commands { action } => with_store(base, async |shell| commands(action, shell).await).await,
+        ShellAction::Commands { action } => with_store(base, async |shell| saved::commands(action, shell).await).await,
         ShellAction::Runs(args) => with_store(base, async |shell| past(args, shell).await).await,
     }
-}
-
-async fn commands(action: CommandsAction, shell: &ShellService) -> anyhow::Result<String> {
-    saved::commands(action, shell).await
 }
 
 async fn with_store(

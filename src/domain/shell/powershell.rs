@@ -3,6 +3,8 @@
 //! Script and values travel as base64 in one line, so that neither the console's encoding nor a quote of any script can
 //! change them, and a line that is cut off does not parse.
 
+use std::fmt::Write as _;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -129,7 +131,7 @@ pub fn render(script: &str, values: &[(&str, &[u8])]) -> Vec<u8> {
     };
     let mut whole = String::from("[Console]::OutputEncoding = New-Object Text.UTF8Encoding $false\n");
     for (name, value) in values {
-        whole.push_str(&format!("$appferry_{name} = {}\n", decoded(value)));
+        let _infallible = writeln!(whole, "$appferry_{name} = {}", decoded(value));
     }
     whole.push_str(&replace(script, |name| format!("$appferry_{name}")));
     whole.push('\n');

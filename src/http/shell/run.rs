@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use super::Shell;
 use super::saved::name;
 use super::shapes::{ExecBody, RunBody, RunsAnswer, ShellEvent};
-use crate::domain::shell::{Shell as Reader, ShellHost};
+use crate::domain::shell::{FailRule, RowsAs, RunReport, Shell as Reader, ShellHost};
 use crate::http::answer::ApiError;
 use crate::http::routes::{Body, read};
 use crate::shell::{Told, Who};
@@ -55,7 +55,7 @@ fn nothing(host: &ShellHost) -> ExecBody {
     let is_posix = !host.shell.is_powershell() && host.shell != Reader::Cmd;
     let script = if is_posix { ":" } else { "exit 0" }.to_owned();
     let hosts = vec![host.name.clone()];
-    ExecBody { hosts, script, timeout_s: Some(30), rows: Default::default(), fail: Default::default(), limit: None }
+    ExecBody { hosts, script, timeout_s: Some(30), rows: RowsAs::default(), fail: FailRule::default(), limit: None }
 }
 
 fn answer(told: mpsc::UnboundedReceiver<Told>, headers: &HeaderMap) -> Response {
@@ -74,7 +74,7 @@ fn answer(told: mpsc::UnboundedReceiver<Told>, headers: &HeaderMap) -> Response 
 struct Teller {
     told: mpsc::UnboundedReceiver<Told>,
     as_lines: bool,
-    runs: Vec<crate::domain::shell::RunReport>,
+    runs: Vec<RunReport>,
     done: bool,
 }
 
@@ -97,7 +97,7 @@ impl Teller {
             return None;
         }
         let runs = std::mem::take(&mut self.runs);
-        line(&RunsAnswer { ok: runs.iter().all(crate::domain::shell::RunReport::is_ok), runs })
+        line(&RunsAnswer { ok: runs.iter().all(RunReport::is_ok), runs })
     }
 }
 

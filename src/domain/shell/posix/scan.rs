@@ -279,9 +279,8 @@ impl<'a> Scan<'a> {
             }
             match self.peek(0) {
                 0 if self.at >= self.bytes.len() => break,
-                b' ' | b'\t' | b'\n' | b'\r' | b';' | b'|' | b')' => break,
+                b' ' | b'\t' | b'\n' | b'\r' | b';' | b'|' | b'(' | b')' => break,
                 b'&' if self.at > start || self.peek(1) != b'>' => break,
-                b'(' => break,
                 b'<' | b'>' if self.peek(1) == b'(' && self.at == start => {
                     self.at += 2;
                     self.list(Until::Paren);
