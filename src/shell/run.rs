@@ -256,7 +256,7 @@ impl Shared {
         if serde_json::to_string(&kept.rows).map_or(usize::MAX, |rows| rows.len()) > KEPT_OUTPUT * 2 {
             kept.rows.clear();
         }
-        let entry = self.audit_entry(host, report);
+        let entry = audit_entry(host, report);
         let failure = match self.service.records.keep_run(at_ms, &kept, &entry).await {
             Ok(id) => return Some(id),
             Err(failure) => failure,
@@ -267,18 +267,18 @@ impl Shared {
         }
         None
     }
+}
 
-    fn audit_entry(&self, host: &ShellHost, report: &RunReport) -> AuditEntry {
-        let what = report.command.as_deref().unwrap_or("(not saved)");
-        let exit = report.exit_code.map(|code| format!(", exit {code}")).unwrap_or_default();
-        AuditEntry {
-            event: "shell_command_run",
-            key_name: Some(host.key.to_string()),
-            purpose: Some(format!("{what} on {} ({})", host.name, host.place())),
-            outcome: report.ended.words().to_owned(),
-            detail: Some(format!("asked by {}{exit}, {} ms", report.by, report.duration_ms)),
-            ..AuditEntry::default()
-        }
+fn audit_entry(host: &ShellHost, report: &RunReport) -> AuditEntry {
+    let what = report.command.as_deref().unwrap_or("(not saved)");
+    let exit = report.exit_code.map(|code| format!(", exit {code}")).unwrap_or_default();
+    AuditEntry {
+        event: "shell_command_run",
+        key_name: Some(host.key.to_string()),
+        purpose: Some(format!("{what} on {} ({})", host.name, host.place())),
+        outcome: report.ended.words().to_owned(),
+        detail: Some(format!("asked by {}{exit}, {} ms", report.by, report.duration_ms)),
+        ..AuditEntry::default()
     }
 }
 

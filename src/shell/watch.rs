@@ -37,10 +37,10 @@ pub(super) enum EndedFor {
     Stop,
 }
 
-/// Reads until the process has ended, or was ended after `limit` or at `stop`.
+/// Reads until the process has ended, or was ended after `limit` or at `ending`.
 pub(super) async fn watch(
     process: ShellProcess,
-    (limit, stop): (Duration, CancellationToken),
+    (limit, ending): (Duration, CancellationToken),
     host: &str,
     tell: impl Fn(Told),
 ) -> Watched {
@@ -58,13 +58,13 @@ pub(super) async fn watch(
         let because = tokio::select! {
             piece = output.recv() => match piece {
                 Some(piece) => {
-                    watched.take(piece, host, &tell);
+                    watched.take(&piece, host, &tell);
                     continue;
                 }
                 None => break,
             },
             () = sleep_until(at) => EndedFor::TimeOut(limit),
-            () = stop.cancelled(), if watched.ended_for.is_none() => EndedFor::Stop,
+            () = ending.cancelled(), if watched.ended_for.is_none() => EndedFor::Stop,
         };
         watched.ended_for.get_or_insert(because);
         let Some(step) = next.next() else {
@@ -83,8 +83,8 @@ pub(super) async fn watch(
 
 impl Watched {
     /// Keeps a piece up to the limit, and tells what was kept.
-    fn take(&mut self, piece: Piece, host: &str, tell: &impl Fn(Told)) {
-        let (gathered, bytes, is_error) = match &piece {
+    fn take(&mut self, piece: &Piece, host: &str, tell: &impl Fn(Told)) {
+        let (gathered, bytes, is_error) = match piece {
             Piece::Stdout(bytes) => (&mut self.stdout, bytes, false),
             Piece::Stderr(bytes) => (&mut self.stderr, bytes, true),
         };

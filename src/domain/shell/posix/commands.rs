@@ -24,7 +24,9 @@ pub(super) fn check(scan: &mut Scan<'_>, words: &[Word]) {
     let name = first.text.rsplit('/').next().unwrap_or_default();
     if SOURCE.contains(&name) {
         let message = format!("would be run as source by `{name}`");
-        rest.iter().for_each(|word| all(scan, word, &message, "call what you need without it"));
+        for word in rest {
+            all(scan, word, &message, "call what you need without it");
+        }
     } else if let Some((_, code, with_word)) = interpreter(name) {
         script(scan, name, (code, with_word), rest);
     } else if name == "find" || name == "fd" {
@@ -98,7 +100,9 @@ fn behind_options<'w>(scan: &mut Scan<'_>, name: &str, with_word: &str, words: &
         }
         if first.text == "-S" || first.text.starts_with("--split-string") {
             let message = format!("would be run by `{name} -S`");
-            rest.iter().for_each(|word| all(scan, word, &message, FIXED));
+            for word in rest {
+                all(scan, word, &message, FIXED);
+            }
             return None;
         }
         let takes_word = first.text.len() == 2 && first.text.chars().nth(1).is_some_and(|c| with_word.contains(c));
@@ -156,7 +160,9 @@ fn find(scan: &mut Scan<'_>, words: &[Word]) {
 fn builtins(scan: &mut Scan<'_>, name: &str, words: &[Word]) {
     let calculates = "would be calculated, and some shells run what a value says there";
     if CALCULATES.contains(&name) {
-        words.iter().for_each(|word| wild(scan, word, calculates, AS_INT));
+        for word in words {
+            wild(scan, word, calculates, AS_INT);
+        }
     } else if name == "[" || name == "test" {
         test(scan, words, calculates);
     } else if name == "printf" {
@@ -178,10 +184,14 @@ fn test(scan: &mut Scan<'_>, words: &[Word], calculates: &str) {
     let operator = words.iter().any(|word| word.slots.is_empty() && TEST_OPERATORS.contains(&word.text.as_str()));
     let side_by_side = words.windows(2).any(|pair| pair.iter().all(|word| !word.slots.is_empty()));
     if operator {
-        words.iter().for_each(|word| wild(scan, word, calculates, AS_INT));
+        for word in words {
+            wild(scan, word, calculates, AS_INT);
+        }
     } else if side_by_side {
         let remedy = "put a fixed operator between them";
-        words.iter().for_each(|word| wild(scan, word, "could be an operator of the test", remedy));
+        for word in words {
+            wild(scan, word, "could be an operator of the test", remedy);
+        }
     }
 }
 
@@ -195,7 +205,9 @@ fn printf(scan: &mut Scan<'_>, words: &[Word], calculates: &str) {
         return;
     }
     if has_numbers(&format.text) {
-        values.iter().for_each(|word| wild(scan, word, calculates, AS_INT));
+        for word in values {
+            wild(scan, word, calculates, AS_INT);
+        }
     }
 }
 

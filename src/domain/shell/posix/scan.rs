@@ -91,7 +91,9 @@ impl<'a> Scan<'a> {
     fn fault_between(&mut self, start: usize, end: usize, message: &str, remedy: &str) {
         let inside = |slot: &Slot| slot.start >= start && slot.start < end;
         let found: Vec<usize> = (0..self.slots.len()).filter(|n| self.slots.get(*n).is_some_and(inside)).collect();
-        found.into_iter().for_each(|slot| self.fault(slot, message, remedy));
+        for slot in found {
+            self.fault(slot, message, remedy);
+        }
     }
 
     /// Commands until the end of the text or of the parenthesis.
@@ -145,7 +147,7 @@ impl<'a> Scan<'a> {
                 b'<' | b'>' | b'&' if !(self.peek(1) == b'(' && self.peek(0) != b'&') => self.redirection(&mut words),
                 _ => {
                     let word = self.word();
-                    self.add(word, &mut words, &mut cases);
+                    Self::add(word, &mut words, &mut cases);
                 }
             }
         }
@@ -156,7 +158,7 @@ impl<'a> Scan<'a> {
         self.depth -= 1;
     }
 
-    fn add(&mut self, word: Word, words: &mut Vec<Word>, cases: &mut Vec<bool>) {
+    fn add(word: Word, words: &mut Vec<Word>, cases: &mut Vec<bool>) {
         let plain = !word.quoted && word.slots.is_empty();
         let is_first = words.is_empty();
         if plain && is_first {
@@ -279,14 +281,13 @@ impl<'a> Scan<'a> {
             }
             match self.peek(0) {
                 0 if self.at >= self.bytes.len() => break,
-                b' ' | b'\t' | b'\n' | b'\r' | b';' | b'|' | b'(' | b')' => break,
                 b'&' if self.at > start || self.peek(1) != b'>' => break,
                 b'<' | b'>' if self.peek(1) == b'(' && self.at == start => {
                     self.at += 2;
                     self.list(Until::Paren);
                     word.quoted = true;
                 }
-                b'<' | b'>' => break,
+                b' ' | b'\t' | b'\n' | b'\r' | b';' | b'|' | b'(' | b')' | b'<' | b'>' => break,
                 b'\\' => self.escape(&mut word),
                 b'\'' => {
                     self.quotes(false, &mut word);
@@ -429,7 +430,8 @@ impl<'a> Scan<'a> {
                 _ if byte == close => depth -= 1,
                 _ => {}
             }
-            if !matches!(byte, b'"') && !(byte == b'\'' && open != b'{') {
+            let was_quote = byte == b'"' || byte == b'\'' && open != b'{';
+            if !was_quote {
                 self.at += 1;
             }
             if depth == 0 {

@@ -243,7 +243,7 @@ fn hostile() -> Vec<Vec<u8>> {
     while values.len() < 3_000 {
         let mut value = Vec::new();
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        for _ in 0..1 + (seed >> 60) {
+        for _ in 0..=(seed >> 60) {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             value.extend_from_slice(pieces[usize::try_from(seed >> 33).unwrap() % pieces.len()]);
         }
@@ -261,11 +261,8 @@ fn thousands_of_hostile_values_come_back_byte_for_byte_and_never_run() {
             let names: Vec<String> = (0..portion.len()).map(|number| format!("v{number}")).collect();
             let given: Vec<(&str, &[u8])> =
                 names.iter().map(String::as_str).zip(portion.iter().map(Vec::as_slice)).collect();
-            // With another word around it, in a substitution, through an assignment, and as the value itself.
-            let script: String = names
-                .iter()
-                .map(|name| format!("printf '%s\\0' {{{{{name}}}}}; v={{{{{name}}}}}; printf '%s\\0' \"$v\" a{{{{{name}}}}}b $(printf %s x >&2){{{{{name}}}}}\n"))
-                .collect();
+            let lines: Vec<String> = names.iter().map(|name| script_of(name)).collect();
+            let script = lines.concat();
             assert!(super::check(&script, &slots(&script), &[]).is_empty());
             let came = run(shell, folder.path(), &render(&script, &given));
             let expected: Vec<u8> = portion
@@ -310,6 +307,12 @@ fn a_command_cannot_read_the_rest_of_the_script() {
         let Some(folder) = there(shell) else { continue };
         assert_eq!(run(shell, folder.path(), &render("cat; echo after", &[])), b"after\n", "{shell:?}");
     }
+}
+
+/// With another word around it, in a substitution, through an assignment, and as the value itself.
+fn script_of(name: &str) -> String {
+    let slot = format!("{{{{{name}}}}}");
+    format!("printf '%s\\0' {slot}; v={slot}; printf '%s\\0' \"$v\" a{slot}b $(printf %s x >&2){slot}\n")
 }
 
 /// A folder to run it in, if the shell is here; in CI it must be.
