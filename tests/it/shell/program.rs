@@ -163,7 +163,7 @@ fn the_runners_token_runs_what_is_saved_and_nothing_else() {
 fn ask(instance: &Instance, token: &str, method: &str, path: &str, body: &str, accept: &str) -> (u16, String) {
     let address = std::fs::read_to_string(instance.data.join("api.addr")).unwrap();
     let mut stream = TcpStream::connect(address.trim()).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
     // HTTP/1.0: the answer comes without chunks.
     write!(
         stream,
