@@ -2,6 +2,7 @@
 
 mod conflict;
 mod incoming;
+mod shell;
 mod sync;
 
 use std::io;

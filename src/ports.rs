@@ -8,6 +8,7 @@ mod keyring;
 mod records;
 mod remote;
 mod repository;
+mod shell;
 mod sources;
 mod ssh;
 
@@ -22,5 +23,6 @@ pub use records::{
 };
 pub use remote::{FoundCommit, PushError, RefOutcome, RefUpdate, Remote, RemoteRef, RemoteTip};
 pub use repository::{Commit, LocalRepository, RefEdit, Signature, Tag};
+pub use shell::{Piece, RunFilter, RunRow, ShellChanged, ShellProcess, ShellRecords, ShellSessions, Step};
 pub use sources::{KeySource, SourceKey, Stamp};
 pub use ssh::{Pair, ProcessEnd, RemoteProcess, SessionClass, SshSessions, SshTarget, UsedKey, connection_lost};

@@ -80,7 +80,7 @@ fn remote(url: &str, local: &Arc<LocalRepo>, sessions: &Arc<Sessions>) -> Arc<dy
 }
 
 /// The run's key, whatever the name.
-struct OneKey(PathBuf);
+pub(crate) struct OneKey(pub(crate) PathBuf);
 
 #[async_trait::async_trait]
 impl Keyring for OneKey {

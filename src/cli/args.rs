@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 
 use super::hosts::{Address, AddressError};
 use super::keys::KeysArgs;
+use super::shell::args::ShellArgs;
 use super::sync::SyncArgs;
 use crate::demo::DemoArgs;
 use crate::ssh::{Fingerprint, FingerprintError};
@@ -58,6 +59,8 @@ pub(super) enum Command {
     Events(EventsArgs),
     /// Ask the running worker for something that it does not do by itself.
     Sync(SyncArgs),
+    /// Run commands on hosts over SSH, saved ones by their names.
+    Shell(ShellArgs),
     /// Show a round trip with a repository and two instances in temporary folders.
     Demo(DemoArgs),
 }

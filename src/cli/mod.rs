@@ -9,6 +9,7 @@ mod hosts;
 mod keys;
 mod output;
 mod parts;
+mod shell;
 mod status;
 mod sync;
 
@@ -76,6 +77,10 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Sync(args) => {
             let base = base()?;
             return sync::run(args.action, Client::open(&base.data_dir)?.about(args.repository)).await;
+        }
+        Command::Shell(args) => {
+            let base = base()?;
+            return shell::run(args.action, &base).await;
         }
         Command::Demo(args) => {
             logs::init_beside_a_view();

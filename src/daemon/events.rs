@@ -9,7 +9,7 @@ use super::fleet::Fleet;
 use super::home::Home;
 use crate::config::Config;
 use crate::events;
-use crate::http::Feeds;
+use crate::http::{Feeds, ShellFeed};
 use crate::ports::EventQueue;
 use crate::store::EventStore;
 
@@ -35,10 +35,11 @@ pub(super) async fn open(
 }
 
 /// What the API shows of it, and whom a hint reaches.
-pub(super) fn feeds(config: &Config, events: Arc<EventStore>, fleet: &Arc<Fleet>) -> Feeds {
+pub(super) fn feeds(config: &Config, events: Arc<EventStore>, fleet: &Arc<Fleet>, shell: ShellFeed) -> Feeds {
     Feeds {
         events: Some(events),
         poll: Some(Arc::<Fleet>::clone(fleet)),
         hook_secret: config.events.hook_secret.clone(),
+        shell: Some(shell),
     }
 }

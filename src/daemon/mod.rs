@@ -8,6 +8,7 @@ mod fleet;
 mod home;
 mod incoming;
 mod parts;
+mod shell;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -78,7 +79,8 @@ impl Daemon {
         let fleet = assemble(&config, home, (&keys, &audit, &events), &tasks, &stop)?;
         let sessions = fleet.sessions();
         set_out(&fleet, &config, &tasks, &stop).await?;
-        let feeds = events::feeds(&config, events, &fleet);
+        let shell = shell::feed(&config, &keys, &sessions, &tasks, &stop)?;
+        let feeds = events::feeds(&config, events, &fleet, shell);
         let uploads = http::apps::Uploads::open(&config.data_dir, apps::limits(&config))?;
         let control = Arc::new(Whole::new(Arc::clone(&fleet), stop.clone(), uploads));
         let token = http::api_token(&config.data_dir)?;

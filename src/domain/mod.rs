@@ -16,6 +16,7 @@ pub mod patterns;
 pub mod plan;
 pub mod refusal;
 pub mod repo_url;
+pub mod shell;
 pub mod status;
 pub mod tag_name;
 pub mod unified;

@@ -21,7 +21,7 @@ impl TokenDigest {
         Self(digest(token.expose_secret().as_bytes()))
     }
 
-    fn matches(&self, given: &[u8]) -> bool {
+    pub(super) fn matches(&self, given: &[u8]) -> bool {
         let difference = self.0.iter().zip(digest(given)).fold(0, |difference, (a, b)| difference | (a ^ b));
         std::hint::black_box(difference) == 0
     }
@@ -51,13 +51,8 @@ pub(super) async fn only_with_token(
     request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    let given = request.headers().get(header::AUTHORIZATION).map(axum::http::HeaderValue::as_bytes);
-    let bearer = given.and_then(|value| {
-        let (scheme, token) = value.split_at_checked(b"Bearer ".len())?;
-        scheme.eq_ignore_ascii_case(b"Bearer ").then_some(token)
-    });
-    match bearer {
-        Some(bearer) if token.matches(bearer.trim_ascii()) => Ok(next.run(request).await),
+    match bearer(&request) {
+        Some(bearer) if token.matches(bearer) => Ok(next.run(request).await),
         _ => Err(ApiError::new(
             StatusCode::UNAUTHORIZED,
             "token",
@@ -65,6 +60,13 @@ pub(super) async fn only_with_token(
             "send `Authorization: Bearer …` with the content of api.token in the data folder",
         )),
     }
+}
+
+/// The bearer token that came with the request.
+pub(super) fn bearer(request: &Request) -> Option<&[u8]> {
+    let given = request.headers().get(header::AUTHORIZATION).map(axum::http::HeaderValue::as_bytes)?;
+    let (scheme, token) = given.split_at_checked(b"Bearer ".len())?;
+    scheme.eq_ignore_ascii_case(b"Bearer ").then(|| token.trim_ascii())
 }
 
 fn is_address(host: &str) -> bool {

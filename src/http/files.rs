@@ -14,6 +14,7 @@ use crate::domain::Failure;
 
 const ADDRESS_FILE: &str = "api.addr";
 const TOKEN_FILE: &str = "api.token";
+const RUN_TOKEN_FILE: &str = "run.token";
 const TOKEN_DIGITS: usize = 64;
 
 /// The token of the API: the one in `data_dir`, or a new one (256 random bits, in a file only its owner can read).
@@ -21,9 +22,21 @@ const TOKEN_DIGITS: usize = 64;
 /// # Errors
 /// Class disk.
 pub fn api_token(data_dir: &Path) -> Result<SecretString, Failure> {
-    let path = data_dir.join(TOKEN_FILE);
+    token(data_dir, TOKEN_FILE)
+}
+
+/// The token that may run saved shell commands and do nothing else; kept in the same way, beside the other.
+///
+/// # Errors
+/// Class disk.
+pub fn run_token(data_dir: &Path) -> Result<SecretString, Failure> {
+    token(data_dir, RUN_TOKEN_FILE)
+}
+
+fn token(data_dir: &Path, file: &str) -> Result<SecretString, Failure> {
+    let path = data_dir.join(file);
     let failed = |error: &io::Error| Failure::disk(format!("cannot keep the API's token in {}", path.display()), error);
-    if let Ok(token) = read_token(data_dir) {
+    if let Ok(token) = read(&path) {
         fs::set_permissions(&path, Permissions::from_mode(0o600)).map_err(|error| failed(&error))?;
         return Ok(token);
     }
@@ -37,7 +50,11 @@ pub fn api_token(data_dir: &Path) -> Result<SecretString, Failure> {
 /// # Errors
 /// There is none, it may not be read, or it is damaged.
 pub fn read_token(data_dir: &Path) -> io::Result<SecretString> {
-    let text = fs::read_to_string(data_dir.join(TOKEN_FILE))?;
+    read(&data_dir.join(TOKEN_FILE))
+}
+
+fn read(path: &Path) -> io::Result<SecretString> {
+    let text = fs::read_to_string(path)?;
     let token = text.trim();
     let whole = token.len() == TOKEN_DIGITS && token.bytes().all(|byte| byte.is_ascii_hexdigit());
     if whole { Ok(token.to_owned().into()) } else { Err(io::Error::other("it does not hold a token")) }

@@ -45,6 +45,8 @@ impl Listener for Guarded {
         // The semaphore is never closed; if it were, connections would only go unbounded.
         let place = Arc::clone(&self.places).acquire_owned().await.ok();
         let (stream, peer) = Listener::accept(&mut self.listener).await;
+        // An answer in several pieces would wait for the peer's delayed acknowledgement: 40 ms.
+        let _ = stream.set_nodelay(true);
         (Connection { stream, silence: Box::pin(tokio::time::sleep(SILENCE)), _place: place }, peer)
     }
 

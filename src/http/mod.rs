@@ -12,6 +12,7 @@ mod incoming;
 mod listener;
 mod requests;
 mod routes;
+mod shell;
 mod sync_routes;
 
 use std::future::IntoFuture as _;
@@ -32,12 +33,13 @@ pub use crate::sync::history::{AppDiff, AppFate, CommitShown, FileDiff, FileFate
 
 pub use answer::{ErrorAnswer, ErrorBody};
 pub use control::{AppRow, Backup, RestoreRequest, Service, SyncControl};
-pub use files::{announce, announced_address, api_token, read_token, withdraw};
+pub use files::{announce, announced_address, api_token, read_token, run_token, withdraw};
 pub use hooks::PollHint;
 pub use incoming::{
     BranchReport, BranchRequest, Incoming, IncomingAction, IncomingApp, IncomingControl, PullRequest, TakeInRequest,
 };
 pub use requests::{AppRequest, AppsRequest, ResolveRequest, RestoreAppRequest};
+pub use shell::{CheckAnswer, ExecBody, RunBody, RunsAnswer, ShellEvent, ShellFeed};
 
 /// How long an action may take before the caller is told to look at the status instead.
 pub const ACTION_LIMIT: Duration = Duration::from_mins(1);
@@ -54,6 +56,8 @@ pub struct Feeds {
     pub poll: Option<Arc<dyn PollHint>>,
     /// What those hosts prove themselves by.
     pub hook_secret: Option<SecretString>,
+    /// Shell commands, and who may run them.
+    pub shell: Option<ShellFeed>,
 }
 
 /// Serves the API until `stop` fires, then finishes the requests under way (5 s at most).

@@ -21,7 +21,7 @@ use super::access::{TokenDigest, only_by_address, only_with_token};
 use super::answer::ApiError;
 use super::apps;
 use super::control::{Service, SyncControl};
-use super::{ACTION_LIMIT, Feeds, events, hooks, incoming, sync_routes};
+use super::{ACTION_LIMIT, Feeds, events, hooks, incoming, shell, sync_routes};
 use crate::domain::Failure;
 use crate::domain::status::Status;
 use crate::sync::action::ActionReport;
@@ -42,6 +42,7 @@ pub(super) fn router(
     let stream = feeds.events.map(|source| events::router(source, stop.clone())).unwrap_or_default();
     // Outside the check of the host: hooks come through a proxy, and are signed.
     let hooks = feeds.poll.map(|poll| hooks::router(feeds.hook_secret, poll)).unwrap_or_default();
+    let shell = feeds.shell.map(|feed| shell::router(feed, token)).unwrap_or_default();
     let token = from_fn_with_state(TokenDigest::of(token), only_with_token);
     let api = Router::new()
         .route("/status", get(status))
@@ -60,6 +61,7 @@ pub(super) fn router(
         .layer(from_fn(small_enough))
         .layer(from_fn(in_time))
         .merge(apps::router().method_not_allowed_fallback(wrong_method).layer(token))
+        .merge(shell.method_not_allowed_fallback(wrong_method))
         .layer(from_fn(only_by_address))
         .with_state(service)
         .merge(hooks.method_not_allowed_fallback(wrong_method).layer(from_fn(in_time)))

@@ -29,6 +29,8 @@ pub enum SessionClass {
     Control,
     /// Fetches and pushes.
     Bulk,
+    /// Commands of people.
+    Shell,
 }
 
 /// Which of the key pairs of a name.

@@ -32,6 +32,7 @@ mod process_io;
 mod scan;
 mod session;
 mod settings;
+mod shell_process;
 mod slots;
 mod trust;
 mod verdict;

@@ -6,18 +6,22 @@ use async_trait::async_trait;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use zeroize::Zeroizing;
 
-use super::channel::NoChannel;
+use super::channel::{NoChannel, OpenChannel};
 use super::gate::{Gates, Ground};
 use super::host_keys::HostKeys;
 use super::opening::Opener;
-use super::session::Session;
+use super::session::{InUse, Session};
 use super::settings::Settings;
 use super::slots::{Slot, Slots};
 use super::versions::Versions;
-use super::{failures, process};
+use super::{failures, process, shell_process};
 use crate::domain::{Failure, FailureClass};
-use crate::ports::{GitService, Keyring, Pair, RemoteProcess, SessionClass, SshSessions, SshTarget, UsedKey};
+use crate::ports::{
+    GitService, Keyring, Pair, RemoteProcess, SessionClass, ShellProcess, ShellSessions, SshSessions, SshTarget,
+    UsedKey,
+};
 
 /// The warm sessions of the whole program.
 ///
@@ -83,7 +87,7 @@ impl SshSessions for Sessions {
         command: &str,
         env: &[(&str, &str)],
     ) -> Result<RemoteProcess, Failure> {
-        self.0.run(Order { target, class, pair: Pair::Current, command, env }).await
+        self.0.run(Order { target, class, pair: Pair::Current, command, env }, &Plain).await
     }
 
     async fn exec_with_previous(
@@ -93,7 +97,7 @@ impl SshSessions for Sessions {
         command: &str,
         env: &[(&str, &str)],
     ) -> Result<RemoteProcess, Failure> {
-        self.0.run(Order { target, class, pair: Pair::Previous, command, env }).await
+        self.0.run(Order { target, class, pair: Pair::Previous, command, env }, &Plain).await
     }
 
     async fn answered(&self, target: &SshTarget, used: &UsedKey, service: GitService) {
@@ -114,12 +118,77 @@ impl SshSessions for Sessions {
     }
 }
 
+#[async_trait]
+impl ShellSessions for Sessions {
+    async fn start(
+        &self,
+        target: &SshTarget,
+        command: &str,
+        input: Zeroizing<Vec<u8>>,
+    ) -> Result<ShellProcess, Failure> {
+        let order = Order { target, class: SessionClass::Shell, pair: Pair::Current, command, env: &[] };
+        self.0.run(order, &Fed(input)).await
+    }
+}
+
+type Opened = (OpenChannel, bool, InUse);
+
+/// What a command becomes on its channel.
+#[async_trait]
+trait Begin: Sync {
+    type Process: Send;
+
+    async fn begin(
+        &self,
+        opened: Opened,
+        order: Order<'_>,
+        key: UsedKey,
+        pool: &Pool,
+    ) -> Result<Self::Process, russh::Error>;
+}
+
+/// With pipes for its input and output.
+struct Plain;
+
+#[async_trait]
+impl Begin for Plain {
+    type Process = RemoteProcess;
+
+    async fn begin(
+        &self,
+        opened: Opened,
+        order: Order<'_>,
+        key: UsedKey,
+        pool: &Pool,
+    ) -> Result<RemoteProcess, russh::Error> {
+        process::start(opened, order.command, order.env, key, &pool.tracker, pool.stop.clone()).await
+    }
+}
+
+/// With all of its input at once, and both streams of its output.
+struct Fed(Zeroizing<Vec<u8>>);
+
+#[async_trait]
+impl Begin for Fed {
+    type Process = ShellProcess;
+
+    async fn begin(
+        &self,
+        opened: Opened,
+        order: Order<'_>,
+        _key: UsedKey,
+        pool: &Pool,
+    ) -> Result<ShellProcess, russh::Error> {
+        shell_process::start(opened, order.command, &self.0, &pool.tracker, pool.stop.clone()).await
+    }
+}
+
 impl Pool {
-    async fn run(self: &Arc<Self>, order: Order<'_>) -> Result<RemoteProcess, Failure> {
+    async fn run<B: Begin>(self: &Arc<Self>, order: Order<'_>, begin: &B) -> Result<B::Process, Failure> {
         let mut tried_again = false;
         loop {
             let (session, warm) = self.session(order.target, order.class, order.pair).await?;
-            let problem = match self.start(&session, order).await {
+            let problem = match self.start(&session, order, begin).await {
                 Ok(process) => return Ok(process),
                 Err(problem) => problem,
             };
@@ -136,12 +205,17 @@ impl Pool {
         }
     }
 
-    async fn start(&self, session: &Arc<Session>, order: Order<'_>) -> Result<RemoteProcess, NoChannel> {
+    async fn start<B: Begin>(
+        &self,
+        session: &Arc<Session>,
+        order: Order<'_>,
+        begin: &B,
+    ) -> Result<B::Process, NoChannel> {
         let limit = self.settings.channel_open_timeout;
         let opened = session.open(limit).await?;
         let key = session.key();
         let pair = key.pair;
-        let starting = process::start(opened, order.command, order.env, key, &self.tracker, self.stop.clone());
+        let starting = begin.begin(opened, order, key, self);
         // A connection that another channel's reader holds up does not take the command either.
         let process = match timeout(limit, starting).await {
             Ok(Ok(process)) => process,

@@ -26,9 +26,9 @@ const STDERR_BYTES: usize = 64 << 10;
 
 /// How long the peer has to close a channel that nobody needs any more. Some servers do not survive end-of-file and close
 /// at once.
-const DRAIN: Duration = Duration::from_secs(2);
+pub(super) const DRAIN: Duration = Duration::from_secs(2);
 
-const STREAM_STDERR: u32 = 1; // SSH_EXTENDED_DATA_STDERR, RFC 4254 section 5.2
+pub(super) const STREAM_STDERR: u32 = 1; // SSH_EXTENDED_DATA_STDERR, RFC 4254 section 5.2
 
 /// Starts `command` on the channel, without waiting for the server's consent: what is written next travels right behind.
 pub(super) async fn start(
@@ -57,7 +57,6 @@ pub(super) async fn start(
         complete: complete.clone(),
         report,
         unfed,
-
         end: ProcessEnd { unanswered: true, ..ProcessEnd::default() },
     };
     tracker.spawn(async move {
@@ -206,7 +205,7 @@ async fn feed(write: &ChannelWriteHalf<Msg>, mut input: mpsc::Receiver<Bytes>, h
 }
 
 /// Closes a channel from our side: end-of-file, then drain, then close.
-async fn wind_up(mut read: ChannelReadHalf, write: ChannelWriteHalf<Msg>, eof_sent: bool) {
+pub(super) async fn wind_up(mut read: ChannelReadHalf, write: ChannelWriteHalf<Msg>, eof_sent: bool) {
     let drain = async {
         if !eof_sent {
             let _ = write.eof().await;
@@ -219,7 +218,7 @@ async fn wind_up(mut read: ChannelReadHalf, write: ChannelWriteHalf<Msg>, eof_se
     }
 }
 
-fn signal_words(signal: &Sig) -> String {
+pub(super) fn signal_words(signal: &Sig) -> String {
     match signal {
         Sig::Custom(name) => name.clone(),
         known => format!("{known:?}"), // the variants are called as the signals are, without SIG

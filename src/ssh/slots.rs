@@ -12,7 +12,7 @@ use super::session::Session;
 use crate::domain::{Failure, FailureClass};
 use crate::ports::{KeyVersion, Pair, SessionClass, SshTarget};
 
-const CLASSES: [SessionClass; 2] = [SessionClass::Control, SessionClass::Bulk];
+const CLASSES: [SessionClass; 3] = [SessionClass::Control, SessionClass::Bulk, SessionClass::Shell];
 
 /// What one session is for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

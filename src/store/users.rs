@@ -47,7 +47,8 @@ pub(super) async fn hold_claims(c: &mut Conn<'_>) -> Result<(), sqlx::Error> {
     sqlx::query("SELECT pg_advisory_xact_lock(hashtext('appferry claims'))").execute(&mut **c).await.map(drop)
 }
 
-async fn replace(c: &mut Conn<'_>, user: &str, names: &[KeyName]) -> Result<(), sqlx::Error> {
+/// Makes `names` the keys that `user` uses, within the transaction of who else changes something.
+pub(super) async fn replace(c: &mut Conn<'_>, user: &str, names: &[KeyName]) -> Result<(), sqlx::Error> {
     hold_claims(c).await?;
     execute!(c, r#"DELETE FROM key_users WHERE "user" = $1"#, user)?;
     execute!(c, r#"DELETE FROM key_claims WHERE "user" = $1"#, user)?;

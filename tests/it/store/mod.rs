@@ -2,6 +2,7 @@
 
 mod contract;
 mod postgres;
+mod shell;
 mod upgrade;
 
 use appferry::domain::KeyName;

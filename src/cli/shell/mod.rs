@@ -1,0 +1,145 @@
+//! `appferry shell …`: hosts, saved commands, runs. What is saved needs no worker; what runs does.
+
+pub(super) mod args;
+mod saved;
+mod shown;
+mod values;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use anyhow::bail;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::output::{complain, plain, say};
+use crate::client::{Client, ClientError};
+use crate::config::{BaseConfig, account_name};
+use crate::domain::shell::{FailRule, RowsAs, RunReport};
+use crate::http::{ExecBody, RunBody, ShellEvent};
+use crate::keys::KeyService;
+use crate::ports::RunFilter;
+use crate::shell::ShellService;
+use args::{ExecArgs, HostsAction, RunArgs, RunsArgs, ShellAction};
+
+/// Runs one subcommand.
+pub(super) async fn run(action: ShellAction, base: &BaseConfig) -> anyhow::Result<ExitCode> {
+    match action {
+        ShellAction::Hosts { action: HostsAction::Test { name, json } } => {
+            let mut runs = Runs::new(json);
+            let client = Client::open(&base.data_dir)?;
+            client.shell_test(name.as_str(), |event| runs.take(event)).await?;
+            runs.end()
+        }
+        ShellAction::Run(args) => run_saved(args, base).await,
+        ShellAction::Exec(args) => exec(args, base).await,
+        ShellAction::Hosts { action } => with_store(base, async |shell| saved::hosts(action, shell).await).await,
+        ShellAction::Commands { action } => with_store(base, async |shell| saved::commands(action, shell).await).await,
+        ShellAction::Runs(args) => with_store(base, async |shell| past(args, shell).await).await,
+    }
+}
+
+async fn with_store(
+    base: &BaseConfig,
+    answer: impl AsyncFnOnce(&ShellService) -> anyhow::Result<String>,
+) -> anyhow::Result<ExitCode> {
+    let (keys, notices) = KeyService::open(&base.keys, &account_name()).await?;
+    for notice in notices {
+        complain(&format!("note: {notice}"));
+    }
+    let answered = answer(&ShellService::saved(keys.shell_records(), keys.audit_log())).await;
+    keys.close().await;
+    say(&answered?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn past(args: RunsArgs, shell: &ShellService) -> anyhow::Result<String> {
+    if let Some(id) = args.id {
+        let report = shell.past_run(id).await?;
+        return if args.json { shown::json(&report) } else { Ok(shown::report(&report)) };
+    }
+    let filter = RunFilter { command: args.command, host: args.host, before: None, limit: Some(args.last) };
+    let runs = shell.runs(&filter).await?;
+    if args.json { shown::json(&runs) } else { Ok(shown::runs(&runs)) }
+}
+
+async fn run_saved(args: RunArgs, base: &BaseConfig) -> anyhow::Result<ExitCode> {
+    let vars = values::read(&args.vars, &args.var_files)?;
+    let body = RunBody { vars, hosts: args.hosts, limit: args.limit };
+    let mut runs = Runs::new(args.json);
+    let client = Client::open(&base.data_dir)?;
+    client.shell_run(args.name.as_str(), &body, |event| runs.take(event)).await?;
+    runs.end()
+}
+
+async fn exec(args: ExecArgs, base: &BaseConfig) -> anyhow::Result<ExitCode> {
+    let body = ExecBody {
+        hosts: args.hosts.split(',').map(str::parse).collect::<Result<_, _>>()?,
+        script: args.words.join(" "),
+        timeout_s: Some(args.timeout.as_secs().max(1)),
+        rows: RowsAs::Text,
+        fail: FailRule::default(),
+        limit: args.limit,
+    };
+    let mut runs = Runs::new(args.json);
+    Client::open(&base.data_dir)?.shell_exec(&body, |event| runs.take(event)).await?;
+    runs.end()
+}
+
+/// Shows what comes as it comes, or gathers it for one JSON.
+struct Runs {
+    json: bool,
+    ended: Vec<RunReport>,
+}
+
+impl Runs {
+    const fn new(json: bool) -> Self {
+        Self { json, ended: Vec::new() }
+    }
+
+    fn take(&mut self, event: ShellEvent) -> Result<(), ClientError> {
+        let unwritten = |error: std::io::Error| ClientError::Answer(format!("it cannot be written: {error}"));
+        match event {
+            ShellEvent::Ended { report } => {
+                if !self.json {
+                    complain(&shown::end(&report));
+                }
+                self.ended.push(*report);
+            }
+            _ if self.json => {}
+            ShellEvent::Stdout { text, base64, .. } => {
+                let mut out = std::io::stdout().lock();
+                out.write_all(&bytes(text, base64)).and_then(|()| out.flush()).map_err(unwritten)?;
+            }
+            ShellEvent::Stderr { text, base64, .. } => {
+                let _unheard = std::io::stderr().lock().write_all(&bytes(text, base64));
+            }
+            ShellEvent::Began { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// 0 when nothing failed.
+    fn end(self) -> anyhow::Result<ExitCode> {
+        if self.ended.is_empty() {
+            bail!("the worker did not say how it ended; `appferry shell runs` shows what came of it");
+        }
+        if self.json {
+            say(&shown::json(&self.ended)?)?;
+        }
+        let is_ok = self.ended.iter().all(RunReport::is_ok);
+        Ok(if is_ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
+fn bytes(text: Option<String>, base64: Option<String>) -> Vec<u8> {
+    match (text, base64.and_then(|text| STANDARD.decode(text).ok())) {
+        (_, Some(bytes)) => bytes,
+        (text, None) => text.unwrap_or_default().into_bytes(),
+    }
+}
+
+/// In one line, without what could steer the terminal.
+fn one_line(text: &str) -> String {
+    plain(&text.replace('\n', " "))
+}

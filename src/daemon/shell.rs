@@ -1,0 +1,31 @@
+//! Shell commands: the service, and the token of those who may only run what is saved.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Config;
+use crate::domain::Failure;
+use crate::http::{self, ShellFeed};
+use crate::keys::KeyService;
+use crate::ports::ShellSessions;
+use crate::shell::ShellService;
+use crate::ssh::Sessions;
+
+/// What the API needs for shell commands.
+///
+/// # Errors
+/// That the token cannot be kept.
+pub(super) fn feed(
+    config: &Config,
+    keys: &KeyService,
+    sessions: &Arc<Sessions>,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) -> Result<ShellFeed, Failure> {
+    let sessions: Arc<dyn ShellSessions> = Arc::<Sessions>::clone(sessions);
+    let saved = ShellService::saved(keys.shell_records(), keys.audit_log());
+    let service = saved.running(sessions, tasks.clone(), stop.clone());
+    Ok(ShellFeed { service, runner: http::run_token(&config.data_dir)? })
+}

@@ -1,0 +1,346 @@
+//! Hostile values through real shells, and placeholders in every wrong place.
+
+use std::io::{Read as _, Write as _};
+use std::process::{Command, Stdio};
+
+use super::*;
+use crate::domain::shell::template::{check as check_all, slots};
+use crate::domain::shell::{Shell, Variable};
+
+const SHELLS: [&[&str]; 5] = [&["sh"], &["dash"], &["bash", "--norc"], &["zsh"], &["busybox", "sh"]];
+
+fn messages(script: &str) -> Vec<String> {
+    let mut variables: Vec<Variable> = slots(script)
+        .into_iter()
+        .filter(|slot| slot.name != "n")
+        .map(|slot| Variable::parse(&slot.name).unwrap())
+        .collect();
+    variables.push(Variable::parse("n:int").unwrap());
+    check_all(script, Shell::Sh, &variables).into_iter().map(|one| one.message).collect()
+}
+
+#[test]
+fn a_placeholder_may_stand_where_it_is_one_word() {
+    for script in [
+        "ls -l {{x}}",
+        "ls --file={{x}}.txt {{y}}",
+        "v={{x}}; echo \"$v\"",
+        "v={{x}} w=2 cmd {{y}}",
+        "sudo -u {{x}} ls {{y}}",
+        "timeout 5 ls {{x}} | sort -k {{n}} >{{y}} 2>&1",
+        "if [ -n {{x}} ]; then echo {{x}}; fi",
+        "[ {{x}} = a ] && [ {{n}} -eq 1 ]",
+        "case {{x}} in a) echo {{x}};; (b|c) ls {{y}};; esac; echo {{x}}",
+        "for f in {{x}} {{y}}; do cp \"$f\" {{x}}; done",
+        "out=$(grep -- {{x}} /etc/passwd); echo \"${out:-none}\"",
+        "printf '%s\\n' {{x}}; printf '%d' {{n}}",
+        "sh -c 'echo \"$1\"' sh {{x}}",
+        "python3 -c 'import sys' {{x}}; awk -v name={{x}} '{print name}' {{y}}; sed -n -e p {{x}}",
+        "find . -name {{x}} -exec grep -l {{y}} '{}' +",
+        "find . -exec sh -c 'echo \"$1\"' sh {{x}} ';'",
+        "f() { echo \"$1\"; }; f {{x}}",
+        "cat <<EOF\n$v\nEOF\necho {{x}}",
+        "cat <<-'E'\n\tx\n\tE\necho {{x}}",
+        "tr a b <<<{{x}}",
+        "docker ps --format '{{.Names}}' --filter name={{x}}",
+        "echo it\\'s {{x}} # a comment",
+        "export A={{x}}; set -- {{x}}; exit {{n}}",
+        "(cd {{x}} && ls)",
+        "while read -r l; do echo {{x}}; done </etc/passwd",
+        "xargs -n 1 grep {{x}} | nohup env A={{y}} ls {{x}} &",
+    ] {
+        assert!(messages(script).is_empty(), "{script}: {:?}", messages(script));
+    }
+}
+
+#[test]
+fn a_placeholder_in_the_wrong_place_is_refused_with_the_reason() {
+    for (script, says) in [
+        ("echo '{{x}}'", "quotes"),
+        ("echo \"a {{x}}\"", "quotes"),
+        ("echo \"$(ls {{x}})\"", "quotes"),
+        ("echo $'{{x}}'", "quotes"),
+        ("cat <<EOF\n{{x}}\nEOF", "here-document"),
+        ("cat <<{{x}}\nEOF", "here-document"),
+        ("echo `ls {{x}}`", "backticks"),
+        ("ls # {{x}}", "comment"),
+        ("echo ${v:-{{x}}}", "inside ${…}"),
+        ("echo $(( {{x}} + 1 ))", "arithmetic"),
+        ("(( {{x}} ))", "arithmetic"),
+        ("echo $[{{x}}]", "arithmetic"),
+        ("echo \\{{x}}", "backslash"),
+        ("echo ${{x}}", "follows a `$`"),
+        ("a=({{x}})", "parentheses"),
+        ("{{x}}", "choose the program"),
+        ("{{x}}=1", "choose the program"),
+        ("true; {{x}} a", "choose the program"),
+        ("true && v=1 {{x}}", "choose the program"),
+        ("if {{x}}; then :; fi", "choose the program"),
+        ("echo $({{x}})", "choose the program"),
+        ("sudo -u root {{x}}", "choose the program"),
+        ("sudo {{x}} ls", "choose the program"),
+        ("timeout 5 {{x}}", "choose the program"),
+        ("nohup env A=1 {{x}}", "choose the program"),
+        ("xargs -n 1 {{x}}", "choose the program"),
+        ("exec {{x}}", "choose the program"),
+        ("find . -exec {{x}} ';'", "choose the program"),
+        ("eval {{x}}", "source by `eval`"),
+        ("eval ls {{x}}", "source by `eval`"),
+        ("command eval ls {{x}}", "source by `eval`"),
+        ("sh -c {{x}}", "source by `sh`"),
+        ("sh -ec {{x}}", "source by `sh`"),
+        ("/bin/bash -c {{x}} {{y}}", "source by `bash`"),
+        ("bash {{x}}", "source by `bash`"),
+        ("sh -x {{x}}", "source by `sh`"),
+        ("sudo -u root sh -c {{x}}", "source by `sh`"),
+        ("env bash -c ls{{x}}", "source by `bash`"),
+        ("find . -exec sh -c {{x}} ';'", "source by `sh`"),
+        ("python3 -c {{x}}", "source by `python3`"),
+        ("perl -ne {{x}}", "source by `perl`"),
+        ("awk {{x}} f", "source by `awk`"),
+        ("sed {{x}} f", "source by `sed`"),
+        ("su - -c {{x}}", "source by `su`"),
+        (". {{x}}", "source by `.`"),
+        ("source {{x}}", "source by `source`"),
+        ("trap {{x}} EXIT", "source by `trap`"),
+        ("ssh host ls {{x}}", "source by `ssh`"),
+        ("alias a={{x}}", "source by `alias`"),
+        ("[ {{x}} -eq 1 ]", "calculated"),
+        ("test -v {{x}}", "calculated"),
+        ("[ {{x}} {{y}} ]", "operator"),
+        ("[[ {{x}} -gt 1 ]]", "calculated"),
+        ("let {{x}}", "calculated"),
+        ("exit {{x}}", "calculated"),
+        ("declare -i v={{x}}", "calculated"),
+        ("printf '%d' {{x}}", "calculated"),
+        ("printf {{x}}", "format"),
+        ("printf -v {{x}} a", "name a variable"),
+        ("read {{x}}", "name a variable"),
+        ("unset {{x}}", "name a variable"),
+        ("for {{x}} in a; do :; done", "name a variable"),
+        ("set {{x}}", "option of the shell"),
+        ("PATH={{x}} ls", "decides what is run"),
+        ("export PS4={{x}}", "decides what is run"),
+        ("env LD_PRELOAD={{x}} ls", "decides what is run"),
+        ("tar --to-command={{x}} -x", "would be run by"),
+        ("env -S {{x}}", "would be run by"),
+        ("echo 'a", "a quote does not end"),
+        ("cat <<EOF\na", "does not end"),
+        ("echo $(ls", "does not end"),
+        ("echo {{x}} {{undeclared }} {{x}} {{y", ""),
+    ] {
+        let found = messages(script);
+        assert!(
+            says.is_empty() == found.is_empty() && found.iter().all(|message| message.contains(says)),
+            "{script}: {found:?}"
+        );
+    }
+}
+
+#[test]
+fn no_script_makes_the_check_panic_or_hang() {
+    let pieces = [
+        "{{x}}",
+        "'",
+        "\"",
+        "`",
+        "$(",
+        ")",
+        "((",
+        "))",
+        "${",
+        "}",
+        "{",
+        "\\",
+        "\n",
+        "<<E\n",
+        "<<-'E'\n",
+        "E\n",
+        "#",
+        ";;",
+        "case a in ",
+        "esac",
+        "[[",
+        "]]",
+        "eval ",
+        "sh -c ",
+        "-",
+        "ü",
+        "<(",
+        ">",
+        "&",
+        "|",
+        "sudo ",
+        "find -exec ",
+        "$'",
+        "\t",
+    ];
+    let mut seed = 7_u64;
+    for _ in 0..20_000 {
+        let mut script = String::new();
+        for _ in 0..12 {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            script.push_str(pieces[usize::try_from(seed >> 33).unwrap() % pieces.len()]);
+        }
+        let _ = messages(&script);
+    }
+}
+
+/// What would show that a value was run, and what shells are known to stumble over.
+fn hostile() -> Vec<Vec<u8>> {
+    let pieces: [&[u8]; 44] = [
+        b"'",
+        b"\"",
+        b"\\",
+        b"`touch PWNED`",
+        b"$(touch PWNED)",
+        b"${IFS}",
+        b"$HOME",
+        b"\n",
+        b"\r",
+        b"\t",
+        b" ",
+        b";",
+        b"touch PWNED",
+        b"&",
+        b"|",
+        b">PWNED",
+        b"<",
+        b"*",
+        b"?",
+        b"[a-z]",
+        b"~",
+        b"-",
+        b"--",
+        b"-n",
+        b"-e",
+        b"{a,b}",
+        b"}",
+        b"{",
+        b"exit",
+        b"'\\''",
+        b"!",
+        b"#",
+        b"%s",
+        b"\\n",
+        b"\x01",
+        b"\x7f",
+        b"\x80",
+        b"\x81",
+        b"\x88",
+        b"\xff\xfe",
+        b"\xc3",
+        "ü€😀".as_bytes(),
+        b"EOF",
+        b"$((1+1))",
+    ];
+    let mut values: Vec<Vec<u8>> = pieces.iter().map(|piece| piece.to_vec()).collect();
+    values.extend((1..=255_u8).map(|byte| vec![byte]));
+    values.extend((1..=255_u8).map(|byte| vec![byte, byte, b'\'', byte]));
+    values.push(Vec::new());
+    values.push(b"\n\n".to_vec());
+    let mut seed = 1_u64;
+    while values.len() < 3_000 {
+        let mut value = Vec::new();
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        for _ in 0..=(seed >> 60) {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            value.extend_from_slice(pieces[usize::try_from(seed >> 33).unwrap() % pieces.len()]);
+        }
+        values.push(value);
+    }
+    values
+}
+
+#[test]
+fn thousands_of_hostile_values_come_back_byte_for_byte_and_never_run() {
+    let values = hostile();
+    for shell in SHELLS {
+        let Some(folder) = there(shell) else { continue };
+        for portion in values.chunks(250) {
+            let names: Vec<String> = (0..portion.len()).map(|number| format!("v{number}")).collect();
+            let given: Vec<(&str, &[u8])> =
+                names.iter().map(String::as_str).zip(portion.iter().map(Vec::as_slice)).collect();
+            let lines: Vec<String> = names.iter().map(|name| script_of(name)).collect();
+            let script = lines.concat();
+            assert!(super::check(&script, &slots(&script), &[]).is_empty());
+            let came = run(shell, folder.path(), &render(&script, &given));
+            let expected: Vec<u8> = portion
+                .iter()
+                .flat_map(|value| [value, b"\0".as_slice(), value, b"\0a", value, b"b\0", value, b"\0"].concat())
+                .collect();
+            if came != expected {
+                let came: Vec<&[u8]> = came.split(|byte| *byte == 0).collect();
+                let expected: Vec<&[u8]> = expected.split(|byte| *byte == 0).collect();
+                let first = came.iter().zip(&expected).position(|(a, b)| a != b);
+                panic!(
+                    "{shell:?}: {first:?} {:?}",
+                    first.map(|n| (came[n].escape_ascii().to_string(), expected[n].escape_ascii().to_string()))
+                );
+            }
+            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{shell:?} ran a value");
+        }
+    }
+}
+
+#[test]
+fn a_script_that_is_cut_off_anywhere_runs_nothing() {
+    let whole = render("touch PWNED\ntouch {{x}}", &[("x", b"PWNED\ntouch PWNED\n'x".as_slice())]);
+    let end = whole.len() - " </dev/null; exit\n".len();
+    for shell in SHELLS {
+        let Some(folder) = there(shell) else { continue };
+        for cut in (0..end).step_by(3) {
+            run(shell, folder.path(), &whole[..cut]);
+            assert_eq!(
+                std::fs::read_dir(folder.path()).unwrap().count(),
+                0,
+                "{shell:?} ran {:?}",
+                whole[..cut].escape_ascii().to_string()
+            );
+        }
+    }
+}
+
+#[test]
+fn a_command_cannot_read_the_rest_of_the_script() {
+    for shell in SHELLS {
+        let Some(folder) = there(shell) else { continue };
+        assert_eq!(run(shell, folder.path(), &render("cat; echo after", &[])), b"after\n", "{shell:?}");
+    }
+}
+
+/// With another word around it, in a substitution, through an assignment, and as the value itself.
+fn script_of(name: &str) -> String {
+    let slot = format!("{{{{{name}}}}}");
+    format!("printf '%s\\0' {slot}; v={slot}; printf '%s\\0' \"$v\" a{slot}b $(printf %s x >&2){slot}\n")
+}
+
+/// A folder to run it in, if the shell is here; in CI it must be.
+fn there(shell: &[&str]) -> Option<tempfile::TempDir> {
+    let found = Command::new(shell[0]).args(&shell[1..]).arg("-c").arg("exit 0").stdin(Stdio::null()).status();
+    if found.is_err() {
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "{shell:?} is missing: CI must have it");
+        eprintln!("skipped: {shell:?} is not installed");
+        return None;
+    }
+    Some(tempfile::tempdir().unwrap())
+}
+
+fn run(shell: &[&str], folder: &std::path::Path, input: &[u8]) -> Vec<u8> {
+    let mut child = Command::new(shell[0])
+        .args(&shell[1..])
+        .current_dir(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_vec();
+    let feeding = std::thread::spawn(move || drop(stdin.write_all(&input)));
+    let mut came = Vec::new();
+    child.stdout.take().unwrap().read_to_end(&mut came).unwrap();
+    feeding.join().unwrap();
+    child.wait().unwrap();
+    came
+}

@@ -1,0 +1,84 @@
+//! What came of a run.
+
+use serde::{Deserialize, Serialize};
+
+use super::output::Output;
+use super::rows::Row;
+use crate::domain::Failure;
+
+/// What came of one run on one host.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunReport {
+    /// Its number among the past runs; `None` if it could not be kept.
+    pub id: Option<i64>,
+    /// The saved command; `None` for one that was given with the question.
+    pub command: Option<String>,
+    /// The host.
+    pub host: String,
+    /// Who asked: `admin` or `runner`.
+    pub by: String,
+    /// When it began (RFC 3339).
+    pub started: String,
+    /// How long it took, waiting for its turn left out.
+    pub duration_ms: u64,
+    /// How it ended.
+    pub ended: HowEnded,
+    /// Why it counts as failed, in words; `None` if all is well.
+    pub reason: Option<String>,
+    /// The exit code, where there is one.
+    pub exit_code: Option<u32>,
+    /// The signal that ended it, without `SIG`.
+    pub signal: Option<String>,
+    /// Standard output as rows.
+    pub rows: Vec<Row>,
+    /// Standard output.
+    pub stdout: Output,
+    /// Standard error.
+    pub stderr: Output,
+    /// Why it did not run, or what became of the connection.
+    pub failure: Option<Failure>,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HowEnded {
+    /// It exited, and nothing counts as failure.
+    Ok,
+    /// It exited, and something counts as failure.
+    Failed,
+    /// A signal ended it.
+    Killed,
+    /// It took too long, and was ended.
+    TimedOut,
+    /// appferry was stopped while it ran, and ended it.
+    Stopped,
+    /// The connection was lost while it ran: it may go on there.
+    ConnectionLost,
+    /// It did not begin.
+    NotRun,
+}
+
+impl HowEnded {
+    /// In words.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Failed => "failed",
+            Self::Killed => "killed",
+            Self::TimedOut => "timed out",
+            Self::Stopped => "stopped",
+            Self::ConnectionLost => "connection lost",
+            Self::NotRun => "not run",
+        }
+    }
+}
+
+impl RunReport {
+    /// Whether nothing counts as failure.
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        self.ended == HowEnded::Ok
+    }
+}

@@ -1,0 +1,204 @@
+//! How output becomes rows.
+
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::csv;
+use super::pattern::{Pattern, PatternError};
+
+/// A row: its columns by name.
+pub type Row = Map<String, Value>;
+
+/// The most rows of one run.
+const MOST_ROWS: usize = 100_000;
+
+/// How standard output becomes rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RowsAs {
+    /// One row `text`, if there is any.
+    #[default]
+    Text,
+    /// A row `line` a line.
+    Lines,
+    /// The first record names the columns.
+    Csv,
+    /// An array of objects, or one object.
+    Json,
+    /// An object a line.
+    Jsonl,
+    /// A row a match, with a column a named group.
+    Regex(Pattern),
+}
+
+/// Why output is not what it should be, or a form is not known.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RowsError {
+    /// Not known.
+    #[error("{0:?} is no form of rows; use text, lines, csv, json, jsonl or regex:PATTERN with groups like (?<name>…)")]
+    Form(String),
+    /// The pattern.
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
+    /// Not CSV.
+    #[error(transparent)]
+    Csv(#[from] csv::CsvError),
+    /// Not JSON.
+    #[error(
+        "the output is not JSON: {0}; let the command write JSON to standard output, and all else to standard error"
+    )]
+    Json(String),
+    /// A line that is not JSON.
+    #[error(
+        "line {0} of the output is not JSON: {1}; let the command write one object a line, and all else to standard error"
+    )]
+    Line(usize, String),
+    /// Not text.
+    #[error("the output is not UTF-8, so that it has no rows; let the command encode it")]
+    NotText,
+    /// The end is missing.
+    #[error("the output was cut, so that it has no rows; let the command write less")]
+    Cut,
+    /// Too many.
+    #[error("the output has more than 100,000 rows; let the command write less")]
+    Many,
+}
+
+impl RowsAs {
+    /// The rows of `output`. Of lines, CSV and JSON lines, those of a cut output are what came whole.
+    ///
+    /// # Errors
+    /// [`RowsError`].
+    pub fn of(&self, output: &[u8], is_cut: bool) -> Result<Vec<Row>, RowsError> {
+        if is_cut && !matches!(self, Self::Text) {
+            return Err(RowsError::Cut);
+        }
+        let text = match std::str::from_utf8(output) {
+            Ok(text) => text,
+            Err(_) if matches!(self, Self::Text) => return Ok(vec![row("text", &String::from_utf8_lossy(output))]),
+            Err(_) => return Err(RowsError::NotText),
+        };
+        let rows = match self {
+            Self::Text if text.is_empty() => Vec::new(),
+            Self::Text => vec![row("text", text)],
+            Self::Lines => text.lines().map(|line| row("line", line)).collect(),
+            Self::Csv => csv_rows(text)?,
+            Self::Json => json_rows(text)?,
+            Self::Jsonl => jsonl_rows(text)?,
+            Self::Regex(pattern) => pattern.matches(text).map(group_row).collect(),
+        };
+        if rows.len() > MOST_ROWS { Err(RowsError::Many) } else { Ok(rows) }
+    }
+
+    /// As it is written.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Text => "text".to_owned(),
+            Self::Lines => "lines".to_owned(),
+            Self::Csv => "csv".to_owned(),
+            Self::Json => "json".to_owned(),
+            Self::Jsonl => "jsonl".to_owned(),
+            Self::Regex(pattern) => format!("regex:{}", pattern.as_str()),
+        }
+    }
+}
+
+impl FromStr for RowsAs {
+    type Err = RowsError;
+
+    fn from_str(text: &str) -> Result<Self, RowsError> {
+        Ok(match text {
+            "text" => Self::Text,
+            "lines" => Self::Lines,
+            "csv" => Self::Csv,
+            "json" => Self::Json,
+            "jsonl" => Self::Jsonl,
+            _ => match text.strip_prefix("regex:").map(Pattern::new).transpose()? {
+                Some(pattern) if pattern.names().next().is_some() => Self::Regex(pattern),
+                _ => return Err(RowsError::Form(text.to_owned())),
+            },
+        })
+    }
+}
+
+fn row(column: &str, value: &str) -> Row {
+    Row::from_iter([(column.to_owned(), Value::from(value))])
+}
+
+fn csv_rows(text: &str) -> Result<Vec<Row>, RowsError> {
+    let mut records = csv::records(text)?.into_iter();
+    let columns = records.next().unwrap_or_default();
+    let named = |(number, value): (usize, String)| {
+        let column = columns.get(number).filter(|name| !name.is_empty());
+        (column.cloned().unwrap_or_else(|| format!("column {}", number + 1)), Value::from(value))
+    };
+    Ok(records.map(|record| record.into_iter().enumerate().map(named).collect()).collect())
+}
+
+fn json_rows(text: &str) -> Result<Vec<Row>, RowsError> {
+    let value: Value = serde_json::from_str(text).map_err(|error| RowsError::Json(error.to_string()))?;
+    Ok(match value {
+        Value::Array(values) => values.into_iter().map(value_row).collect(),
+        value => vec![value_row(value)],
+    })
+}
+
+fn jsonl_rows(text: &str) -> Result<Vec<Row>, RowsError> {
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let parsed = lines.map(|(number, line)| match serde_json::from_str(line) {
+        Ok(value) => Ok(value_row(value)),
+        Err(error) => Err(RowsError::Line(number + 1, error.to_string())),
+    });
+    parsed.collect()
+}
+
+fn value_row(value: Value) -> Row {
+    match value {
+        Value::Object(object) => object,
+        value => Row::from_iter([("value".to_owned(), value)]),
+    }
+}
+
+fn group_row(groups: Vec<(String, Option<&str>)>) -> Row {
+    groups.into_iter().map(|(name, text)| (name, text.map_or(Value::Null, Value::from))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(form: &str, output: &str) -> Result<String, RowsError> {
+        let rows = form.parse::<RowsAs>()?.of(output.as_bytes(), false)?;
+        Ok(serde_json::to_string(&rows).unwrap())
+    }
+
+    #[test]
+    fn output_becomes_rows() {
+        for (form, output, expected) in [
+            ("text", "a\nb\n", r#"[{"text":"a\nb\n"}]"#),
+            ("text", "", "[]"),
+            ("lines", "a\r\nb\n", r#"[{"line":"a"},{"line":"b"}]"#),
+            ("csv", "id,n\n1,x\n2\n3,y,z", r#"[{"id":"1","n":"x"},{"id":"2"},{"id":"3","n":"y","column 3":"z"}]"#),
+            ("csv", "", "[]"),
+            ("json", r#"[{"b":1,"a":1.10}, 2]"#, r#"[{"b":1,"a":1.10},{"value":2}]"#),
+            ("json", r#"{"a":null}"#, r#"[{"a":null}]"#),
+            ("jsonl", "{\"a\":1}\n\n{\"a\":2}\n", r#"[{"a":1},{"a":2}]"#),
+            (r"regex:^(?<k>\w+)=(?<v>\d+)?$", "a=1\n-\nb=\n", r#"[{"k":"a","v":"1"},{"k":"b","v":null}]"#),
+        ] {
+            assert_eq!(rows(form, output).unwrap(), expected, "{form}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_so_says_what_to_do() {
+        assert!(rows("json", "oops").unwrap_err().to_string().contains("standard error"));
+        assert!(rows("jsonl", "{}\noops").unwrap_err().to_string().contains("line 2"));
+        assert!(rows("regex:x", "").is_err() && rows("regex:(", "").is_err() && rows("xml", "").is_err());
+        assert_eq!(RowsAs::Lines.of(b"a", true), Err(RowsError::Cut));
+        assert_eq!(RowsAs::Lines.of(b"\xff", false), Err(RowsError::NotText));
+        assert_eq!(RowsAs::Text.of(b"\xff", true).unwrap().len(), 1);
+    }
+}

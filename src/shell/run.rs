@@ -1,0 +1,287 @@
+//! Runs a command on one host or on several.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::StreamExt as _;
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use zeroize::Zeroizing;
+
+use super::outcome;
+use super::service::{ShellError, ShellService};
+use super::watch::{Watched, watch};
+use crate::domain::shell::{HowEnded, Output, RunReport, SavedCommand, ShellHost, ShellName, render};
+use crate::domain::{Failure, FailureClass};
+use crate::ports::{AuditEntry, ShellProcess, ShellSessions, SshTarget};
+
+/// Hosts at once when nobody says, and at most.
+const USUAL_LIMIT: usize = 5;
+const MOST_LIMIT: usize = 64;
+const MOST_HOSTS: usize = 1_000;
+/// What is kept of each stream of a past run.
+const KEPT_OUTPUT: usize = 64 << 10;
+const KEPT_ROWS: usize = 500;
+/// While others have a turn there, a host that allows no more channels is asked again for so long.
+const PATIENCE: Duration = Duration::from_mins(30);
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// May save and run.
+    Admin,
+    /// May run what is saved.
+    Runner,
+}
+
+impl Who {
+    /// In words.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Runner => "runner",
+        }
+    }
+}
+
+/// Values for the variables of a saved command, and where it runs. Nothing of the values is kept or shown.
+#[derive(Clone, Default)]
+pub struct RunRequest {
+    /// The values by the names of their variables.
+    pub values: BTreeMap<String, Zeroizing<Vec<u8>>>,
+    /// The hosts; none means the command's own.
+    pub hosts: Vec<ShellName>,
+    /// So many hosts at once.
+    pub limit: Option<usize>,
+}
+
+/// A script that is not saved.
+#[derive(Clone, Debug)]
+pub struct AdHoc {
+    /// The hosts, at least one.
+    pub hosts: Vec<ShellName>,
+    /// The command, without variables.
+    pub command: SavedCommand,
+    /// So many hosts at once.
+    pub limit: Option<usize>,
+}
+
+/// What is told while commands run.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Told {
+    /// It began on a host.
+    Began(String),
+    /// A piece of standard output of a host.
+    Stdout(String, Vec<u8>),
+    /// A piece of standard error of a host.
+    Stderr(String, Vec<u8>),
+    /// It ended on a host.
+    Ended(Box<RunReport>),
+}
+
+type Tell = mpsc::UnboundedSender<Told>;
+
+impl ShellService {
+    /// Runs a saved command. What comes is told as it comes; it goes on when nobody listens any more. What is told is
+    /// bounded, because output is.
+    ///
+    /// # Errors
+    /// That it cannot begin on any host: no such command or host, or a value that is not as it must be.
+    pub async fn run(
+        &self,
+        name: &ShellName,
+        request: RunRequest,
+        who: Who,
+    ) -> Result<mpsc::UnboundedReceiver<Told>, ShellError> {
+        let command = self.command(name).await?;
+        let hosts = if request.hosts.is_empty() { vec![command.host.clone()] } else { request.hosts };
+        self.begin(command, Some(name), (hosts, request.limit), &request.values, who).await
+    }
+
+    /// Runs a script that is not saved.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub async fn exec(&self, ad_hoc: AdHoc) -> Result<mpsc::UnboundedReceiver<Told>, ShellError> {
+        self.begin(ad_hoc.command, None, (ad_hoc.hosts, ad_hoc.limit), &BTreeMap::new(), Who::Admin).await
+    }
+
+    async fn begin(
+        &self,
+        command: SavedCommand,
+        name: Option<&ShellName>,
+        (hosts, limit): (Vec<ShellName>, Option<usize>),
+        values: &BTreeMap<String, Zeroizing<Vec<u8>>>,
+        who: Who,
+    ) -> Result<mpsc::UnboundedReceiver<Told>, ShellError> {
+        let Some(sessions) = self.sessions.clone().filter(|_| !self.stop.is_cancelled()) else {
+            return Err(ShellError::Stopping);
+        };
+        if hosts.is_empty() || hosts.len() > MOST_HOSTS {
+            return Err(ShellError::Request(format!("name 1 to {MOST_HOSTS} hosts, not {}", hosts.len())));
+        }
+        let mut jobs = Vec::with_capacity(hosts.len());
+        for (number, host) in hosts.iter().enumerate() {
+            if hosts.iter().take(number).any(|other| other == host) {
+                return Err(ShellError::Request(format!("the host `{host}` is named twice; leave one out")));
+            }
+            let host = self.host(host).await?;
+            // All before the first runs: a wrong value must not run on some hosts only.
+            let input = render(&command, host.shell, values)?;
+            jobs.push(Job { host, input });
+        }
+        let (tell, told) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared { service: self.clone(), sessions, command, name: name.cloned(), who });
+        let limit = limit.unwrap_or(USUAL_LIMIT).clamp(1, MOST_LIMIT);
+        self.tasks.spawn(async move {
+            let run = |job| shared.one(job, tell.clone());
+            futures::stream::iter(jobs).for_each_concurrent(limit, run).await;
+        });
+        Ok(told)
+    }
+}
+
+struct Job {
+    host: ShellHost,
+    input: Zeroizing<Vec<u8>>,
+}
+
+struct Shared {
+    service: ShellService,
+    sessions: Arc<dyn ShellSessions>,
+    command: SavedCommand,
+    name: Option<ShellName>,
+    who: Who,
+}
+
+impl Shared {
+    async fn one(&self, job: Job, tell: Tell) {
+        let host = &job.host;
+        let turns = self.service.turns(host);
+        let _turn = turns.acquire().await;
+        let at_ms = Timestamp::now().as_millisecond();
+        let mut began = Instant::now();
+        let started = tokio::select! {
+            started = self.start(&job) => started,
+            () = self.service.stop.cancelled() => Err(stopping()),
+        };
+        let mut report = self.blank(host, at_ms);
+        match started {
+            Ok(process) => {
+                began = Instant::now();
+                let _ = tell.send(Told::Began(host.name.to_string()));
+                let limit = Duration::from_secs(self.command.timeout_s);
+                let told = |piece| drop(tell.send(piece));
+                let watched = watch(process, (limit, self.service.stop.clone()), host.name.as_str(), told).await;
+                self.fill(&mut report, &watched);
+            }
+            Err(failure) => {
+                report.reason = Some(format!("it did not begin: {}", failure.message));
+                report.failure = Some(failure);
+            }
+        }
+        report.duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        report.id = self.keep(host, at_ms, &report).await;
+        let _ = tell.send(Told::Ended(Box::new(report)));
+    }
+
+    /// A server that allows fewer channels than there are turns is asked again, as long as others of ours are there.
+    async fn start(&self, job: &Job) -> Result<ShellProcess, Failure> {
+        let host = &job.host;
+        let (address, user, key) = (host.address.clone(), host.user.clone(), host.key.clone());
+        let target = SshTarget { host: address, port: host.port, user, key };
+        let program = host.shell.program().map(str::to_owned);
+        // cmd.exe takes its line as the command; there are no values in it.
+        let as_command = || String::from_utf8_lossy(&job.input).trim_end().to_owned();
+        let is_line = program.is_none();
+        let program = program.unwrap_or_else(as_command);
+        let give_up = Instant::now() + PATIENCE;
+        loop {
+            let input = if is_line { Zeroizing::default() } else { job.input.clone() };
+            match self.sessions.start(&target, &program, input).await {
+                Err(failure)
+                    if failure.class == FailureClass::ChannelRefused
+                        && self.service.others_run(host)
+                        && Instant::now() < give_up => {}
+                started => return started,
+            }
+        }
+    }
+
+    fn blank(&self, host: &ShellHost, at_ms: i64) -> RunReport {
+        RunReport {
+            id: None,
+            command: self.name.as_ref().map(ShellName::to_string),
+            host: host.name.to_string(),
+            by: self.who.word().to_owned(),
+            started: Timestamp::from_millisecond(at_ms).map(|time| time.to_string()).unwrap_or_default(),
+            duration_ms: 0,
+            ended: HowEnded::NotRun,
+            reason: None,
+            exit_code: None,
+            signal: None,
+            rows: Vec::new(),
+            stdout: Output::default(),
+            stderr: Output::default(),
+            failure: None,
+        }
+    }
+
+    fn fill(&self, report: &mut RunReport, watched: &Watched) {
+        report.stdout = watched.stdout.output(usize::MAX);
+        report.stderr = watched.stderr.output(usize::MAX);
+        report.exit_code = watched.end.exit_status;
+        report.signal.clone_from(&watched.end.signal);
+        let rows = self.command.rows.of(watched.stdout.kept(), watched.stdout.is_cut());
+        let judged = outcome::judge(watched, &self.command, rows.as_ref().map(Vec::len));
+        (report.ended, report.reason, report.failure) = judged;
+        report.rows = rows.unwrap_or_default();
+    }
+
+    /// Keeps it, shortened, with its audit row. What cannot be kept has still run.
+    async fn keep(&self, host: &ShellHost, at_ms: i64, report: &RunReport) -> Option<i64> {
+        tracing::info!(
+            command = report.command,
+            host = report.host,
+            ended = report.ended.words(),
+            duration_ms = report.duration_ms,
+            "a shell command was run"
+        );
+        let mut kept = report.clone();
+        kept.stdout = kept.stdout.shortened(KEPT_OUTPUT);
+        kept.stderr = kept.stderr.shortened(KEPT_OUTPUT);
+        kept.rows.truncate(KEPT_ROWS);
+        if serde_json::to_string(&kept.rows).map_or(usize::MAX, |rows| rows.len()) > KEPT_OUTPUT * 2 {
+            kept.rows.clear();
+        }
+        let entry = audit_entry(host, report);
+        let failure = match self.service.records.keep_run(at_ms, &kept, &entry).await {
+            Ok(id) => return Some(id),
+            Err(failure) => failure,
+        };
+        tracing::error!(host = report.host, %failure, "what came of a run could not be kept");
+        if let Err(failure) = self.service.audit.append(entry).await {
+            tracing::error!(host = report.host, %failure, "a run could not be noted in the audit log");
+        }
+        None
+    }
+}
+
+fn audit_entry(host: &ShellHost, report: &RunReport) -> AuditEntry {
+    let what = report.command.as_deref().unwrap_or("(not saved)");
+    let exit = report.exit_code.map(|code| format!(", exit {code}")).unwrap_or_default();
+    AuditEntry {
+        event: "shell_command_run",
+        key_name: Some(host.key.to_string()),
+        purpose: Some(format!("{what} on {} ({})", host.name, host.place())),
+        outcome: report.ended.words().to_owned(),
+        detail: Some(format!("asked by {}{exit}, {} ms", report.by, report.duration_ms)),
+        ..AuditEntry::default()
+    }
+}
+
+fn stopping() -> Failure {
+    Failure::new(FailureClass::ConnectionLost, "appferry is stopping", "run it again when it runs")
+}

@@ -1,0 +1,227 @@
+//! What is saved, and who may have it run.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::domain::Failure;
+use crate::domain::shell::{CommandError, HostError, RunReport, SavedCommand, ShellHost, ShellName};
+use crate::ports::{AuditLog, RunFilter, RunRow, ShellChanged, ShellRecords, ShellSessions};
+
+/// Runs at once on one host: fewer than an OpenSSH server allows (`MaxSessions 10`), so that people get in beside them.
+const AT_ONCE: usize = 8;
+
+/// What is wrong with a question about shell commands, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum ShellError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] Failure),
+    /// The command.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// The host.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// No such host.
+    #[error("there is no host `{asked}`; {}", listed(.known, "add it with `appferry shell hosts add`"))]
+    NoHost {
+        /// The name.
+        asked: String,
+        /// Those there are.
+        known: Vec<String>,
+    },
+    /// No such command.
+    #[error("there is no saved command `{asked}`; {}", listed(.known, "add it with `appferry shell commands add`"))]
+    NoCommand {
+        /// The name.
+        asked: String,
+        /// Those there are.
+        known: Vec<String>,
+    },
+    /// No such run.
+    #[error("there is no past run {0}; `appferry shell runs` lists them (they are kept for 30 days)")]
+    NoRun(i64),
+    /// The name is taken.
+    #[error("there is a {what} `{name}` already, and it stays as it is; choose another name, or change that one")]
+    Taken {
+        /// Host or command.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// Commands use the host.
+    #[error("the host `{name}` stays: these commands are saved on it: {}; remove them first", commands.join(", "))]
+    InUse {
+        /// The host.
+        name: String,
+        /// The commands.
+        commands: Vec<String>,
+    },
+    /// A question that makes no sense.
+    #[error("{0}")]
+    Request(String),
+    /// The service ends.
+    #[error("appferry is stopping; try again when it runs")]
+    Stopping,
+}
+
+/// Saved hosts and commands, and their runs. Cheap to clone.
+#[derive(Clone)]
+pub struct ShellService {
+    pub(super) records: Arc<dyn ShellRecords>,
+    pub(super) audit: Arc<dyn AuditLog>,
+    /// Where nothing is run, there are none.
+    pub(super) sessions: Option<Arc<dyn ShellSessions>>,
+    pub(super) tasks: TaskTracker,
+    pub(super) stop: CancellationToken,
+    turns: Arc<Mutex<HashMap<String, Arc<Semaphore>>>>,
+}
+
+impl ShellService {
+    /// For looking at what is saved and changing it; nothing is run.
+    #[must_use]
+    pub fn saved(records: Arc<dyn ShellRecords>, audit: Arc<dyn AuditLog>) -> Self {
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        Self { records, audit, sessions: None, tasks, stop, turns: Arc::default() }
+    }
+
+    /// The same, running commands over `sessions` in tasks of `tasks` until `stop` fires.
+    #[must_use]
+    pub fn running(self, sessions: Arc<dyn ShellSessions>, tasks: TaskTracker, stop: CancellationToken) -> Self {
+        Self { sessions: Some(sessions), tasks, stop, ..self }
+    }
+
+    /// All hosts.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn hosts(&self) -> Result<Vec<ShellHost>, ShellError> {
+        Ok(self.records.hosts().await?)
+    }
+
+    /// The host of this name.
+    ///
+    /// # Errors
+    /// [`ShellError::NoHost`].
+    pub async fn host(&self, name: &ShellName) -> Result<ShellHost, ShellError> {
+        let hosts = self.records.hosts().await?;
+        let known: Vec<String> = hosts.iter().map(|host| host.name.to_string()).collect();
+        let found = hosts.into_iter().find(|host| host.name == *name);
+        found.ok_or_else(|| ShellError::NoHost { asked: name.to_string(), known })
+    }
+
+    /// Adds a host, or changes it with `replace`. Commands that are saved on it must still be possible.
+    ///
+    /// # Errors
+    /// [`ShellError`].
+    pub async fn put_host(&self, host: &ShellHost, replace: bool) -> Result<(), ShellError> {
+        host.check()?;
+        if !replace {
+            return self.became(self.records.add_host(host).await?, "host", &host.name).await;
+        }
+        for command in self.records.commands().await?.iter().filter(|command| command.host == host.name) {
+            command.check(host.shell)?;
+        }
+        self.became(self.records.change_host(host).await?, "host", &host.name).await
+    }
+
+    /// Removes a host.
+    ///
+    /// # Errors
+    /// [`ShellError`].
+    pub async fn remove_host(&self, name: &ShellName) -> Result<(), ShellError> {
+        self.became(self.records.remove_host(name).await?, "host", name).await
+    }
+
+    /// All saved commands.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn commands(&self) -> Result<Vec<SavedCommand>, ShellError> {
+        Ok(self.records.commands().await?)
+    }
+
+    /// The saved command of this name.
+    ///
+    /// # Errors
+    /// [`ShellError::NoCommand`].
+    pub async fn command(&self, name: &ShellName) -> Result<SavedCommand, ShellError> {
+        let commands = self.records.commands().await?;
+        let known: Vec<String> = commands.iter().map(|command| command.name.to_string()).collect();
+        let found = commands.into_iter().find(|command| command.name == *name);
+        found.ok_or_else(|| ShellError::NoCommand { asked: name.to_string(), known })
+    }
+
+    /// Saves a command, or changes it with `replace`.
+    ///
+    /// # Errors
+    /// [`ShellError`], with everything that is wrong with its script.
+    pub async fn save(&self, command: &SavedCommand, replace: bool) -> Result<(), ShellError> {
+        let host = self.host(&command.host).await?;
+        command.check(host.shell)?;
+        self.became(self.records.save_command(command, replace).await?, "command", &command.name).await
+    }
+
+    /// Removes a saved command.
+    ///
+    /// # Errors
+    /// [`ShellError`].
+    pub async fn remove(&self, name: &ShellName) -> Result<(), ShellError> {
+        self.became(self.records.remove_command(name).await?, "command", name).await
+    }
+
+    /// Past runs, newest first.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, ShellError> {
+        Ok(self.records.runs(filter).await?)
+    }
+
+    /// What came of a past run.
+    ///
+    /// # Errors
+    /// [`ShellError::NoRun`].
+    pub async fn past_run(&self, id: i64) -> Result<RunReport, ShellError> {
+        self.records.run(id).await?.ok_or(ShellError::NoRun(id))
+    }
+
+    async fn became(&self, changed: ShellChanged, what: &'static str, name: &ShellName) -> Result<(), ShellError> {
+        match changed {
+            ShellChanged::Done => Ok(()),
+            ShellChanged::NameTaken => Err(ShellError::Taken { what, name: name.to_string() }),
+            ShellChanged::InUse(commands) => Err(ShellError::InUse { name: name.to_string(), commands }),
+            ShellChanged::NoHost => Err(ShellError::Request("the host was removed meanwhile; add it again".to_owned())),
+            ShellChanged::Absent if what == "host" => {
+                self.host(name).await?;
+                Ok(())
+            }
+            ShellChanged::Absent => {
+                self.command(name).await?;
+                Ok(())
+            }
+        }
+    }
+
+    /// Who waits for a turn on this host.
+    pub(super) fn turns(&self, host: &ShellHost) -> Arc<Semaphore> {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(turns.entry(host.place()).or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE))))
+    }
+
+    /// Whether others have a turn on this host beside the one who asks.
+    pub(super) fn others_run(&self, host: &ShellHost) -> bool {
+        self.turns(host).available_permits() + 1 < AT_ONCE
+    }
+}
+
+fn listed(names: &[String], none: &str) -> String {
+    match names {
+        [] => none.to_owned(),
+        names => format!("there are: {}", names.iter().take(50).map(String::as_str).collect::<Vec<_>>().join(", ")),
+    }
+}

@@ -1,0 +1,179 @@
+//! The real program: command line, API, and who may do what.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::support::instance::Instance;
+use crate::support::sshd::{Sshd, current_user};
+
+/// An instance that runs, with the host `box` added.
+fn scene() -> Option<(Sshd, Instance)> {
+    let sshd = Sshd::start()?;
+    let mut instance = Instance::new("shell");
+    instance.set("APPFERRY_KNOWN_HOSTS", sshd.known_hosts_file().display().to_string());
+    sshd.authorize(&instance.generate_key("ops"));
+    let address = format!("127.0.0.1:{}", sshd.port());
+    instance.cli_text(&[
+        "shell",
+        "hosts",
+        "add",
+        "box",
+        "--address",
+        &address,
+        "--user",
+        &current_user(),
+        "--key",
+        "ops",
+    ]);
+    instance.start();
+    Some((sshd, instance))
+}
+
+#[test]
+fn a_command_is_saved_run_and_found_among_the_past_runs() {
+    let Some((_sshd, instance)) = scene() else { return };
+    assert!(instance.cli_text(&["shell", "hosts", "test", "box"]).is_empty());
+    let script = instance.aside().join("script");
+    std::fs::write(&script, "printf '%s\\n' {{who}} {{secret}}").unwrap();
+    let script = script.display().to_string();
+    instance.cli_text(&[
+        "shell",
+        "commands",
+        "add",
+        "greet",
+        "--host",
+        "box",
+        "--script-file",
+        &script,
+        "--var",
+        "who",
+        "--var",
+        "secret",
+        "--rows",
+        "lines",
+    ]);
+    let secret = instance.aside().join("secret");
+    std::fs::write(&secret, "s3cret value\n").unwrap();
+    let from = format!("secret={}", secret.display());
+    let args = ["shell", "run", "greet", "--var", "who=$(id) 'x'", "--var-file", &from];
+    assert_eq!(instance.cli_text(&args), "$(id) 'x'\ns3cret value\n\n");
+    let shown = instance.cli_text(&[&args[..], &["--json"]].concat());
+    let runs: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(runs[0]["rows"][0]["line"], "$(id) 'x'");
+    assert_eq!((&runs[0]["ended"], &runs[0]["exit_code"]), (&Value::from("ok"), &Value::from(0)));
+    let past: Value = serde_json::from_str(&instance.cli_text(&["shell", "runs", "--json"])).unwrap();
+    assert_eq!(past.as_array().unwrap().len(), 3);
+    let one = instance.cli_text(&["shell", "runs", &past[0]["id"].to_string()]);
+    assert!(one.contains("greet, ") && one.contains("--- standard output"), "{one}");
+
+    let edited = instance.cli_text(&["shell", "commands", "edit", "greet", "--timeout", "5s", "--fail", "rows-over:1"]);
+    assert!(edited.contains("changed"));
+    let failed = instance.cli(&args);
+    assert_eq!(failed.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&failed.stderr).into_owned();
+    assert!(said.contains("box: failed: 3 rows are more than 1"), "{said}");
+    let shown = instance.cli_text(&["shell", "commands", "show", "greet"]);
+    assert!(shown.contains("at most 5 s, rows: lines") && shown.contains("{{who}}"), "{shown}");
+    assert!(!instance.whole_log().contains("s3cret"), "no value is in the log");
+    instance.cli_text(&["shell", "commands", "remove", "greet"]);
+    instance.cli_text(&["shell", "hosts", "remove", "box"]);
+}
+
+#[test]
+fn what_is_refused_says_why_and_a_key_in_use_stays() {
+    let Some((_sshd, instance)) = scene() else { return };
+    let refused = |args: &[&str], input: &[u8]| {
+        let output = instance.cli_with_input(args, input);
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let add = ["shell", "commands", "add", "c", "--host", "box", "--script-file", "-", "--var", "x"];
+    let said = refused(&add, b"ls\necho '{{x}}'; sh -c {{x}}\n");
+    assert!(said.contains("line 2, column 7: `{{x}}` stands in quotes; put it outside"), "{said}");
+    assert!(said.contains("line 2, column 21: `{{x}}` would be run as source by `sh`"), "{said}");
+    let said = refused(&["keys", "delete", "ops"], b"");
+    assert!(said.contains("shell host box"), "{said}");
+    let said = refused(&["keys", "rename", "ops", "other"], b"");
+    assert!(said.contains("shell host box"), "{said}");
+    let said = refused(&["shell", "run", "nothing"], b"");
+    assert!(said.contains("there is no saved command `nothing`"), "{said}");
+    assert!(instance.cli_with_input(&add, b"ls {{x}}\n").status.success());
+    let said = refused(&["shell", "hosts", "remove", "box"], b"");
+    assert!(said.contains("these commands are saved on it: c"), "{said}");
+    let said = refused(&["shell", "run", "c"], b"");
+    assert!(said.contains("`x` has no value"), "{said}");
+    let said = refused(&["shell", "exec", "box", "--", "exit 3"], b"");
+    assert!(said.contains("it exited with 3"), "{said}");
+}
+
+#[test]
+fn the_runners_token_runs_what_is_saved_and_nothing_else() {
+    let Some((_sshd, instance)) = scene() else { return };
+    let [admin, runner] = ["api.token", "run.token"]
+        .map(|file| std::fs::read_to_string(instance.data.join(file)).unwrap().trim().to_owned());
+    let ask = |token: &str, method: &str, path: &str, body: &str| ask(&instance, token, method, path, body, "*/*");
+    let command = r#"{"host":"box","script":"printf %s {{n}}","variables":[{"name":"n","type":"int"}]}"#;
+    assert_eq!(ask(&admin, "PUT", "/api/v1/shell/commands/count", command).0, 200);
+    assert_eq!(ask(&admin, "PUT", "/api/v1/shell/commands/count", command).0, 409);
+    for (method, path, body) in [
+        ("PUT", "/api/v1/shell/commands/other", command),
+        ("DELETE", "/api/v1/shell/commands/count", ""),
+        ("DELETE", "/api/v1/shell/hosts/box", ""),
+        ("POST", "/api/v1/shell/exec", r#"{"hosts":["box"],"script":"id"}"#),
+        ("POST", "/api/v1/shell/hosts/box/test", ""),
+        ("POST", "/api/v1/shell/check", command),
+    ] {
+        assert_eq!(ask(&runner, method, path, body).0, 403, "{method} {path}");
+        assert_eq!(ask("wrong", method, path, body).0, 401, "{method} {path}");
+    }
+    assert_eq!(ask(&runner, "GET", "/api/v1/status", "").0, 401, "the rest of the API is not the runner's");
+    assert_eq!(ask(&runner, "GET", "/api/v1/shell/commands", "").0, 200);
+    let (status, answer) = ask(&runner, "POST", "/api/v1/shell/commands/count/run", r#"{"vars":{"n":42}}"#);
+    let answer: Value = serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{error}: {answer}"));
+    assert_eq!((status, &answer["ok"], &answer["runs"][0]["stdout"]["text"]), (200, &Value::Bool(true), &"42".into()));
+    assert_eq!(answer["runs"][0]["by"], "runner");
+    let (status, answer) = ask(&runner, "POST", "/api/v1/shell/commands/count/run", r#"{"vars":{"n":"a[$(id)]"}}"#);
+    assert!(status == 400 && answer.contains("whole number") && !answer.contains("$(id)"), "{answer}");
+    assert_eq!(ask(&runner, "POST", "/api/v1/shell/commands/none/run", "{}").0, 404);
+    let wrong = r#"{"name":"x","host":"box","script":"echo '{{n}}'","variables":[{"name":"n","type":"int"}]}"#;
+    let (_, answer) = ask(&admin, "POST", "/api/v1/shell/check", wrong);
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    assert_eq!((&answer["ok"], &answer["misplaced"][0]["column"]), (&Value::Bool(false), &7.into()));
+
+    let (_, lines) = self::ask(
+        &instance,
+        &admin,
+        "POST",
+        "/api/v1/shell/exec",
+        r#"{"hosts":["box"],"script":"echo a; echo b >&2"}"#,
+        "application/x-ndjson",
+    );
+    let kinds: Vec<String> = lines
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter_map(|event| event["type"].as_str().map(str::to_owned))
+        .collect();
+    assert_eq!((kinds.first().map(String::as_str), kinds.last().map(String::as_str)), (Some("began"), Some("ended")));
+    assert!(kinds.contains(&"stdout".to_owned()) && kinds.contains(&"stderr".to_owned()), "{kinds:?}");
+}
+
+fn ask(instance: &Instance, token: &str, method: &str, path: &str, body: &str, accept: &str) -> (u16, String) {
+    let address = std::fs::read_to_string(instance.data.join("api.addr")).unwrap();
+    let mut stream = TcpStream::connect(address.trim()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
+    // HTTP/1.0: the answer comes without chunks.
+    write!(
+        stream,
+        "{method} {path} HTTP/1.0\r\nHost: {}\r\nAuthorization: Bearer {token}\r\nAccept: {accept}\r\nContent-Length: {}\r\n\r\n{body}",
+        address.trim(),
+        body.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}

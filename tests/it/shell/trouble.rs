@@ -1,0 +1,103 @@
+//! Commands that do not end well: each is reported as what it is.
+
+use appferry::domain::shell::HowEnded;
+
+use super::{Scene, end_of, said};
+use crate::support::dropbear::Dropbear;
+use crate::support::host::Host;
+use crate::support::sshd::KeyPair;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_that_floods_its_output_is_cut_with_a_mark_and_the_session_goes_on() {
+    let Some((sshd, scene)) = Scene::new(&[]).await else { return };
+    let report = scene.once("head -c 50000000 /dev/zero | tr '\\0' x; echo end >&2", 60).await;
+    assert_eq!(report.ended, HowEnded::Ok, "{report:?}");
+    let stdout = &report.stdout;
+    assert_eq!((stdout.bytes, stdout.cut_at, stdout.text.len()), (50_000_000, Some(1 << 20), 1 << 20));
+    assert_eq!((report.stderr.text.as_str(), report.stderr.cut_at), ("end\n", None));
+    let past = scene.shell.past_run(report.id.unwrap()).await.unwrap();
+    assert_eq!((past.stdout.bytes, past.stdout.cut_at), (50_000_000, Some(64 << 10)));
+    assert_eq!(scene.once("echo x", 60).await.stdout.text, "x\n");
+    assert_eq!(sshd.logins(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_without_end_is_ended_by_the_time_out() {
+    let Some((_sshd, scene)) = Scene::new(&[]).await else { return };
+    let report = scene.once("cat /dev/zero", 1).await;
+    assert_eq!(report.ended, HowEnded::TimedOut, "{report:?}");
+    assert!(report.stdout.bytes > 1 << 20 && report.stdout.cut_at == Some(1 << 20));
+    assert_eq!(scene.once("echo x", 60).await.stdout.text, "x\n");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_that_closes_its_streams_is_waited_for() {
+    let Some((_sshd, scene)) = Scene::new(&[]).await else { return };
+    // More script than fits into any pipe, behind a shell that stops reading.
+    let script = format!("exec <&-\necho open\nexec >&- 2>&-\nexit 7\n: {}", "x".repeat(200_000));
+    let report = scene.once(&script, 60).await;
+    assert_eq!((report.ended, report.exit_code), (HowEnded::Failed, Some(7)), "{:?}", report.reason);
+    assert_eq!(report.stdout.text, "open\n");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_that_a_signal_ends_is_killed_and_not_failed() {
+    let Some((_sshd, scene)) = Scene::new(&[]).await else { return };
+    let report = scene.once("echo before; kill -KILL $$", 60).await;
+    assert_eq!((report.ended, report.signal.as_deref()), (HowEnded::Killed, Some("KILL")), "{report:?}");
+    assert_eq!((report.exit_code, report.stdout.text.as_str()), (None, "before\n"));
+    let report = scene.once("kill -TERM $$", 60).await;
+    assert_eq!(report.reason.as_deref(), Some("SIGTERM ended it"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_connection_is_told_from_an_end_and_the_next_run_connects_again() {
+    let Some((sshd, scene)) = Scene::new(&[]).await else { return };
+    scene.save("long", "echo up; sleep 600", &[], |_| ()).await;
+    let mut told = scene.start("long", &[]).await;
+    said(&mut told, "up\n").await;
+    sshd.cut_connections();
+    let report = end_of(told).await;
+    assert_eq!((report.ended, report.stdout.text.as_str()), (HowEnded::ConnectionLost, "up\n"), "{report:?}");
+    assert!(report.failure.is_some_and(|failure| failure.remedy.contains("goes on there")));
+    assert_eq!(scene.once("echo x", 60).await.stdout.text, "x\n");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_that_no_signal_reaches_is_left_with_its_channel_closed_and_what_had_come_is_there() {
+    // OpenSSH passes no signals on where root logs in; a shell that ignores them is the same to us.
+    let Some((_sshd, scene)) = Scene::new(&[]).await else { return };
+    let report = scene.once("trap '' TERM\necho up\nprintf half\nsleep 20\necho never", 1).await;
+    assert_eq!((report.ended, report.stdout.text.as_str()), (HowEnded::TimedOut, "up\nhalf"), "{report:?}");
+    assert!(report.reason.as_ref().is_some_and(|reason| reason.starts_with("it took longer than 1 s; ")), "{report:?}");
+    assert_eq!(scene.once("echo x", 60).await.stdout.text, "x\n");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_time_out_sends_sigterm_and_then_sigkill() {
+    let Some(server) = Dropbear::start() else { return };
+    let key = KeyPair::ed25519("deploy");
+    server.authorize(&key.public_line);
+    let host: &dyn Host = &server;
+    let known_hosts = server.folder().join("known");
+    std::fs::write(&known_hosts, host.known_hosts()).unwrap();
+    let scene = Scene::over(host.target(&key), &key, known_hosts).await;
+    let report = scene.once("echo up; exec sleep 600", 1).await;
+    assert_eq!((report.ended, report.signal.as_deref()), (HowEnded::TimedOut, Some("TERM")), "{report:?}");
+    assert_eq!(report.reason.as_deref(), Some("it took longer than 1 s; SIGTERM ended it"));
+    let report = scene.once("trap '' TERM; echo up; exec sleep 600", 1).await;
+    assert_eq!((report.ended, report.signal.as_deref()), (HowEnded::TimedOut, Some("KILL")), "{report:?}");
+    assert_eq!(report.stdout.text, "up\n");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_under_way_is_told_when_the_service_stops() {
+    let Some((_sshd, scene)) = Scene::new(&[]).await else { return };
+    scene.save("long", "echo up; exec sleep 30", &[], |_| ()).await;
+    let mut told = scene.start("long", &[]).await;
+    said(&mut told, "up\n").await;
+    scene.stop.cancel();
+    let report = end_of(told).await;
+    assert_eq!((report.ended, report.stdout.text.as_str()), (HowEnded::Stopped, "up\n"), "{report:?}");
+    scene.sessions.shutdown().await;
+}
