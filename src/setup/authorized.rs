@@ -28,7 +28,9 @@ pub enum OptionError {
     #[error("{0:?} is no target of a tunnel; give `host:port` or `[IPv6]:port`, with `*` for any port")]
     Destination(String),
     /// No pattern of `from=`.
-    #[error("{pattern:?} is nothing that a key can come from: {problem}; give an address, a range such as `10.0.0.0/8`, or a name")]
+    #[error(
+        "{pattern:?} is nothing that a key can come from: {problem}; give an address, a range such as `10.0.0.0/8`, or a name"
+    )]
     From {
         /// As given.
         pattern: String,
@@ -101,7 +103,9 @@ impl KeyOptions {
             return Err(OptionError::Command("holds a line break or another control character, which no key line can"));
         }
         if command.ends_with('\\') {
-            return Err(OptionError::Command("ends with a backslash, which sshd takes for a part of the closing quote"));
+            return Err(OptionError::Command(
+                "ends with a backslash, which sshd takes for a part of the closing quote",
+            ));
         }
         Ok(Self { command: Some(command.to_owned()), ..self })
     }
@@ -306,7 +310,9 @@ mod tests {
     #[test]
     fn what_no_line_can_hold_is_refused() {
         let command = |text: &str| KeyOptions::commands_only().command(text).is_err();
-        assert!(command("") && command(" ") && command("a\nb") && command("a\0b") && command("a\r") && command("a\u{7f}"));
+        assert!(
+            command("") && command(" ") && command("a\nb") && command("a\0b") && command("a\r") && command("a\u{7f}")
+        );
         assert!(command("ends with \\") && !command("a \\ b") && !command(r#"a \" b"#));
         assert_eq!(KeyOptions::commands_only().from(&["!a".into()]), Err(OptionError::OnlyExcludes));
         assert!(KeyOptions::commands_only().command(&"x".repeat(5000)).unwrap().checked().is_err());
@@ -314,7 +320,9 @@ mod tests {
 
     #[test]
     fn a_line_says_what_it_permits() {
-        let line = KeyLine::read("restrict,port-forwarding,permitopen=\"db:5432\",permitopen=\"web:*\" ssh-ed25519 AAAA x").unwrap();
+        let line =
+            KeyLine::read("restrict,port-forwarding,permitopen=\"db:5432\",permitopen=\"web:*\" ssh-ed25519 AAAA x")
+                .unwrap();
         assert!(line.permits(&to("db:5432")) && line.permits(&to("web:80")) && !line.permits(&to("db:22")));
         let restricted = KeyLine::read("restrict ssh-ed25519 AAAA").unwrap();
         assert!(!restricted.permits(&to("db:5432")));

@@ -112,7 +112,10 @@ pub(super) fn from_matches(list: &str, address: &str) -> Option<bool> {
             return Some(false);
         }
         allowed |= hit;
-        unknown |= !hit && bare.chars().any(|c| c.is_ascii_alphabetic()) && bare.parse::<IpAddr>().is_err();
+        unknown |= !hit
+            && !bare.contains('/')
+            && bare.chars().any(|c| c.is_ascii_alphabetic())
+            && bare.parse::<IpAddr>().is_err();
     }
     if allowed || !unknown { Some(allowed) } else { None }
 }
@@ -185,10 +188,14 @@ mod tests {
 
     #[test]
     fn a_target_is_a_name_or_an_address_and_a_port() {
-        for (text, shown) in [("db:5432", "db:5432"), ("10.0.0.7:*", "10.0.0.7:*"), ("[2001:db8:0::1]:22", "[2001:db8::1]:22")] {
+        for (text, shown) in
+            [("db:5432", "db:5432"), ("10.0.0.7:*", "10.0.0.7:*"), ("[2001:db8:0::1]:22", "[2001:db8::1]:22")]
+        {
             assert_eq!(text.parse::<Destination>().unwrap().to_string(), shown);
         }
-        for text in ["db", "db:", ":1", "db:0", "db:70000", "db:+1", "a b:1", "db\":1", "[db]:1", "-x:1", "a:b:1", "db:1\n"] {
+        for text in
+            ["db", "db:", ":1", "db:0", "db:70000", "db:+1", "a b:1", "db\":1", "[db]:1", "-x:1", "a:b:1", "db:1\n"]
+        {
             assert!(text.parse::<Destination>().is_err(), "{text:?}");
         }
     }
@@ -231,7 +238,9 @@ mod tests {
         ] {
             assert_eq!(expiry(text).unwrap(), written);
         }
-        for text in ["", "2027", "2027-02-30", "2027-01-31T24:00", "2027-01-31T1", "tomorrow", "2027-01-31+01:00", "\"20270131"] {
+        for text in
+            ["", "2027", "2027-02-30", "2027-01-31T24:00", "2027-01-31T1", "tomorrow", "2027-01-31+01:00", "\"20270131"]
+        {
             assert!(expiry(text).is_err(), "{text:?}");
         }
     }

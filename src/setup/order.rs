@@ -163,7 +163,10 @@ impl Order {
             }
             None => format!("appferry:{key}"),
         };
-        let run = request.run.as_ref().map(|run| Ok::<_, OrderError>((run.admin.parse()?, KeyName::new(run.admin_key.as_str())?)));
+        let run = request
+            .run
+            .as_ref()
+            .map(|run| Ok::<_, OrderError>((run.admin.parse()?, KeyName::new(run.admin_key.as_str())?)));
         Ok(Self { platform: request.platform, user, key, options: options(request)?, marker, run: run.transpose()? })
     }
 

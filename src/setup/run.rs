@@ -103,7 +103,12 @@ impl SetupRun {
             let said = String::from_utf8_lossy(&printed.end.stderr);
             let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("without a word");
             let words = format!("the script ended before its end: {}", last.trim());
-            steps.push(Step::new("script", Outcome::Failed, words, "run the printed script by hand and look at what it says"));
+            steps.push(Step::new(
+                "script",
+                Outcome::Failed,
+                words,
+                "run the printed script by hand and look at what it says",
+            ));
         }
         Self { admin, ok: ended && !steps.iter().any(Step::is_failure), steps }
     }

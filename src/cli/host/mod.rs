@@ -26,7 +26,8 @@ pub(super) async fn run(action: HostAction, base: &BaseConfig) -> anyhow::Result
         complain(&format!("note: {notice}"));
     }
     let host_keys = HostKeys::new(base.known_hosts.clone()).with_store(keys.host_trust(), None);
-    let answered = with_host_setup(Arc::new(keys.clone()), host_keys, |setup| async move { wish.fulfil(&setup).await }).await;
+    let answered =
+        with_host_setup(Arc::new(keys.clone()), host_keys, |setup| async move { wish.fulfil(&setup).await }).await;
     keys.close().await;
     let (text, ok) = answered?;
     say(&text)?;

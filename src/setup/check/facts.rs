@@ -6,10 +6,11 @@ use crate::setup::script::posix_quoted;
 
 const TEXT: &str = include_str!("facts.sh");
 
-/// Owner and mode of a folder or file.
+/// Owner, group and mode of a folder or file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) owner: u32,
+    pub(super) group: u32,
     pub(super) mode: u32,
     pub(super) is_folder: bool,
     pub(super) path: String,
@@ -69,9 +70,10 @@ impl Facts {
 }
 
 fn place(text: &str) -> Option<Place> {
-    let mut words = text.splitn(4, ' ');
+    let mut words = text.splitn(5, ' ');
     Some(Place {
         owner: words.next()?.parse().ok()?,
+        group: words.next()?.parse().ok()?,
         mode: u32::from_str_radix(words.next()?, 8).ok()?,
         is_folder: words.next()? == "directory",
         path: words.next()?.to_owned(),

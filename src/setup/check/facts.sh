@@ -9,11 +9,11 @@ address=@ADDRESS@
 
 fact() { printf '%s=%s\n' "$1" "$2"; }
 
-# Owner, mode and kind of what sshd looks at, from the file up to the home folder (or to the root, for a file elsewhere).
+# Owner, group, mode and kind of what sshd looks at, from the file up to the home folder (or to the root, for a file elsewhere).
 look_at() {
     here=$1
     while :; do
-        if [ -e "$here" ]; then fact path "$(stat -L -c '%u %a %F' "$here" | tr ' ' '_' | sed 's/_/ /; s/_/ /') $here"; fi
+        if [ -e "$here" ]; then fact path "$(stat -L -c '%u %g %a %F' "$here" | tr ' ' '_' | sed 's/_/ /; s/_/ /; s/_/ /') $here"; fi
         [ "$here" != / ] && [ "$here" != "$home" ] || return
         here=$(dirname "$here")
     done
@@ -31,6 +31,11 @@ facts() {
     fact shell "$(printf '%s' "$entry" | cut -d: -f7)"
     fact home "$home"
     fact groups "$(id -Gn "$user")"
+    # Debian's sshd lets a group write that has no other member than the account.
+    group=$(printf '%s' "$entry" | cut -d: -f4)
+    others=$(getent group "$group" | cut -d: -f4 | tr ',' '\n' | grep -vxF -e "$user" -e '')
+    same=$(getent passwd | awk -F: -v group="$group" '$4 == group' | wc -l)
+    if [ -e /etc/debian_version ] && [ -z "$others" ] && [ "$same" -le 1 ]; then fact private "$group"; fi
     case $(getent shadow "$user" | cut -d: -f2) in
     '!'*) fact locked yes ;;
     esac

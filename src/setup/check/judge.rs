@@ -35,11 +35,17 @@ fn account(user: &str, facts: &Facts) -> Vec<Cause> {
         found.push(cause(words, format!("run `usermod -p '*' {user}`: no password, and no lock")));
     }
     if facts.of("ended").is_some() {
-        found.push(cause(format!("the account {user} has expired"), format!("run `chage -E -1 {user}`, if it shall log in")));
+        found.push(cause(
+            format!("the account {user} has expired"),
+            format!("run `chage -E -1 {user}`, if it shall log in"),
+        ));
     }
     let shell = facts.of("shell").unwrap_or_default();
     if shell.ends_with("/nologin") || shell.ends_with("/false") {
-        found.push(cause(format!("the account {user} has the shell {shell}"), format!("run `usermod -s /bin/sh {user}`")));
+        found.push(cause(
+            format!("the account {user} has the shell {shell}"),
+            format!("run `usermod -s /bin/sh {user}`"),
+        ));
     }
     found
 }
@@ -49,7 +55,8 @@ fn admission(user: &str, facts: &Facts) -> Vec<Cause> {
     let address = facts.of("address").unwrap_or_default();
     let groups: Vec<&str> = facts.of("groups").unwrap_or_default().split_ascii_whitespace().collect();
     let names_user = |patterns: &[&str]| patterns.iter().any(|pattern| is_user(pattern, user, address));
-    let names_group = |patterns: &[&str]| patterns.iter().any(|pattern| groups.iter().any(|group| wildcard(pattern, group)));
+    let names_group =
+        |patterns: &[&str]| patterns.iter().any(|pattern| groups.iter().any(|group| wildcard(pattern, group)));
     for (setting, refuses) in [
         ("denyusers", names_user(&facts.setting("denyusers"))),
         ("allowusers", !facts.setting("allowusers").is_empty() && !names_user(&facts.setting("allowusers"))),
@@ -71,7 +78,10 @@ fn admission(user: &str, facts: &Facts) -> Vec<Cause> {
         found.push(cause(words, format!("let a key suffice for {user}, in a `Match User {user}` block")));
     }
     if facts.of("account") == Some("0") && facts.is_set("permitrootlogin", "no") {
-        found.push(cause("PermitRootLogin in sshd_config keeps root out", "use another account, or `prohibit-password`"));
+        found.push(cause(
+            "PermitRootLogin in sshd_config keeps root out",
+            "use another account, or `prohibit-password`",
+        ));
     }
     found
 }
@@ -102,7 +112,10 @@ fn file(user: &str, facts: &Facts) -> Vec<Cause> {
     let is_in_usual_file = facts.of("usual").is_some_and(|count| count != "0");
     if is_in_usual_file {
         let words = format!("the key is in ~{user}/.ssh/authorized_keys, but sshd reads {places} (AuthorizedKeysFile)");
-        return vec![cause(words, "add .ssh/authorized_keys to AuthorizedKeysFile and reload sshd, or put the line there")];
+        return vec![cause(
+            words,
+            "add .ssh/authorized_keys to AuthorizedKeysFile and reload sshd, or put the line there",
+        )];
     }
     let Some(home) = facts.of("home") else { return Vec::new() };
     let words = if facts.files.is_empty() {
@@ -121,13 +134,15 @@ fn rights(facts: &Facts) -> Vec<Cause> {
     }
     let account: Option<u32> = facts.of("account").and_then(|uid| uid.parse().ok());
     let mut found = Vec::new();
-    for Place { owner, mode, is_folder, path } in &facts.places {
+    let private: Option<u32> = facts.of("private").and_then(|gid| gid.parse().ok());
+    for Place { owner, group, mode, is_folder, path } in &facts.places {
         let what = if *is_folder { "folder" } else { "file" };
         if *owner != 0 && Some(*owner) != account {
             let words = format!("the {what} {path} belongs to user {owner}, which sshd refuses");
             found.push(cause(words, format!("run `chown {} {path}`", account.unwrap_or_default())));
         }
-        if mode & 0o022 != 0 {
+        let writable = if private == Some(*group) { 0o002 } else { 0o022 };
+        if mode & writable != 0 {
             let who = if mode & 0o002 != 0 { "everybody" } else { "its group" };
             let words = format!("{who} may write to the {what} {path} (mode {mode:o}), which sshd refuses");
             found.push(cause(words, format!("run `chmod go-w {path}`")));
@@ -175,8 +190,8 @@ mod tests {
 
     const FINE: &str = "uid=0\ntime=20270101120000\nutc=20270101110000\naddress=10.0.0.7\naccount=1001\nshell=/bin/sh\n\
         home=/home/dronahq\ngroups=dronahq\nsshd=usepam no\nsshd=strictmodes yes\nsshd=authorizedkeysfile .ssh/authorized_keys\n\
-        usual=1\nfile=/home/dronahq/.ssh/authorized_keys\npath=1001 600 regular_file /home/dronahq/.ssh/authorized_keys\n\
-        path=1001 700 directory /home/dronahq/.ssh\npath=1001 755 directory /home/dronahq\nline=restrict ssh-ed25519 AAAA x\n\
+        usual=1\nfile=/home/dronahq/.ssh/authorized_keys\npath=1001 1001 600 regular_file /home/dronahq/.ssh/authorized_keys\n\
+        path=1001 1001 700 directory /home/dronahq/.ssh\npath=1001 1001 755 directory /home/dronahq\nline=restrict ssh-ed25519 AAAA x\n\
         end=yes\n";
 
     /// The only cause with one line of the facts in place of another.
@@ -208,9 +223,12 @@ mod tests {
             (with("sshd=pubkeyauthentication no"), "PubkeyAuthentication"),
             (with("sshd=authenticationmethods publickey,password"), "more than a key"),
             (only("line=restrict ssh-ed25519 AAAA x\n", ""), "AuthorizedKeysFile"),
-            (only("1001 755 directory", "1001 775 directory"), "its group may write to the folder /home/dronahq (mode 775)"),
+            (
+                only("1001 755 directory /home", "1001 775 directory /home"),
+                "its group may write to the folder /home/dronahq (mode 775)",
+            ),
             (only("1001 700 directory", "1001 777 directory"), "everybody may write"),
-            (only("1001 600 regular", "1002 600 regular"), "belongs to user 1002"),
+            (only("1001 1001 600 regular", "1002 1001 600 regular"), "belongs to user 1002"),
             (only("line=restrict ", "line=expiry-time=\"20200101\" "), "expired on the server"),
             (only("line=restrict ", "line=from=\"192.0.2.0/24\" "), "comes from 10.0.0.7"),
         ] {
@@ -224,5 +242,7 @@ mod tests {
         assert_eq!(causes("dronahq", &Facts::read(&two).unwrap()), []);
         let lax = FINE.replace("strictmodes yes", "strictmodes no").replace("1001 755", "1001 777");
         assert_eq!(causes("dronahq", &Facts::read(&lax).unwrap()), []);
+        let own_group = FINE.replace("1001 755", "1001 775").replace("end=", "private=1001\nend=");
+        assert_eq!(causes("dronahq", &Facts::read(&own_group).unwrap()), []);
     }
 }

@@ -92,7 +92,9 @@ pub(super) async fn check(
     let probed = probe::command(sessions, &target).await;
     let refused = probed.as_ref().err().filter(|failure| probe::stage_of(failure.class) <= Stage::Login);
     let mut steps = probe::way(&target, Some(&key), refused.map(|failure| (probe::stage_of(failure.class), failure)));
-    let is_refused = refused.is_some_and(|failure| failure.class == FailureClass::Authentication);
+    // A server that offers no way to log in at all closes the connection.
+    let is_refused = refused
+        .is_some_and(|failure| matches!(failure.class, FailureClass::Authentication | FailureClass::ConnectionLost));
     match (&probed, refused) {
         (_, Some(_)) => steps.push(Step::skipped("command", "it needs the login")),
         (Ok(step), None) => steps.push(step.clone()),
@@ -107,7 +109,9 @@ pub(super) async fn check(
     let wants_cause = is_refused || probed.as_ref().is_ok_and(Step::is_failure);
     match &request.admin {
         Some(admin) if wants_cause => steps.extend(find_causes(sessions, admin, request, &key).await),
-        None if is_refused => steps.push(Step::skipped("cause", "with `--admin root@host --admin-key K` it is looked for on the server")),
+        None if is_refused => {
+            steps.push(Step::skipped("cause", "with `--admin root@host --admin-key K` it is looked for on the server"))
+        }
         _ => {}
     }
     report(steps)

@@ -38,9 +38,9 @@ pub(super) const fn stage_of(class: FailureClass) -> Stage {
     match class {
         FailureClass::Key => Stage::Key,
         FailureClass::NameLookup => Stage::NameLookup,
-        FailureClass::Connect | FailureClass::TimeOut | FailureClass::ConnectionLost | FailureClass::Protocol => Stage::Connect,
+        FailureClass::Connect | FailureClass::TimeOut | FailureClass::Protocol => Stage::Connect,
         FailureClass::HostKey => Stage::HostKey,
-        FailureClass::Authentication => Stage::Login,
+        FailureClass::Authentication | FailureClass::ConnectionLost => Stage::Login,
         _ => Stage::Command,
     }
 }
@@ -48,14 +48,21 @@ pub(super) const fn stage_of(class: FailureClass) -> Stage {
 /// Key to login; `failed` is where the way ended.
 pub(super) fn way(target: &SshTarget, key: Option<&ResolvedKey>, failed: Option<(Stage, &Failure)>) -> Vec<Step> {
     let detail = |stage| match stage {
-        Stage::Key => key.map(|key| format!("{} ({}, from the {})", key.name, key.fingerprint, key.source)).unwrap_or_default(),
+        Stage::Key => {
+            key.map(|key| format!("{} ({}, from the {})", key.name, key.fingerprint, key.source)).unwrap_or_default()
+        }
         Stage::NameLookup => target.host.clone(),
         Stage::Connect => format!("{} port {}", target.host, target.port),
         Stage::HostKey => "trusted".to_owned(),
         Stage::Login | Stage::Command => format!("as {} with key {}", target.user, target.key),
     };
     let step = |&(stage, name): &(Stage, &str)| match failed {
-        Some((reached, failure)) if stage == reached => with_own_remedy(Step::failed(name, failure), stage, target),
+        Some((_, failure)) if stage == Stage::HostKey && failure.class == FailureClass::ConnectionLost => {
+            Step::skipped(name, "not known, see below")
+        }
+        Some((reached, failure)) if stage == reached => {
+            with_own_remedy(Step::failed(name, failure), failure.class, target)
+        }
         Some((reached, _)) if stage > reached => Step::skipped(name, "it needs the step before it"),
         _ => Step::ok(name, detail(stage)),
     };
@@ -63,9 +70,10 @@ pub(super) fn way(target: &SshTarget, key: Option<&ResolvedKey>, failed: Option<
 }
 
 /// What the sessions say of a refused key is about Git hosts.
-fn with_own_remedy(step: Step, stage: Stage, target: &SshTarget) -> Step {
-    if stage != Stage::Login {
-        let remedy = step.remedy.replace("it is tried again by itself", "then try again").replace("in the URL", "of the login");
+fn with_own_remedy(step: Step, class: FailureClass, target: &SshTarget) -> Step {
+    if class != FailureClass::Authentication {
+        let remedy =
+            step.remedy.replace("it is tried again by itself", "then try again").replace("in the URL", "of the login");
         return Step { remedy, ..step };
     }
     let remedy = format!("let the key in: `appferry host setup --for … --user {} --key {}`", target.user, target.key);
@@ -82,7 +90,8 @@ pub(super) async fn command(sessions: &dyn SshSessions, target: &SshTarget) -> R
     let mut printed = Vec::new();
     let mut some = (&mut process.stdout).take(64 << 10);
     if timeout(LIMIT, some.read_to_end(&mut printed)).await.is_err() {
-        let words = "the login is there; what runs in place of the command goes on without an end, as some forced commands do";
+        let words =
+            "the login is there; what runs in place of the command goes on without an end, as some forced commands do";
         return Ok(Step::new("command", Outcome::Warning, words, ""));
     }
     drop(process.stdout);
@@ -96,7 +105,12 @@ pub(super) async fn command(sessions: &dyn SshSessions, target: &SshTarget) -> R
     let said: String = first.unwrap_or_default().trim().chars().filter(|c| !c.is_control()).take(200).collect();
     if said.contains("not available") {
         let words = format!("the account's shell runs no command: {said}");
-        return Ok(Step::new("command", Outcome::Failed, words, format!("on the server, `usermod -s /bin/sh {}`", target.user)));
+        return Ok(Step::new(
+            "command",
+            Outcome::Failed,
+            words,
+            format!("on the server, `usermod -s /bin/sh {}`", target.user),
+        ));
     }
     if end.exit_status == Some(0) || !said.is_empty() {
         let words = format!("the key is let in, and another command runs in place of what is asked for: {said}");
@@ -106,13 +120,16 @@ pub(super) async fn command(sessions: &dyn SshSessions, target: &SshTarget) -> R
         Some(status) => format!("nothing ran, without a word (exit status {status})"),
         None => "the server runs no command for this key".to_owned(),
     };
-    let remedy = "look at the shell of the account, and at `command=` in its key line; for tunnels alone nothing has to run";
+    let remedy =
+        "look at the shell of the account, and at `command=` in its key line; for tunnels alone nothing has to run";
     Ok(Step::new("command", Outcome::Failed, words, remedy))
 }
 
 /// Whether a tunnel goes through.
 pub(super) fn forwarding(destination: &Destination, tried: Result<Forwarded, Failure>) -> Step {
-    let step = |outcome, words: &str, remedy: &str| Step::new("forwarding", outcome, format!("{destination}: {words}"), remedy);
+    let step = |outcome, words: &str, remedy: &str| {
+        Step::new("forwarding", outcome, format!("{destination}: {words}"), remedy)
+    };
     match tried {
         Ok(Forwarded::Opened) => step(Outcome::Ok, "allowed, and the target answers", ""),
         Ok(Forwarded::TargetFailed(why)) => step(
@@ -136,14 +153,14 @@ mod tests {
 
     #[test]
     fn the_class_of_the_failure_names_the_step_that_failed() {
-        let target =
-            SshTarget { host: "h".into(), port: 22, user: "dronahq".into(), key: KeyName::new("K").unwrap() };
+        let target = SshTarget { host: "h".into(), port: 22, user: "dronahq".into(), key: KeyName::new("K").unwrap() };
         for (class, expected) in [
             (FailureClass::Key, "F----"),
             (FailureClass::NameLookup, "oF---"),
             (FailureClass::TimeOut, "ooF--"),
             (FailureClass::HostKey, "oooF-"),
             (FailureClass::Authentication, "ooooF"),
+            (FailureClass::ConnectionLost, "ooo-F"),
             (FailureClass::ChannelRefused, "ooooo"),
         ] {
             let failure = Failure::new(class, "no", "mend it");

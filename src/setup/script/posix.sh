@@ -118,7 +118,7 @@ home_folder() {
             say warning home "others may write to $home (mode $mode), and sshd is set to allow it; chmod go-w $home"
         else
             chmod go-w "$home" || fail home "others may write to $home (mode $mode), which sshd refuses; chmod go-w $home"
-            say changed home "nobody else may write to $home any more (mode was $mode): sshd refuses that"
+            say changed home "nobody else may write to $home any more (mode was $mode), as sshd wants it"
         fi
         ;;
     *) say ok home "$home" ;;

@@ -72,7 +72,12 @@ function Confirm-Account {
     if (-not $account.Enabled) {
         Say 'warning' 'account' "$user is disabled; Enable-LocalUser $user, if it shall log in"
     }
-    $admins = @(Get-LocalGroupMember -SID $administrators -ErrorAction SilentlyContinue | ForEach-Object { $_.SID.Value })
+    $admins = @()
+    try {
+        $admins = @(Get-LocalGroupMember -SID $administrators | ForEach-Object { $_.SID.Value })
+    } catch {
+        Say 'warning' 'account' "the administrators could not be listed ($_); see that $user is none of them"
+    }
     if ($admins -contains $account.SID.Value) {
         Fail 'account' ("$user is an administrator, whose keys sshd reads from $env:ProgramData\ssh\administrators_authorized_keys; " +
             'choose an account that is none, or put the line there yourself')
@@ -110,7 +115,7 @@ function Set-Protection([string]$path, $sid, [bool]$isFolder) {
     } else {
         $acl = New-Object System.Security.AccessControl.FileSecurity
     }
-    $acl.SetOwner($sid)
+    $acl.SetOwner($administrators) # another owner would need a privilege that is off by default; sshd takes this one
     $acl.SetAccessRuleProtection($true, $false)
     foreach ($who in @($sid, $system, $administrators)) {
         $rule = New-Object System.Security.AccessControl.FileSystemAccessRule $who,

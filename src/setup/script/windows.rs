@@ -22,7 +22,10 @@ pub(super) fn script(order: &Order, lines: &[String]) -> String {
 /// The command that runs a script which comes on standard input, in any shell that sshd may start there.
 pub(in crate::setup) fn encoded_command() -> String {
     let utf16: Vec<u8> = READ_ALL.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    format!("powershell.exe -NoProfile -NonInteractive -ExecutionPolicy Bypass -EncodedCommand {}", BASE64_STANDARD.encode(utf16))
+    format!(
+        "powershell.exe -NoProfile -NonInteractive -ExecutionPolicy Bypass -EncodedCommand {}",
+        BASE64_STANDARD.encode(utf16)
+    )
 }
 
 /// One string for `PowerShell`, which takes typographic quotes for quotes, too.

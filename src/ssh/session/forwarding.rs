@@ -11,7 +11,12 @@ use crate::ssh::channel::NoChannel;
 
 impl Session {
     /// Opens a channel to the target, and closes it at once.
-    pub(in crate::ssh) async fn try_forwarding(&self, host: &str, port: u16, limit: Duration) -> Result<Forwarded, NoChannel> {
+    pub(in crate::ssh) async fn try_forwarding(
+        &self,
+        host: &str,
+        port: u16,
+        limit: Duration,
+    ) -> Result<Forwarded, NoChannel> {
         let opening = self.link.handle.channel_open_direct_tcpip(host, u32::from(port), "127.0.0.1", 0);
         let opened = tokio::select! {
             opened = timeout(limit, opening) => opened,
@@ -27,7 +32,9 @@ impl Session {
             Ok(Err(Error::ChannelOpenFailure(ChannelOpenFailure::ConnectFailed))) => {
                 Ok(Forwarded::TargetFailed("the server cannot connect to it".to_owned()))
             }
-            Ok(Err(Error::ChannelOpenFailure(ChannelOpenFailure::AdministrativelyProhibited))) => Ok(Forwarded::Prohibited),
+            Ok(Err(Error::ChannelOpenFailure(ChannelOpenFailure::AdministrativelyProhibited))) => {
+                Ok(Forwarded::Prohibited)
+            }
             Ok(Err(Error::ChannelOpenFailure(reason))) => Err(NoChannel::Refused(reason, 0)),
             Ok(Err(_)) => Err(NoChannel::Lost),
         }

@@ -24,8 +24,14 @@ fn a_page_finds_script_steps_and_causes_as_data() {
     let (status, answer) = ask(&scene.own, "host/setup", &wish);
     assert_eq!((status, &answer["user"], &answer["run"]), (200, &json!("dronahq"), &Value::Null), "{answer}");
     let line = answer["lines"][0].as_str().unwrap();
-    assert!(line.starts_with("restrict,port-forwarding,permitopen=\"db:5432\",") && line.ends_with(" appferry:Key"), "{line}");
-    assert!(answer["script"].as_str().unwrap().contains(line) && answer["fingerprint"].as_str().unwrap().starts_with("SHA256:"));
+    assert!(
+        line.starts_with("restrict,port-forwarding,permitopen=\"db:5432\",") && line.ends_with(" appferry:Key"),
+        "{line}"
+    );
+    assert!(
+        answer["script"].as_str().unwrap().contains(line)
+            && answer["fingerprint"].as_str().unwrap().starts_with("SHA256:")
+    );
 
     let root = scene.server.login("root");
     let run = json!({"for": "debian", "key": "Key", "run": {"admin": root, "admin_key": "Admin"}});
@@ -37,10 +43,14 @@ fn a_page_finds_script_steps_and_causes_as_data() {
     let check = json!({"login": scene.server.login("dronahq"), "key": "Key", "admin": root, "admin_key": "Admin"});
     let (status, report) = ask(&scene.own, "host/check", &check);
     assert_eq!((status, &report["ok"]), (200, &json!(true)), "{report}");
-    scene.server.sh("chmod g+w /home/dronahq");
+    scene.server.sh("chgrp users /home/dronahq; chmod g+w /home/dronahq");
     let (_, report) = ask(&scene.own, "host/check", &check); // at once: nothing warm hides it
     let last = report["steps"].as_array().unwrap().last().unwrap();
-    assert_eq!((&report["ok"], &last["step"], &last["outcome"]), (&json!(false), &json!("cause"), &json!("failed")), "{report}");
+    assert_eq!(
+        (&report["ok"], &last["step"], &last["outcome"]),
+        (&json!(false), &json!("cause"), &json!("failed")),
+        "{report}"
+    );
 
     for (path, body, part) in [
         ("host/setup", json!({"for": "debian", "key": "Key", "from": ["a b"]}), "request"),

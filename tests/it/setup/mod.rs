@@ -87,7 +87,12 @@ fn a_server_is_set_up_and_the_login_is_proved_step_by_step() {
     assert!(!ok && refused.contains("FAIL     login") && refused.contains("appferry host setup"), "{refused}");
 
     let text = scene.setup(&["--permit-open", &address]);
-    for line in ["changed  account      made dronahq, without a password", "changed  folder", "changed  keys-file", "ok       done"] {
+    for line in [
+        "changed  account      made dronahq, without a password",
+        "changed  folder",
+        "changed  keys-file",
+        "ok       done",
+    ] {
         assert!(text.contains(line), "{line}: {text}");
     }
     let (ok, proved) = scene.check(&["--permit-open", &address]);
@@ -95,7 +100,8 @@ fn a_server_is_set_up_and_the_login_is_proved_step_by_step() {
     for step in ["key", "name-lookup", "connect", "host-key", "login", "command", "forwarding"] {
         assert!(proved.contains(&format!("ok       {step:<12} ")), "{step}: {proved}");
     }
-    let state = "stat -c '%a %U %G' /home/dronahq/.ssh /home/dronahq/.ssh/authorized_keys; getent shadow dronahq | cut -d: -f2";
+    let state =
+        "stat -c '%a %U %G' /home/dronahq/.ssh /home/dronahq/.ssh/authorized_keys; getent shadow dronahq | cut -d: -f2";
     assert_eq!(scene.server.sh(state), "700 dronahq dronahq\n600 dronahq dronahq\n*");
 }
 

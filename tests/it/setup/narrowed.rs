@@ -12,7 +12,10 @@ fn a_tunnel_goes_to_the_named_target_and_nowhere_else() {
     scene.setup(&["--permit-open", &db, "--permit-open", "127.0.0.1:1"]);
     let (ok, text) = scene.check(&["--permit-open", &db, "--permit-open", &other, "--permit-open", "127.0.0.1:1"]);
     assert!(!ok && text.contains(&format!("ok       forwarding   {db}: allowed, and the target answers")), "{text}");
-    assert!(text.contains(&format!("FAIL     forwarding   {other}: the server does not let this tunnel through")), "{text}");
+    assert!(
+        text.contains(&format!("FAIL     forwarding   {other}: the server does not let this tunnel through")),
+        "{text}"
+    );
     assert!(text.contains("warning  forwarding   127.0.0.1:1: allowed, but the target does not answer"), "{text}");
 
     scene.setup(&[]);
@@ -31,10 +34,24 @@ fn a_key_with_tunnels_opens_no_port_on_the_server() {
     assert!(run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", &key], &folder, b"").status.success());
     scene.own.cli_text(&["keys", "import", "Mine", "--file", &key]);
     let root = scene.server.login("root");
-    let base = ["host", "setup", "--for", "debian", "--key", "Mine", "--port-forwarding", "--run", &root, "--admin-key", "Admin"];
+    let base = [
+        "host",
+        "setup",
+        "--for",
+        "debian",
+        "--key",
+        "Mine",
+        "--port-forwarding",
+        "--run",
+        &root,
+        "--admin-key",
+        "Admin",
+    ];
     scene.own.cli_text(&base);
-    let (known, port) = (format!("UserKnownHostsFile={}", scene.server.known_hosts().display()), scene.server.port().to_string());
-    let options = ["-F", "none", "-i", &key, "-p", &port, "-o", &known, "-o", "BatchMode=yes", "-o", "ExitOnForwardFailure=yes"];
+    let (known, port) =
+        (format!("UserKnownHostsFile={}", scene.server.known_hosts().display()), scene.server.port().to_string());
+    let options =
+        ["-F", "none", "-i", &key, "-p", &port, "-o", &known, "-o", "BatchMode=yes", "-o", "ExitOnForwardFailure=yes"];
     let listening = ["-R", "127.0.0.1:0:127.0.0.1:22", "dronahq@127.0.0.1", "true"];
     let refused = run("ssh", &[&options[..], &listening].concat(), Path::new("/"), b"");
     let words = String::from_utf8_lossy(&refused.stderr);

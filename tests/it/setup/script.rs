@@ -9,7 +9,8 @@ use crate::support::run;
 fn run_twice_it_gives_the_same_file_and_leaves_other_lines_alone() {
     let Some(scene) = Scene::start() else { return };
     // As an admin leaves it: made by root, another's key, a comment with our mark, and no line break at the end.
-    let before = "# of old appferry:Key\nrestrict ssh-ed25519 AAAAother someone@else\nssh-rsa AAAAthird appferry:Key@other";
+    let before =
+        "# of old appferry:Key\nrestrict ssh-ed25519 AAAAother someone@else\nssh-rsa AAAAthird appferry:Key@other";
     scene.server.sh(&format!(
         "useradd -m -s /bin/sh dronahq; mkdir -p /home/dronahq/.ssh; chmod 755 /home/dronahq/.ssh\nprintf '%s' '{before}' >{FILE}; chmod 644 {FILE}"
     ));
@@ -76,10 +77,16 @@ fn what_keeps_the_login_out_is_said_or_mended_by_the_script() {
     scene.setup(&[]);
     scene.server.sh("chmod 2777 /home/dronahq");
     let text = scene.setup(&[]);
-    assert!(text.contains("changed  home         nobody else may write to /home/dronahq any more (mode was 2777)"), "{text}");
+    assert!(
+        text.contains("changed  home         nobody else may write to /home/dronahq any more (mode was 2777)"),
+        "{text}"
+    );
     scene.server.configure("AllowUsers root\nAllowTcpForwarding no");
     let text = scene.setup(&["--permit-open", "db:5432"]);
-    assert!(text.contains("AllowUsers in sshd_config does not name dronahq") && text.contains("AllowTcpForwarding"), "{text}");
+    assert!(
+        text.contains("AllowUsers in sshd_config does not name dronahq") && text.contains("AllowTcpForwarding"),
+        "{text}"
+    );
     scene.server.configure("Match User dronahq\nAuthorizedKeysFile /etc/ssh/keys/%u\nMatch all");
     let (ok, text) = scene.try_setup(&[]);
     assert!(!ok && text.contains("sshd reads the keys of dronahq from /etc/ssh/keys/%u"), "{text}");
@@ -89,11 +96,10 @@ fn what_keeps_the_login_out_is_said_or_mended_by_the_script() {
 #[test]
 fn where_selinux_is_on_the_context_is_restored() {
     let Some(scene) = Scene::start() else { return };
-    scene.server.sh(
-        "printf '#!/bin/sh\\nexit 0\\n' >/usr/local/sbin/selinuxenabled\n\
-         printf '#!/bin/sh\\necho \"$@\" >/var/restored\\n' >/usr/local/sbin/restorecon\nchmod 755 /usr/local/sbin/*",
-    );
-    let (root, base) = (scene.server.login("root"), ["host", "setup", "--for", "rhel", "--key", "Key", "--admin-key", "Admin"]);
+    scene.server.sh("printf '#!/bin/sh\\nexit 0\\n' >/usr/local/sbin/selinuxenabled\n\
+         printf '#!/bin/sh\\necho \"$@\" >/var/restored\\n' >/usr/local/sbin/restorecon\nchmod 755 /usr/local/sbin/*");
+    let (root, base) =
+        (scene.server.login("root"), ["host", "setup", "--for", "rhel", "--key", "Key", "--admin-key", "Admin"]);
     let (ok, text) = said(&scene.own, &[&base[..], &["--run", &root]].concat());
     assert!(ok && text.contains("ok       selinux"), "{text}");
     assert_eq!(scene.server.sh("cat /var/restored"), "-RF /home/dronahq/.ssh");
@@ -119,7 +125,8 @@ fn the_scripts_are_whole_for_every_system_and_hold_no_private_key() {
     let blob = public.split_whitespace().nth(1).unwrap();
     let command = ["--command", "echo 'a' \"b\" $c `d` ; rm -rf @USER@"];
     for system in ["ubuntu", "debian", "rhel", "windows"] {
-        let text = own.cli_text(&[&["host", "setup", "--for", system, "--key", "Key", "--user", "svc"], &command[..]].concat());
+        let text = own
+            .cli_text(&[&["host", "setup", "--for", system, "--key", "Key", "--user", "svc"], &command[..]].concat());
         assert!(text.contains(blob) && !text.contains("PRIVATE"), "{text}");
         let left = ["@MARKER@", "@LINES@", "@INSTALL@", "user=@USER@", "$user = @USER@"];
         assert!(!left.iter().any(|name| text.contains(name)), "{text}");

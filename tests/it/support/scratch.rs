@@ -47,7 +47,9 @@ impl Scratch {
             skip("a scratch system needs root");
             return None;
         }
-        let sshd = ["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/usr/bin/sshd"].into_iter().find(|path| Path::new(path).exists());
+        let sshd = ["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/usr/bin/sshd"]
+            .into_iter()
+            .find(|path| Path::new(path).exists());
         let Some(sshd) = sshd else {
             skip("sshd is not installed");
             return None;
@@ -56,14 +58,27 @@ impl Scratch {
         let at = |name: &str| folder.path().join(name);
         fs::create_dir(at("upper")).expect("a folder");
         let host_key = at("host_key");
-        let made = run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", &host_key.display().to_string()], Path::new("/"), b"");
+        let made = run(
+            "ssh-keygen",
+            &["-q", "-t", "ed25519", "-N", "", "-f", &host_key.display().to_string()],
+            Path::new("/"),
+            b"",
+        );
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         fs::write(at("admin.pub"), format!("{admin}\n")).expect("write the admin's key");
         for _ in 0..5 {
             let port = free_port();
             fs::write(at("sshd_config"), config(port, &host_key, "")).expect("write sshd_config");
             let mut command = Command::new("unshare");
-            command.args(["--mount", "--propagation", "private", "sh", "-c", &ENTER.replace("OVERLAID", OVERLAID), "sh"]);
+            command.args([
+                "--mount",
+                "--propagation",
+                "private",
+                "sh",
+                "-c",
+                &ENTER.replace("OVERLAID", OVERLAID),
+                "sh",
+            ]);
             command.args([at("upper"), at("sshd_config"), at("admin.pub"), PathBuf::from(sshd)]);
             let Ok(mut server) = Server::start(&mut command) else {
                 skip("unshare is not installed");
@@ -120,7 +135,11 @@ impl Scratch {
         let listening = format!("Server listening on 127.0.0.1 port {}.", self.port);
         let before = self.log().matches(&listening).count();
         kill_process(self.server.pid(), Signal::HUP).expect("tell sshd");
-        super::wait_for(super::PATIENCE, || self.log(), || (self.log().matches(&listening).count() > before).then_some(()));
+        super::wait_for(
+            super::PATIENCE,
+            || self.log(),
+            || (self.log().matches(&listening).count() > before).then_some(()),
+        );
     }
 
     /// What sshd logged.
