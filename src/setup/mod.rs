@@ -6,6 +6,7 @@
 
 mod authorized;
 mod check;
+mod key_line;
 mod login;
 mod narrow;
 mod order;
@@ -14,8 +15,9 @@ pub mod script;
 mod service;
 mod step;
 
-pub use authorized::{KeyLine, KeyOptions, OptionError};
+pub use authorized::{KeyOptions, OptionError};
 pub use check::{CheckReport, CheckRequest, CheckWords};
+pub use key_line::KeyLine;
 pub use login::{Login, LoginError, UserName};
 pub use narrow::Destination;
 pub use order::{Order, OrderError, Platform, RunRequest, SetupRequest};

@@ -22,6 +22,12 @@ impl Destination {
         &self.host
     }
 
+    /// Whether what is allowed to this target is allowed to the other one.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        self.host == other.host && (self.port.is_none() || self.port == other.port)
+    }
+
     /// The port; `None` is any.
     #[must_use]
     pub const fn port(&self) -> Option<u16> {

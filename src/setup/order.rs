@@ -21,7 +21,7 @@ pub enum Platform {
     Ubuntu,
     /// Debian.
     Debian,
-    /// Red Hat Enterprise Linux and its kin: Rocky, Alma, CentOS Stream, Fedora, Amazon Linux.
+    /// Red Hat Enterprise Linux and its kin: Rocky, Alma, `CentOS` Stream, Fedora, Amazon Linux.
     Rhel,
     /// Windows Server with `OpenSSH`.
     Windows,

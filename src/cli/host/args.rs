@@ -14,7 +14,7 @@ pub(in crate::cli) struct HostArgs {
 pub(in crate::cli) enum HostAction {
     /// Print a script that lets a stored key log in to a server; with `--run`, run it there.
     ///
-    /// The script is safe to run twice: it makes the account without a password if it is not there, and touches no line of authorized_keys
+    /// The script is safe to run twice: it makes the account without a password if it is not there, and touches no line of `authorized_keys`
     /// but its own.
     Setup(Box<SetupArgs>),
     /// Prove each step of a login to a server, and name the one that fails.

@@ -1,8 +1,8 @@
 //! The causes of a refused login, in the order in which sshd comes to them.
 
 use super::facts::{Facts, Place};
-use crate::setup::authorized::KeyLine;
-use crate::setup::narrow::{from_matches, wildcard};
+use crate::setup::key_line::KeyLine;
+use crate::setup::narrow::{Destination, from_matches, wildcard};
 
 /// A cause, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -184,6 +184,28 @@ fn line_causes(line: &KeyLine, facts: &Facts) -> Vec<Cause> {
     found
 }
 
+/// Why a tunnel to this target is not let through.
+pub(super) fn tunnel_causes(destination: &Destination, facts: &Facts) -> Vec<Cause> {
+    let mut found = Vec::new();
+    let lines: Vec<KeyLine> = facts.lines.iter().filter_map(|line| KeyLine::read(line)).collect();
+    if !lines.is_empty() && !lines.iter().any(|line| line.permits(destination)) {
+        let remedy = format!("run `appferry host setup` with `--permit-open {destination}`");
+        found.push(cause(format!("the key's line allows no tunnel to {destination}"), remedy));
+    }
+    let allowed = facts.setting("allowtcpforwarding");
+    if matches!(allowed.as_slice(), ["no" | "remote"]) || facts.is_set("disableforwarding", "yes") {
+        let words = "AllowTcpForwarding or DisableForwarding in sshd_config lets no tunnel through";
+        found.push(cause(words, "set AllowTcpForwarding to local, DisableForwarding to no, and reload sshd"));
+    }
+    let listed = facts.setting("permitopen");
+    let is_listed = |known: &&str| known.parse::<Destination>().is_ok_and(|known| known.covers(destination));
+    if !listed.is_empty() && listed != ["any"] && !listed.iter().any(is_listed) {
+        let words = format!("PermitOpen in sshd_config does not name {destination} ({})", listed.join(" "));
+        found.push(cause(words, "add it there, and reload sshd"));
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -234,6 +256,20 @@ mod tests {
         ] {
             assert!(words.contains(part), "{words}");
         }
+    }
+
+    #[test]
+    fn a_tunnel_that_is_refused_is_explained() {
+        let of = |old: &str, new: &str| {
+            let facts = Facts::read(&FINE.replace(old, new)).unwrap();
+            let found = tunnel_causes(&"db:5432".parse().unwrap(), &facts);
+            found.into_iter().map(|cause| cause.words).collect::<Vec<_>>().join("|")
+        };
+        assert_eq!(of("", ""), "the key's line allows no tunnel to db:5432");
+        let open = "line=restrict,port-forwarding,permitopen=\"db:*\" ";
+        assert_eq!(of("line=restrict ", open), "");
+        assert!(of("line=restrict ", &format!("sshd=allowtcpforwarding no\n{open}")).starts_with("AllowTcpForwarding"));
+        assert!(of("line=restrict ", &format!("sshd=permitopen db:1 web:5432\n{open}")).starts_with("PermitOpen"));
     }
 
     #[test]

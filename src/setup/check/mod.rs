@@ -14,6 +14,7 @@ use super::step::{Outcome, Step};
 use crate::domain::{Failure, FailureClass, KeyName};
 use crate::ports::{Forwarding, Keyring, ResolvedKey, SshSessions, SshTarget};
 use facts::Facts;
+use judge::Cause;
 use probe::Stage;
 
 /// What is to be proved.
@@ -100,17 +101,29 @@ pub(super) async fn check(
         (Ok(step), None) => steps.push(step.clone()),
         (Err(failure), None) => steps.push(Step::failed("command", failure)),
     }
+    let mut prohibited = Vec::new();
     for destination in &request.permit_open {
-        steps.push(match refused {
+        let step = match refused {
             Some(_) => Step::skipped("forwarding", format!("{destination}: it needs the login")),
             None => forwarded(forwarding, &target, destination).await,
-        });
+        };
+        if step.is_failure() {
+            prohibited.push(destination);
+        }
+        steps.push(step);
     }
-    let wants_cause = is_refused || probed.as_ref().is_ok_and(Step::is_failure);
+    let is_about_login = is_refused || probed.as_ref().is_ok_and(Step::is_failure);
     match &request.admin {
-        Some(admin) if wants_cause => steps.extend(find_causes(sessions, admin, request, &key).await),
+        Some(admin) if is_about_login || !prohibited.is_empty() => {
+            let judge = |facts: &Facts| {
+                let login = if is_about_login { judge::causes(&request.login.user, facts) } else { Vec::new() };
+                let tunnels = prohibited.iter().flat_map(|destination| judge::tunnel_causes(destination, facts));
+                login.into_iter().chain(tunnels).collect()
+            };
+            steps.extend(find_causes(sessions, admin, &request.login.user, &key, judge).await);
+        }
         None if is_refused => {
-            steps.push(Step::skipped("cause", "with `--admin root@host --admin-key K` it is looked for on the server"))
+            steps.push(Step::skipped("cause", "with `--admin root@host --admin-key K` it is looked for on the server"));
         }
         _ => {}
     }
@@ -132,11 +145,11 @@ async fn forwarded(forwarding: &dyn Forwarding, target: &SshTarget, destination:
 async fn find_causes(
     sessions: &dyn SshSessions,
     (admin, admin_key): &(Login, KeyName),
-    request: &CheckRequest,
+    user: &str,
     key: &ResolvedKey,
+    judge: impl FnOnce(&Facts) -> Vec<Cause>,
 ) -> Vec<Step> {
     let blob = key.public_line.split_ascii_whitespace().nth(1).unwrap_or_default();
-    let user = request.login.user.as_str();
     let target = admin.with_key(admin_key);
     let unknown = |failure: &Failure| {
         let words = format!("it could not be looked for as {admin}: {}", failure.message);
@@ -151,7 +164,7 @@ async fn find_causes(
         let message = format!("the server did not answer to the end ({said})");
         return unknown(&Failure::new(FailureClass::RemoteCommand, message, "look at the log of sshd on the server"));
     };
-    let causes = judge::causes(user, &facts);
+    let causes = judge(&facts);
     if causes.is_empty() {
         let words = "account, rights, key and settings of sshd are as they should be";
         return vec![Step::new("cause", Outcome::Warning, words, "look at the log of sshd on the server")];

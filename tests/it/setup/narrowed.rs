@@ -21,6 +21,9 @@ fn a_tunnel_goes_to_the_named_target_and_nowhere_else() {
     scene.setup(&[]);
     let (ok, text) = scene.check(&["--permit-open", &db]);
     assert!(!ok && text.contains("does not let this tunnel through"), "without a target there are no tunnels: {text}");
+    let root = scene.server.login("root");
+    let (_, text) = scene.check(&["--permit-open", &db, "--admin", &root, "--admin-key", "Admin"]);
+    assert!(text.contains(&format!("FAIL     cause        the key's line allows no tunnel to {db}")), "{text}");
     scene.setup(&["--port-forwarding"]);
     assert!(scene.check(&["--permit-open", &db, "--permit-open", &other]).0);
 }
