@@ -9,6 +9,7 @@
 //! | [`keys`], [`sync`], [`shell`] | the services | `domain`, `ports` |
 //! | [`store`], [`git`], [`ssh`], [`workspace`] | the adapters: `SQLite`, libgit2 and the Git wire, russh, the disk | `domain`, `ports` |
 //! | [`key_sources`] | keys beside the store, only read: a secrets folder, Vault | `config`, `domain`, `ports` |
+//! | [`setup`] | setting up a server that a key shall log in to, and checking such logins | `domain`, `ports` |
 //! | [`archive`] | whole apps on the wire: tar, zip, JSON | `domain` |
 //! | [`watch`] | hints that an app changed: inotify, or the clock | `domain`, `workspace` |
 //! | [`http`] | the API on loopback | services, `domain` |
@@ -35,6 +36,7 @@ pub mod key_sources;
 pub mod keys;
 pub mod logs;
 pub mod ports;
+pub mod setup;
 pub mod shell;
 pub mod ssh;
 pub mod store;

@@ -3,6 +3,7 @@
 mod apps_folder;
 mod audit;
 mod events;
+mod forwarding;
 mod host_trust;
 mod keyring;
 mod records;
@@ -15,6 +16,7 @@ mod ssh;
 pub use apps_folder::{AppOnDisk, Arrived, ChangeHints, FolderOnDisk, Hint, Installed, Workspace};
 pub use audit::{AuditEntry, AuditFilter, AuditLog, AuditRow};
 pub use events::{EventLog, EventQueue, EventSource, STANDING_FAILURE, Waiting};
+pub use forwarding::{Forwarded, Forwarding};
 pub use host_trust::{HostTrust, TrustedHostKey};
 pub use keyring::{GitService, KeyUse, KeyVersion, Keyring, ResolvedKey};
 pub use records::{

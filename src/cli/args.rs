@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
+use super::host::HostArgs;
 use super::hosts::{Address, AddressError};
 use super::keys::KeysArgs;
 use super::shell::args::ShellArgs;
@@ -55,6 +56,8 @@ pub(super) enum Command {
     ///
     /// Needs no worker; a running one counts with what is changed within a second.
     Hosts(HostsArgs),
+    /// Set up a server that a stored key shall log in to, and check such a login.
+    Host(HostArgs),
     /// Show what happened in the last seven days: commits, pushes, installs, releases, conflicts, failures.
     Events(EventsArgs),
     /// Ask the running worker for something that it does not do by itself.

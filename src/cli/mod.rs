@@ -5,6 +5,7 @@
 mod args;
 pub mod check;
 mod events;
+mod host;
 mod hosts;
 mod keys;
 mod output;
@@ -69,6 +70,10 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Hosts(args) => {
             let base = base()?;
             hosts::run(args.action, &base).await?;
+        }
+        Command::Host(args) => {
+            let base = base()?;
+            return host::run(args.action, &base).await;
         }
         Command::Events(args) => {
             let base = base()?;

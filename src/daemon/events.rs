@@ -39,6 +39,7 @@ pub(super) fn feeds(config: &Config, events: Arc<EventStore>, fleet: &Arc<Fleet>
     Feeds {
         events: Some(events),
         poll: Some(Arc::<Fleet>::clone(fleet)),
+        hosts: None,
         hook_secret: config.events.hook_secret.clone(),
         shell: Some(shell),
     }

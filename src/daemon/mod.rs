@@ -6,6 +6,7 @@ mod control;
 mod events;
 mod fleet;
 mod home;
+mod hosts;
 mod incoming;
 mod parts;
 mod shell;
@@ -34,6 +35,7 @@ use control::Whole;
 use fleet::{Fleet, FleetKeys};
 use home::{Home, Lock};
 
+pub use hosts::with_host_setup;
 pub use parts::{host_keys, open_remote, open_sessions, with_given_passphrases};
 
 /// How long the end may take: a push under way is finished.
@@ -80,7 +82,14 @@ impl Daemon {
         let sessions = fleet.sessions();
         set_out(&fleet, &config, &tasks, &stop).await?;
         let shell = shell::feed(&config, &keys, &sessions, &tasks, &stop)?;
-        let feeds = events::feeds(&config, events, &fleet, shell);
+        let hosts = hosts::Hosts {
+            config: config.clone(),
+            keys: keys.clone(),
+            instance: instance.clone(),
+            tasks: tasks.clone(),
+            stop: stop.clone(),
+        };
+        let feeds = http::Feeds { hosts: Some(Arc::new(hosts)), ..events::feeds(&config, events, &fleet, shell) };
         let uploads = http::apps::Uploads::open(&config.data_dir, apps::limits(&config))?;
         let control = Arc::new(Whole::new(Arc::clone(&fleet), stop.clone(), uploads));
         let token = http::api_token(&config.data_dir)?;

@@ -8,6 +8,7 @@ mod control;
 mod events;
 mod files;
 mod hooks;
+mod host;
 mod incoming;
 mod listener;
 mod requests;
@@ -35,6 +36,7 @@ pub use answer::{ErrorAnswer, ErrorBody};
 pub use control::{AppRow, Backup, RestoreRequest, Service, SyncControl};
 pub use files::{announce, announced_address, api_token, read_token, run_token, withdraw};
 pub use hooks::PollHint;
+pub use host::HostControl;
 pub use incoming::{
     BranchReport, BranchRequest, Incoming, IncomingAction, IncomingApp, IncomingControl, PullRequest, TakeInRequest,
 };
@@ -54,6 +56,8 @@ pub struct Feeds {
     pub events: Option<Arc<dyn EventSource>>,
     /// Who polls when a Git host says that a branch moved.
     pub poll: Option<Arc<dyn PollHint>>,
+    /// Who sets servers up, and checks logins.
+    pub hosts: Option<Arc<dyn HostControl>>,
     /// What those hosts prove themselves by.
     pub hook_secret: Option<SecretString>,
     /// Shell commands, and who may run them.

@@ -21,7 +21,7 @@ use super::access::{TokenDigest, only_by_address, only_with_token};
 use super::answer::ApiError;
 use super::apps;
 use super::control::{Service, SyncControl};
-use super::{ACTION_LIMIT, Feeds, events, hooks, incoming, shell, sync_routes};
+use super::{ACTION_LIMIT, Feeds, events, hooks, host, incoming, shell, sync_routes};
 use crate::domain::Failure;
 use crate::domain::status::Status;
 use crate::sync::action::ActionReport;
@@ -40,6 +40,7 @@ pub(super) fn router(
     stop: &CancellationToken,
 ) -> Router {
     let stream = feeds.events.map(|source| events::router(source, stop.clone())).unwrap_or_default();
+    let hosts = feeds.hosts.map(host::router).unwrap_or_default();
     // Outside the check of the host: hooks come through a proxy, and are signed.
     let hooks = feeds.poll.map(|poll| hooks::router(feeds.hook_secret, poll)).unwrap_or_default();
     let shell = feeds.shell.map(|feed| shell::router(feed, token)).unwrap_or_default();
@@ -50,6 +51,7 @@ pub(super) fn router(
         .route("/sync/conflict", get(super::conflict::conflict))
         .merge(incoming::routes())
         .merge(stream)
+        .merge(hosts)
         .layer(token.clone());
     Router::new()
         .route("/healthz", get(async || "alive\n"))

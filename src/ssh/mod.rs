@@ -11,6 +11,7 @@ mod cut;
 mod dial;
 mod failures;
 mod fingerprint;
+mod forwarding;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;

@@ -69,6 +69,10 @@ impl Sessions {
         }))
     }
 
+    pub(super) fn pool(&self) -> &Arc<Pool> {
+        &self.0
+    }
+
     /// Closes all sessions, ends what runs on them, and waits until every task is gone: a few seconds at most.
     pub async fn shutdown(&self) {
         self.0.stop.cancel();
@@ -228,7 +232,7 @@ impl Pool {
         Ok(process)
     }
 
-    fn why(&self, target: &SshTarget, problem: &NoChannel) -> Failure {
+    pub(super) fn why(&self, target: &SshTarget, problem: &NoChannel) -> Failure {
         match problem {
             NoChannel::Refused(reason, others) => failures::channel_refused(target, reason, *others),
             NoChannel::Lost => failures::session_lost(target),

@@ -1,5 +1,6 @@
 //! A session: a connection that is logged in, the channels on it, and the one that is open ahead.
 
+mod forwarding;
 mod in_use;
 
 use std::sync::atomic::{AtomicBool, Ordering};

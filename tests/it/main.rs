@@ -22,6 +22,7 @@ mod keys;
 mod leaks;
 mod localrepo;
 mod repositories;
+mod setup;
 mod shell;
 mod silence;
 mod ssh;

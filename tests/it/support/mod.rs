@@ -11,6 +11,7 @@ pub mod instance;
 pub mod postgres;
 pub mod process;
 pub mod remote;
+pub mod scratch;
 pub mod search;
 pub mod small_disk;
 pub mod sshd;

@@ -108,6 +108,11 @@ impl Server {
         Ok(Self { child, log })
     }
 
+    /// Its process.
+    pub fn pid(&self) -> Pid {
+        pid_of(&self.child)
+    }
+
     /// All that it has logged.
     pub fn log(&self) -> String {
         self.log.text()

@@ -1,0 +1,173 @@
+//! Proving a login step by step, and finding out why one is refused.
+
+mod facts;
+mod judge;
+mod probe;
+
+use serde::{Deserialize, Serialize};
+
+use super::login::Login;
+use super::narrow::Destination;
+use super::order::{OrderError, Platform};
+use super::run;
+use super::step::{Outcome, Step};
+use crate::domain::{Failure, FailureClass, KeyName};
+use crate::ports::{Forwarding, Keyring, ResolvedKey, SshSessions, SshTarget};
+use facts::Facts;
+use judge::Cause;
+use probe::Stage;
+
+/// What is to be proved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckRequest {
+    /// Who logs in where.
+    pub login: Login,
+    /// With which stored key.
+    pub key: KeyName,
+    /// Targets that a tunnel shall reach.
+    pub permit_open: Vec<Destination>,
+    /// Whose login may look for the cause when the server refuses.
+    pub admin: Option<(Login, KeyName)>,
+}
+
+/// The same, as it comes over the API.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckWords {
+    /// `user@host[:port]`.
+    pub login: String,
+    /// The stored key.
+    pub key: String,
+    /// `host:port` each.
+    #[serde(default)]
+    pub permit_open: Vec<String>,
+    /// `user@host[:port]`: root, or who may use `sudo` without a password.
+    #[serde(default)]
+    pub admin: Option<String>,
+    /// The admin's stored key; without one, the key that is checked.
+    #[serde(default)]
+    pub admin_key: Option<String>,
+}
+
+/// Every step, in order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckReport {
+    /// Whether no step failed.
+    pub ok: bool,
+    /// The steps: `key`, `name-lookup`, `connect`, `host-key`, `login`, `command`, `forwarding` for each target, `cause` for each cause.
+    pub steps: Vec<Step>,
+}
+
+impl CheckRequest {
+    /// Checks the parts.
+    ///
+    /// # Errors
+    /// An [`OrderError`] that says which part is wrong.
+    pub fn of(words: &CheckWords) -> Result<Self, OrderError> {
+        let login: Login = words.login.parse()?;
+        let key = KeyName::new(words.key.as_str())?;
+        let admin = match &words.admin {
+            None => None,
+            Some(admin) => {
+                let admin_key = words.admin_key.as_ref().unwrap_or(&words.key);
+                Some((admin.parse()?, KeyName::new(admin_key.as_str())?))
+            }
+        };
+        let permit_open = words.permit_open.iter().map(|text| text.parse()).collect::<Result<_, _>>()?;
+        Ok(Self { login, key, permit_open, admin })
+    }
+}
+
+pub(super) async fn check(
+    keyring: &dyn Keyring,
+    sessions: &dyn SshSessions,
+    forwarding: &dyn Forwarding,
+    request: &CheckRequest,
+) -> CheckReport {
+    let target = request.login.with_key(&request.key);
+    let key = match keyring.resolve(&request.key).await {
+        Ok(key) => key,
+        Err(failure) => return report(probe::way(&target, None, Some((Stage::Key, &failure)))),
+    };
+    sessions.try_at_once(&target);
+    let probed = probe::command(sessions, &target).await;
+    let refused = probed.as_ref().err().filter(|failure| probe::stage_of(failure.class) <= Stage::Login);
+    let mut steps = probe::way(&target, Some(&key), refused.map(|failure| (probe::stage_of(failure.class), failure)));
+    // A server that offers no way to log in at all closes the connection.
+    let is_refused = refused
+        .is_some_and(|failure| matches!(failure.class, FailureClass::Authentication | FailureClass::ConnectionLost));
+    match (&probed, refused) {
+        (_, Some(_)) => steps.push(Step::skipped("command", "it needs the login")),
+        (Ok(step), None) => steps.push(step.clone()),
+        (Err(failure), None) => steps.push(Step::failed("command", failure)),
+    }
+    let mut prohibited = Vec::new();
+    for destination in &request.permit_open {
+        let step = match refused {
+            Some(_) => Step::skipped("forwarding", format!("{destination}: it needs the login")),
+            None => forwarded(forwarding, &target, destination).await,
+        };
+        if step.is_failure() {
+            prohibited.push(destination);
+        }
+        steps.push(step);
+    }
+    let is_about_login = is_refused || probed.as_ref().is_ok_and(Step::is_failure);
+    match &request.admin {
+        Some(admin) if is_about_login || !prohibited.is_empty() => {
+            let judge = |facts: &Facts| {
+                let login = if is_about_login { judge::causes(&request.login.user, facts) } else { Vec::new() };
+                let tunnels = prohibited.iter().flat_map(|destination| judge::tunnel_causes(destination, facts));
+                login.into_iter().chain(tunnels).collect()
+            };
+            steps.extend(find_causes(sessions, admin, &request.login.user, &key, judge).await);
+        }
+        None if is_refused => {
+            steps.push(Step::skipped("cause", "with `--admin root@host --admin-key K` it is looked for on the server"));
+        }
+        _ => {}
+    }
+    report(steps)
+}
+
+fn report(steps: Vec<Step>) -> CheckReport {
+    CheckReport { ok: !steps.iter().any(Step::is_failure), steps }
+}
+
+async fn forwarded(forwarding: &dyn Forwarding, target: &SshTarget, destination: &Destination) -> Step {
+    let Some(port) = destination.port() else {
+        return Step::skipped("forwarding", format!("{destination}: only a target with a port can be tried"));
+    };
+    probe::forwarding(destination, forwarding.try_forwarding(target, destination.host(), port).await)
+}
+
+/// What the server itself says over an admin's login. A cause is a failed step of its own.
+async fn find_causes(
+    sessions: &dyn SshSessions,
+    (admin, admin_key): &(Login, KeyName),
+    user: &str,
+    key: &ResolvedKey,
+    judge: impl FnOnce(&Facts) -> Vec<Cause>,
+) -> Vec<Step> {
+    let blob = key.public_line.split_ascii_whitespace().nth(1).unwrap_or_default();
+    let target = admin.with_key(admin_key);
+    let unknown = |failure: &Failure| {
+        let words = format!("it could not be looked for as {admin}: {}", failure.message);
+        vec![Step::new("cause", Outcome::Failed, words, failure.remedy.as_str())]
+    };
+    let printed = match run::run(sessions, &target, Platform::Debian, &facts::script(user, blob, "")).await {
+        Ok(printed) => printed,
+        Err(failure) => return unknown(&failure),
+    };
+    let Some(facts) = Facts::read(&printed.text) else {
+        let said = String::from_utf8_lossy(&printed.end.stderr).trim().to_owned();
+        let message = format!("the server did not answer to the end ({said})");
+        return unknown(&Failure::new(FailureClass::RemoteCommand, message, "look at the log of sshd on the server"));
+    };
+    let causes = judge(&facts);
+    if causes.is_empty() {
+        let words = "account, rights, key and settings of sshd are as they should be";
+        return vec![Step::new("cause", Outcome::Warning, words, "look at the log of sshd on the server")];
+    }
+    causes.into_iter().map(|cause| Step::new("cause", Outcome::Failed, cause.words, cause.remedy)).collect()
+}

@@ -1,0 +1,247 @@
+#!/bin/sh
+# Lets an SSH key in, for one account: makes the account without a password if it is not there, and writes the key's line into its
+# authorized_keys. Safe to run twice. Only lines with the same mark at their end are ever replaced. Run it as root.
+set -u
+umask 022
+LC_ALL=C
+PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+
+user=@USER@
+marker=@MARKER@
+install=@INSTALL@
+lines=@LINES@
+export LC_ALL PATH user marker lines
+
+say() { printf '%-8s %-15s %s\n' "$1" "$2" "$3"; }
+fail() {
+    say FAIL "$1" "$2"
+    exit 1
+}
+
+# The value of one setting of sshd for this account, a line for each time that it is given.
+setting() { printf '%s\n' "$config" | sed -n "s/^$1 //p"; }
+
+must_be_root() {
+    [ "$(id -u)" = 0 ] || fail root "this account is not root; run the script as root, or with sudo"
+}
+
+account() {
+    if entry=$(getent passwd "$user"); then
+        say ok account "$user is there"
+    else
+        group=-U
+        if getent group "$user" >/dev/null; then group="-g $user"; fi
+        # `*` is no password and no lock: the `!` of useradd is one that sshd refuses when it runs without PAM.
+        # shellcheck disable=SC2086
+        said=$(useradd -m $group -s /bin/sh -p '*' "$user" 2>&1) || fail account "useradd failed: $said; mend that, then run this again"
+        entry=$(getent passwd "$user") || fail account "$user is not there after useradd; look at the name service of this server"
+        say changed account "made $user, without a password"
+    fi
+    uid=$(printf '%s' "$entry" | cut -d: -f3)
+    home=$(printf '%s' "$entry" | cut -d: -f6)
+    shell=$(printf '%s' "$entry" | cut -d: -f7)
+    group=$(id -gn "$user")
+    case $shell in
+    */nologin | */false) say warning shell "$user has the shell $shell, so that no command runs; usermod -s /bin/sh $user" ;;
+    esac
+    case $home in
+    /*) ;;
+    *) fail home "$user has no home folder; usermod -d /home/$user $user" ;;
+    esac
+    case $home in
+    *[!A-Za-z0-9/._@+-]*) fail home "the path $home has characters that this script does not handle; usermod -d /home/$user $user" ;;
+    esac
+}
+
+server() {
+    sshd=$(command -v sshd) || fail server "no SSH server is installed; $install"
+    address=${SSH_CONNECTION:-127.0.0.1}
+    if config=$("$sshd" -T -C "user=$user,host=localhost,addr=${address%% *}" 2>/dev/null); then
+        say ok server "$sshd"
+    else
+        config=
+        say warning server "sshd -T does not tell its settings, the usual ones are assumed; look at what sshd -t says"
+    fi
+}
+
+password() {
+    field=$(getent shadow "$user" | cut -d: -f2)
+    case $field in
+    '!' | '!!')
+        if [ "$(setting usepam)" = no ]; then
+            usermod -p '*' "$user" || fail password "the lock of $user could not be taken off; usermod -p '*' $user"
+            say changed password "there is none, and the lock that sshd refuses without PAM is gone"
+        else
+            say ok password "there is none"
+        fi
+        ;;
+    '*') say ok password "there is none" ;;
+    '!'*) say warning password "somebody locked $user; usermod -U $user, if it shall log in" ;;
+    '') say warning password "$user has an empty password; usermod -p '*' $user" ;;
+    *) say ok password "$user keeps the one that it has" ;;
+    esac
+}
+
+# Where sshd looks. A file elsewhere belongs to somebody who manages it: it is named and left alone.
+keys_place() {
+    places=$(setting authorizedkeysfile)
+    [ -n "$places" ] || places=.ssh/authorized_keys
+    set -f
+    for place in $places; do
+        place=$(printf '%s' "$place" | sed "s|%h|$home|g; s|%u|$user|g; s|%U|$uid|g")
+        case $place in
+        .ssh/authorized_keys | "$home/.ssh/authorized_keys")
+            set +f
+            return
+            ;;
+        esac
+    done
+    set +f
+    fail keys-file "sshd reads the keys of $user from $places and not from ~/.ssh/authorized_keys; add .ssh/authorized_keys to AuthorizedKeysFile in sshd_config, or put this there: $lines"
+}
+
+home_folder() {
+    if [ ! -e "$home" ] && [ ! -L "$home" ]; then
+        { mkdir -p "$(dirname "$home")" && mkdir -m 700 "$home" && chown "$user:$group" "$home"; } || fail home "$home cannot be made; make it, owned by $user"
+        say changed home "made $home"
+    fi
+    home=$(cd -P "$home" 2>/dev/null && pwd -P) || fail home "the home folder of $user cannot be entered; make it a folder, owned by $user"
+    export home
+    owner=$(stat -c %u "$home")
+    if [ "$owner" != "$uid" ] && [ "$owner" != 0 ]; then
+        fail home "$home belongs to user $owner, which sshd refuses; chown $user:$group $home"
+    fi
+    mode=$(stat -c %a "$home")
+    case $mode in
+    *[2367]? | *[2367])
+        if [ "$(setting strictmodes)" = no ]; then
+            say warning home "others may write to $home (mode $mode), and sshd is set to allow it; chmod go-w $home"
+        else
+            chmod go-w "$home" || fail home "others may write to $home (mode $mode), which sshd refuses; chmod go-w $home"
+            say changed home "nobody else may write to $home any more (mode was $mode), as sshd wants it"
+        fi
+        ;;
+    *) say ok home "$home" ;;
+    esac
+    # What root once made there by mistake is given back. Links are not followed, and no second name of another file is taken.
+    for path in "$home/.ssh" "$home/.ssh/authorized_keys"; do
+        [ -e "$path" ] && [ ! -L "$path" ] && [ "$(stat -c %u "$path")" != "$uid" ] || continue
+        if [ -f "$path" ] && [ "$(stat -c %h "$path")" != 1 ]; then continue; fi
+        chown -h "$user:$group" "$path" && say changed owner "$path belongs to $user now"
+    done
+}
+
+# Keeps every line but those with our mark, whose place the wanted lines take.
+merge='
+BEGIN { marker = ENVIRON["marker"]; lines = ENVIRON["lines"] }
+$NF == marker && $1 !~ /^#/ { if (!done) print lines; done = 1; next }
+{ print }
+END { if (!done) print lines }'
+
+# Whether a line without our mark holds one of our keys: sshd takes the first line that fits.
+twice='
+BEGIN { n = split(ENVIRON["lines"], ours, "\n"); for (i = 1; i <= n; i++) { m = split(ours[i], word, " "); blob[word[m - 1]] = 1 } }
+$NF != ENVIRON["marker"] && $1 !~ /^#/ { for (i = 1; i <= NF; i++) if ($i in blob) found = 1 }
+END { exit !found }'
+
+# Runs as the account itself, so that nothing that it put there leads root astray.
+as_the_account='
+set -u
+umask 077
+say() { printf "%-8s %-15s %s\n" "$1" "$2" "$3"; }
+fail() { say FAIL "$1" "$2"; exit 1; }
+cd "$home" || fail home "$user cannot enter $home; look at the folders above it"
+file=.ssh/authorized_keys
+[ ! -L .ssh ] || fail folder "$home/.ssh is a link, which is left alone; make it a folder of its own"
+if [ ! -e .ssh ]; then
+    mkdir -m 700 .ssh || fail folder "$home/.ssh cannot be made; look at the rights of $home and at the free space"
+    say changed folder "made $home/.ssh"
+elif [ ! -d .ssh ]; then
+    fail folder "$home/.ssh is not a folder; move it away"
+else
+    mode=$(stat -c %a .ssh)
+    if [ "$mode" = 700 ]; then
+        say ok folder "$home/.ssh"
+    else
+        chmod 700 .ssh || fail folder "$home/.ssh has mode $mode; chmod 700 $home/.ssh"
+        say changed folder "$home/.ssh has mode 700 now (was $mode)"
+    fi
+fi
+[ ! -L $file ] || fail keys-file "$home/$file is a link, which is left alone; make it a file of its own"
+[ ! -e $file ] || [ -f $file ] || fail keys-file "$home/$file is not a file; move it away"
+new=$(mktemp .ssh/.appferry.XXXXXX) || fail keys-file "nothing can be written to $home/.ssh; look at the free space"
+trap "rm -f $new" EXIT
+before=/dev/null
+[ ! -f $file ] || before=$file
+awk "$merge" $before >$new || fail keys-file "the new $file could not be written; look at the free space, and that $home/$file can be read"
+if [ -f $file ] && [ "$(cksum <$file)" = "$(cksum <$new)" ]; then
+    mode=$(stat -c %a $file)
+    if [ "$mode" = 600 ]; then
+        say ok keys-file "the line is in $home/$file"
+    else
+        chmod 600 $file || fail keys-file "$home/$file has mode $mode; chmod 600 it"
+        say changed keys-file "$home/$file has mode 600 now (was $mode)"
+    fi
+else
+    { chmod 600 $new && mv -f $new $file; } || fail keys-file "$home/$file cannot be replaced; look at its rights and attributes (lsattr)"
+    say changed keys-file "wrote the line to $home/$file"
+fi
+if awk "$twice" $file; then
+    say warning keys-file "the same key stands also in a line without the mark $marker, and sshd takes the first of them; remove the other"
+fi'
+
+keys() {
+    export merge twice
+    if [ "$uid" = 0 ]; then
+        sh -c "$as_the_account"
+    elif command -v runuser >/dev/null 2>&1; then
+        runuser -u "$user" -- sh -c "$as_the_account"
+    else
+        su -s /bin/sh "$user" -c "$as_the_account"
+    fi || exit 1
+}
+
+selinux() {
+    if command -v restorecon >/dev/null 2>&1 && selinuxenabled 2>/dev/null; then
+        restorecon -RF "$home/.ssh" || fail selinux "the SELinux context of $home/.ssh could not be set; restorecon -RFv $home/.ssh"
+        say ok selinux "the context of $home/.ssh is the one that the policy has for it"
+    fi
+}
+
+# What else would keep the login out; nothing of it is changed here.
+admission() {
+    [ "$(setting pubkeyauthentication)" != no ] || say warning sshd "PubkeyAuthentication is off in sshd_config; switch it on"
+    if [ -n "$(setting allowusers)" ]; then
+        setting allowusers | tr ' ' '\n' | sed 's/@.*//' | grep -qxF -e "$user" -e '*' || say warning sshd "AllowUsers in sshd_config does not name $user; add it, and reload sshd"
+    fi
+    if [ -n "$(setting allowgroups)" ]; then
+        among=no
+        for one in $(id -Gn "$user"); do
+            if setting allowgroups | tr ' ' '\n' | grep -qxF -e "$one" -e '*'; then among=yes; fi
+        done
+        [ $among = yes ] || say warning sshd "AllowGroups in sshd_config names no group of $user; add one, and reload sshd"
+    fi
+    case $lines in
+    *,port-forwarding*)
+        case $(setting allowtcpforwarding) in
+        no | remote) say warning sshd "AllowTcpForwarding in sshd_config lets no tunnel through; set it to local, and reload sshd" ;;
+        esac
+        ;;
+    esac
+}
+
+main() {
+    must_be_root
+    account
+    server
+    password
+    keys_place
+    home_folder
+    keys
+    selinux
+    admission
+    say ok done "$user may log in with the key marked $marker"
+}
+
+# The last line, so that a script that was cut off does nothing.
+main

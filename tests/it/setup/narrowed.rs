@@ -1,0 +1,80 @@
+//! Keys that are let in for some things only.
+
+use std::path::Path;
+
+use super::{Scene, target};
+use crate::support::run;
+
+#[test]
+fn a_tunnel_goes_to_the_named_target_and_nowhere_else() {
+    let Some(scene) = Scene::start() else { return };
+    let ((_db, db), (_other, other)) = (target(), target());
+    scene.setup(&["--permit-open", &db, "--permit-open", "127.0.0.1:1"]);
+    let (ok, text) = scene.check(&["--permit-open", &db, "--permit-open", &other, "--permit-open", "127.0.0.1:1"]);
+    assert!(!ok && text.contains(&format!("ok       forwarding   {db}: allowed, and the target answers")), "{text}");
+    assert!(
+        text.contains(&format!("FAIL     forwarding   {other}: the server does not let this tunnel through")),
+        "{text}"
+    );
+    assert!(text.contains("warning  forwarding   127.0.0.1:1: allowed, but the target does not answer"), "{text}");
+
+    scene.setup(&[]);
+    let (ok, text) = scene.check(&["--permit-open", &db]);
+    assert!(!ok && text.contains("does not let this tunnel through"), "without a target there are no tunnels: {text}");
+    let root = scene.server.login("root");
+    let (_, text) = scene.check(&["--permit-open", &db, "--admin", &root, "--admin-key", "Admin"]);
+    assert!(text.contains(&format!("FAIL     cause        the key's line allows no tunnel to {db}")), "{text}");
+    scene.setup(&["--port-forwarding"]);
+    assert!(scene.check(&["--permit-open", &db, "--permit-open", &other]).0);
+}
+
+/// `port-forwarding` alone would let the key's holder listen on the server, too.
+#[test]
+fn a_key_with_tunnels_opens_no_port_on_the_server() {
+    let Some(scene) = Scene::start() else { return };
+    let folder = scene.own.aside();
+    let key = folder.join("key").display().to_string();
+    assert!(run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", &key], &folder, b"").status.success());
+    scene.own.cli_text(&["keys", "import", "Mine", "--file", &key]);
+    let root = scene.server.login("root");
+    let base = [
+        "host",
+        "setup",
+        "--for",
+        "debian",
+        "--key",
+        "Mine",
+        "--port-forwarding",
+        "--run",
+        &root,
+        "--admin-key",
+        "Admin",
+    ];
+    scene.own.cli_text(&base);
+    let (known, port) =
+        (format!("UserKnownHostsFile={}", scene.server.known_hosts().display()), scene.server.port().to_string());
+    let options =
+        ["-F", "none", "-i", &key, "-p", &port, "-o", &known, "-o", "BatchMode=yes", "-o", "ExitOnForwardFailure=yes"];
+    let listening = ["-R", "127.0.0.1:0:127.0.0.1:22", "dronahq@127.0.0.1", "true"];
+    let refused = run("ssh", &[&options[..], &listening].concat(), Path::new("/"), b"");
+    let words = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && words.contains("forwarding"), "{words}");
+    let plain = run("ssh", &[&options[..], &["dronahq@127.0.0.1", "true"]].concat(), Path::new("/"), b"");
+    assert!(plain.status.success(), "{}", String::from_utf8_lossy(&plain.stderr));
+}
+
+#[test]
+fn a_forced_command_is_recognised_and_a_key_that_is_narrowed_too_far_is_explained() {
+    let Some(scene) = Scene::start() else { return };
+    scene.setup(&["--command", "echo \"it's fixed\" \\\\ done"]);
+    let (ok, text) = scene.check(&[]);
+    assert!(ok && text.contains("another command runs in place of what is asked for: it's fixed \\ done"), "{text}");
+    scene.setup(&["--from", "127.0.0.0/8", "--expires", "2199-12-31T23:59"]);
+    assert!(scene.check(&[]).0);
+    scene.setup(&["--from", "192.0.2.0/24"]);
+    let cause = scene.cause();
+    assert!(cause.contains("from 192.0.2.0/24 only, and comes from 127.0.0.1"), "{cause}");
+    scene.setup(&["--expires", "2020-01-31"]);
+    let cause = scene.cause();
+    assert!(cause.contains("the key has expired on the server (expiry-time 20200131)"), "{cause}");
+}
