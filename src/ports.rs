@@ -10,6 +10,7 @@ mod remote;
 mod repository;
 mod sources;
 mod ssh;
+mod tunnel;
 
 pub use apps_folder::{AppOnDisk, ChangeHints, FolderOnDisk, Hint, Installed, Workspace};
 pub use audit::{AuditEntry, AuditFilter, AuditLog, AuditRow};
@@ -24,3 +25,6 @@ pub use remote::{FoundCommit, PushError, RefOutcome, RefUpdate, Remote, RemoteRe
 pub use repository::{Commit, LocalRepository, RefEdit, Signature, Tag};
 pub use sources::{KeySource, SourceKey, Stamp};
 pub use ssh::{Pair, ProcessEnd, RemoteProcess, SessionClass, SshSessions, SshTarget, UsedKey, connection_lost};
+pub use tunnel::{
+    ClientReader, ClientWriter, Meter, TunnelChannel, TunnelLink, TunnelLinks, TunnelRecords, TunnelRow,
+};

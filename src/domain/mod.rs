@@ -18,6 +18,7 @@ pub mod refusal;
 pub mod repo_url;
 pub mod status;
 pub mod tag_name;
+pub mod tunnel;
 pub mod unified;
 pub mod words;
 
