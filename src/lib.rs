@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | [`domain`] | pure types and decisions: names, URLs, the sync plan, the merge, the words of commits | nothing of ours |
 //! | [`ports`] | what the services need from outside | `domain` |
-//! | [`keys`], [`sync`] | the services | `domain`, `ports` |
+//! | [`keys`], [`sync`], [`tunnel`] | the services | `domain`, `ports` |
 //! | [`store`], [`git`], [`ssh`], [`workspace`] | the adapters: `SQLite`, libgit2 and the Git wire, russh, the disk | `domain`, `ports` |
 //! | [`key_sources`] | keys beside the store, only read: a secrets folder, Vault | `config`, `domain`, `ports` |
 //! | [`archive`] | whole apps on the wire: tar, zip, JSON | `domain` |
@@ -38,5 +38,6 @@ pub mod ports;
 pub mod ssh;
 pub mod store;
 pub mod sync;
+pub mod tunnel;
 pub mod watch;
 pub mod workspace;

@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 use super::hosts::{Address, AddressError};
 use super::keys::KeysArgs;
 use super::sync::SyncArgs;
+use super::tunnel::TunnelArgs;
 use crate::demo::DemoArgs;
 use crate::ssh::{Fingerprint, FingerprintError};
 
@@ -58,6 +59,8 @@ pub(super) enum Command {
     Events(EventsArgs),
     /// Ask the running worker for something that it does not do by itself.
     Sync(SyncArgs),
+    /// Open SSH tunnels to places that only a server elsewhere sees.
+    Tunnel(TunnelArgs),
     /// Show a round trip with a repository and two instances in temporary folders.
     Demo(DemoArgs),
 }

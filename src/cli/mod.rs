@@ -11,6 +11,7 @@ mod output;
 mod parts;
 mod status;
 mod sync;
+mod tunnel;
 
 use std::process::ExitCode;
 
@@ -76,6 +77,10 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Sync(args) => {
             let base = base()?;
             return sync::run(args.action, Client::open(&base.data_dir)?.about(args.repository)).await;
+        }
+        Command::Tunnel(args) => {
+            let base = base()?;
+            tunnel::run(args.action, &Client::open(&base.data_dir)?).await?;
         }
         Command::Demo(args) => {
             logs::init_beside_a_view();

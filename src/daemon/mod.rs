@@ -7,6 +7,7 @@ mod fleet;
 mod home;
 mod incoming;
 mod parts;
+mod tunnels;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -61,6 +62,7 @@ impl Daemon {
     pub async fn start(config: Config) -> anyhow::Result<Self> {
         let (home, lock) = Home::take(&config.data_dir, config.instance.as_deref())?;
         let instance = home.instance().to_owned();
+        let place = tunnels::Place { instance: instance.clone(), id: home.id().to_owned() };
         let keys = parts::open_keys(&config, &home).await?;
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         tasks.spawn(parts::prune_daily(keys.audit_log(), stop.clone()));
@@ -71,8 +73,10 @@ impl Daemon {
         let events = events::open(&config, &home, &tasks, &stop).await?;
         let fleet = assemble(&config, home, (&keys, &events), &tasks, &stop)?;
         let sessions = fleet.sessions();
-        set_out(&fleet, &config, &tasks, &stop).await?;
-        let feeds = events::feeds(&config, events, &fleet);
+        let trusted = host_keys(&config, &keys, &format!("instance {instance}"));
+        let house = tunnels::House::open(&config, trusted, (fleet.keys(), place), &tasks, &stop).await?;
+        set_out(&fleet, &config, &house, (&tasks, &stop)).await?;
+        let feeds = http::Feeds { tunnels: Some(house), ..events::feeds(&config, events, &fleet) };
         let uploads = http::apps::Uploads::open(&config.data_dir, apps::limits(&config))?;
         let control = Arc::new(Whole::new(Arc::clone(&fleet), stop.clone(), uploads));
         let token = http::api_token(&config.data_dir)?;
@@ -193,8 +197,8 @@ fn assemble(
 async fn set_out(
     fleet: &Arc<Fleet>,
     config: &Config,
-    tasks: &TaskTracker,
-    stop: &CancellationToken,
+    house: &Arc<tunnels::House>,
+    (tasks, stop): (&TaskTracker, &CancellationToken),
 ) -> anyhow::Result<()> {
     let all = config.all_repositories();
     if all.is_empty() {
@@ -206,7 +210,8 @@ async fn set_out(
     fleet.become_these(all).await;
     if let Some(file) = &config.file {
         let global = config.sync.clone().map(RepositoryConfig::of_the_environment);
-        tasks.spawn(fleet::follow(Arc::clone(fleet), file.clone(), global, stop.clone()));
+        let all = (Arc::clone(fleet), Arc::clone(house));
+        tasks.spawn(fleet::follow(all, file.clone(), global, stop.clone()));
     }
     Ok(())
 }

@@ -137,6 +137,8 @@ async fn make_key(data_dir: &Path, name: &KeyName) -> anyhow::Result<String> {
 fn config(folders: &Folders, name: &str, port: u16, key: &KeyName) -> anyhow::Result<Config> {
     let locked = name == PRODUCTION;
     Ok(Config {
+        tunnels: Vec::new(),
+        allowed_targets: Default::default(),
         data_dir: folders.data(name),
         listen: (Ipv4Addr::LOCALHOST, 0).into(),
         host_keys: HostKeyPolicy::Strict,

@@ -11,7 +11,7 @@ use std::time::Duration;
 pub use given::{Given, GivenError};
 pub use name::{TunnelName, TunnelNameError};
 pub use parts::{Endpoint, Hop, Listen};
-pub use status::{LastError, Source, TunnelState, TunnelStatus};
+pub use status::{LastError, Source, TestReport, TunnelState, TunnelStatus};
 pub use targets::AllowedTargets;
 
 use crate::domain::KeyName;

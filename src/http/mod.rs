@@ -13,6 +13,7 @@ mod listener;
 mod requests;
 mod routes;
 mod sync_routes;
+mod tunnels;
 
 use std::future::IntoFuture as _;
 use std::sync::Arc;
@@ -37,6 +38,7 @@ pub use hooks::PollHint;
 pub use incoming::{
     BranchReport, BranchRequest, Incoming, IncomingAction, IncomingApp, IncomingControl, PullRequest, TakeInRequest,
 };
+pub use tunnels::{TunnelControl, TunnelList};
 pub use requests::{AppRequest, AppsRequest, ResolveRequest, RestoreAppRequest};
 
 /// How long an action may take before the caller is told to look at the status instead.
@@ -50,6 +52,8 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 pub struct Feeds {
     /// For `GET /api/v1/events`.
     pub events: Option<Arc<dyn EventSource>>,
+    /// For the calls below `/api/v1/tunnels`, and `/metrics`.
+    pub tunnels: Option<Arc<dyn TunnelControl>>,
     /// Who polls when a Git host says that a branch moved.
     pub poll: Option<Arc<dyn PollHint>>,
     /// What those hosts prove themselves by.

@@ -16,12 +16,14 @@ use super::ring::MasterRing;
 use super::seal;
 use crate::domain::{Failure, KeyName};
 use crate::key_sources::KeySources;
-use crate::ports::{AuditFilter, AuditLog, AuditRow, Changed, HostTrust, KeyRecords, NewKey, SealedMaterial};
+use crate::ports::{
+    AuditFilter, AuditLog, AuditRow, Changed, HostTrust, KeyRecords, NewKey, SealedMaterial, TunnelRecords,
+};
 
 /// All that a store keeps.
-pub trait Records: KeyRecords + HostTrust + AuditLog {}
+pub trait Records: KeyRecords + HostTrust + AuditLog + TunnelRecords {}
 
-impl<T: KeyRecords + HostTrust + AuditLog> Records for T {}
+impl<T: KeyRecords + HostTrust + AuditLog + TunnelRecords> Records for T {}
 
 /// Named keys in a store. Cheap to clone; nothing read from the store is kept.
 #[derive(Clone)]
@@ -85,6 +87,12 @@ impl KeyService {
     /// The host keys that people have trusted.
     #[must_use]
     pub fn host_trust(&self) -> Arc<dyn HostTrust> {
+        self.records.clone()
+    }
+
+    /// The tunnels that people have added.
+    #[must_use]
+    pub fn tunnel_records(&self) -> Arc<dyn TunnelRecords> {
         self.records.clone()
     }
 

@@ -7,18 +7,19 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::SshTarget;
-use crate::domain::Failure;
+use super::{SshTarget, UsedKey};
+use crate::domain::{Failure, KeyName};
 use crate::domain::tunnel::Endpoint;
 
 /// Opens SSH connections that belong to one tunnel each.
 #[async_trait]
 pub trait TunnelLinks: Send + Sync {
-    /// Connects and logs in at each hop through the one before; the last is the bastion. A new connection each time.
+    /// Connects and logs in for `tunnel` at each hop through the one before; the last is the bastion. A new connection each
+    /// time.
     ///
     /// # Errors
     /// A [`Failure`] of the classes name lookup, connect, time-out, host key, authentication, channel refused, key.
-    async fn open(&self, hops: &[SshTarget]) -> Result<Arc<dyn TunnelLink>, Failure>;
+    async fn open(&self, tunnel: &str, hops: &[SshTarget]) -> Result<Arc<dyn TunnelLink>, Failure>;
 
     /// Stands for the keys and host keys of the hops as they are now: another number, another outcome.
     async fn ground(&self, hops: &[SshTarget]) -> u64;
@@ -33,6 +34,9 @@ pub trait TunnelLink: Send + Sync {
     /// Connect when the bastion cannot reach it, channel refused when it does not allow it, time-out after `limit`,
     /// connection lost.
     async fn channel(&self, target: &Endpoint, limit: Duration) -> Result<Box<dyn TunnelChannel>, Failure>;
+
+    /// The keys that let it in, hop by hop.
+    fn used(&self) -> Vec<(KeyName, UsedKey)>;
 
     /// Whether the other side answers within `limit`.
     async fn answers(&self, limit: Duration) -> bool;

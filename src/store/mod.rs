@@ -16,6 +16,7 @@ mod release;
 mod rotation;
 mod rows;
 mod sqlite;
+mod tunnels;
 mod users;
 
 use std::path::{Path, PathBuf};

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::Fleet;
+use crate::daemon::tunnels::House;
 use crate::config::{ConfigErrors, ConfigFile, DiskFiles, FileContent, RepositoryConfig};
 
 /// How often the file is looked at.
@@ -21,7 +22,7 @@ type Stamp = Option<(u64, u64, u64, [i64; 4])>;
 
 /// Follows `file` until `stop` fires. `global` is the repository of the environment, which stays.
 pub(in crate::daemon) async fn follow(
-    fleet: Arc<Fleet>,
+    (fleet, house): (Arc<Fleet>, Arc<House>),
     file: ConfigFile,
     global: Option<RepositoryConfig>,
     stop: CancellationToken,
@@ -33,7 +34,7 @@ pub(in crate::daemon) async fn follow(
         // A file that is being written is read when it has been quiet for a look.
         if now != taken && now == seen {
             taken = now;
-            read(&fleet, &file, global.as_ref()).await;
+            read((&fleet, &house), &file, global.as_ref()).await;
         }
         seen = now;
         if stop.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_none() {
@@ -42,7 +43,7 @@ pub(in crate::daemon) async fn follow(
     }
 }
 
-async fn read(fleet: &Fleet, file: &ConfigFile, global: Option<&RepositoryConfig>) {
+async fn read((fleet, house): (&Fleet, &House), file: &ConfigFile, global: Option<&RepositoryConfig>) {
     let reading = file.clone();
     let content = match tokio::task::spawn_blocking(move || reading.read(&DiskFiles)).await {
         Ok(content) => content,
@@ -52,7 +53,8 @@ async fn read(fleet: &Fleet, file: &ConfigFile, global: Option<&RepositoryConfig
         }
     };
     match content {
-        Ok(FileContent { repositories, warnings }) => {
+        Ok(FileContent { repositories, tunnels, warnings }) => {
+            house.file_holds(tunnels).await;
             let wanted: Vec<RepositoryConfig> = global.cloned().into_iter().chain(repositories).collect();
             if fleet.runs_exactly(&wanted) {
                 fleet.file_is_wrong(Vec::new());

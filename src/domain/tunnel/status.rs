@@ -74,6 +74,15 @@ pub struct TunnelStatus {
     pub last_error: Option<LastError>,
 }
 
+/// How a test of the whole way went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestReport {
+    /// Until the connection to the bastion was there; 0 when it stood already.
+    pub bastion_ms: u64,
+    /// From there to the target.
+    pub target_ms: u64,
+}
+
 impl TunnelState {
     /// As people read it.
     #[must_use]

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::Maker;
 use super::ferry::Ferry;
-use crate::domain::Failure;
+use crate::domain::{Failure, KeyName};
 use crate::domain::tunnel::Endpoint;
 use crate::ports::{SshTarget, TunnelChannel, TunnelLink, UsedKey};
 use crate::ssh::channel::OpenChannel;
@@ -85,6 +85,10 @@ impl TunnelLink for Chain {
             Ok(Err(_)) => Err(self.lost_words()),
             Err(_) => Err(failures::no_way_in_time(&target.to_string(), limit)),
         }
+    }
+
+    fn used(&self) -> Vec<(KeyName, UsedKey)> {
+        self.joints.iter().map(|joint| (joint.target.key.clone(), joint.used.clone())).collect()
     }
 
     async fn answers(&self, limit: Duration) -> bool {

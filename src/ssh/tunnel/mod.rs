@@ -54,7 +54,7 @@ impl Tunnels {
 
 #[async_trait]
 impl TunnelLinks for Tunnels {
-    async fn open(&self, hops: &[SshTarget]) -> Result<Arc<dyn TunnelLink>, Failure> {
+    async fn open(&self, _: &str, hops: &[SshTarget]) -> Result<Arc<dyn TunnelLink>, Failure> {
         let mut chain = Chain::new(Arc::clone(&self.0));
         for target in hops {
             let (link, used) = self.0.joint(target, chain.last()).await?;
