@@ -27,4 +27,5 @@ mod ssh;
 mod store;
 mod support;
 mod sync;
+mod tunnels;
 mod wire;
