@@ -1,7 +1,7 @@
 //! Fills in the table of speeds: the release program against `git`, over one real sshd on loopback, in one run.
 //!
 //! `./bench` runs it; `./bench --quick` does it with few rounds and few files; `./bench save pull` does only those
-//! parts (`save`, `far`, `pull`, `idle`, `commit`, `first`, `push200`, `clone200`).
+//! parts (`save`, `far`, `pull`, `idle`, `commit`, `first`, `push200`, `clone200`, `tunnel`).
 
 #![allow(
     clippy::unwrap_used,
@@ -21,6 +21,7 @@ mod peer;
 mod place;
 mod relay;
 mod table;
+mod tunnel;
 mod wire;
 
 use place::Place;
@@ -70,6 +71,9 @@ fn main() {
     }
     if wanted("clone200") {
         large::clone(&place, size, &mut table);
+    }
+    if wanted("tunnel") {
+        tunnel::against_ssh(&place, size, &mut table);
     }
     println!("\n{table}");
 }
