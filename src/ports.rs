@@ -25,6 +25,4 @@ pub use remote::{FoundCommit, PushError, RefOutcome, RefUpdate, Remote, RemoteRe
 pub use repository::{Commit, LocalRepository, RefEdit, Signature, Tag};
 pub use sources::{KeySource, SourceKey, Stamp};
 pub use ssh::{Pair, ProcessEnd, RemoteProcess, SessionClass, SshSessions, SshTarget, UsedKey, connection_lost};
-pub use tunnel::{
-    ClientReader, ClientWriter, Meter, TunnelChannel, TunnelLink, TunnelLinks, TunnelRecords, TunnelRow,
-};
+pub use tunnel::{ClientReader, ClientWriter, Meter, TunnelChannel, TunnelLink, TunnelLinks, TunnelRecords, TunnelRow};

@@ -139,7 +139,16 @@ fn ssh(place: &Place, server: SocketAddr) -> (Ssh, SocketAddr) {
     let hosts = format!("UserKnownHostsFile={}", place.known_hosts(place.port).display());
     let mut ssh = Command::new("ssh");
     ssh.args(["-F", "/dev/null", "-N", "-c", CIPHER, "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=yes"]);
-    ssh.args(["-o", &hosts, "-o", "Compression=no", "-p", &place.port.to_string(), "-L", &format!("127.0.0.1:{port}:{server}")]);
+    ssh.args([
+        "-o",
+        &hosts,
+        "-o",
+        "Compression=no",
+        "-p",
+        &place.port.to_string(),
+        "-L",
+        &format!("127.0.0.1:{port}:{server}"),
+    ]);
     ssh.arg("-i").arg(place.path("git_key")).arg(format!("{}@127.0.0.1", place.user)).env_remove("SSH_AUTH_SOCK");
     let child = Ssh(ssh.stdin(Stdio::null()).spawn().expect("OpenSSH's client is installed"));
     let address = SocketAddr::from(([127, 0, 0, 1], port));

@@ -138,7 +138,8 @@ fn listed(tunnels: &[TunnelStatus]) -> String {
     for status in tunnels {
         if let Some(error) = &status.last_error {
             let class = error.failure.class.words();
-            text += &format!("{} at {} ({class}): {}\n", status.tunnel.name, error.time, plain(&error.failure.to_string()));
+            text +=
+                &format!("{} at {} ({class}): {}\n", status.tunnel.name, error.time, plain(&error.failure.to_string()));
         }
     }
     text

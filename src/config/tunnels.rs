@@ -38,8 +38,11 @@ pub(super) fn of_environment(
     for name in environment.unreadable.iter().filter(|name| name.starts_with(PREFIX)) {
         findings.error(name.as_str(), "its value is not UTF-8; write it as UTF-8 text");
     }
-    let mut variables: Vec<&(String, String)> =
-        environment.variables.iter().filter(|(name, value)| name.starts_with(PREFIX) && !value.trim().is_empty()).collect();
+    let mut variables: Vec<&(String, String)> = environment
+        .variables
+        .iter()
+        .filter(|(name, value)| name.starts_with(PREFIX) && !value.trim().is_empty())
+        .collect();
     variables.sort();
     for (variable, value) in variables {
         let mut given = Given { name: variable.trim_start_matches(PREFIX).to_owned(), ..Given::default() };
@@ -63,7 +66,8 @@ pub(super) fn of_environment(
 
 /// Sets one key; a text of `jump` may hold several hops.
 pub(super) fn set(given: &mut Given, key: &str, texts: &[String]) -> Result<(), String> {
-    let one = || texts.first().cloned().filter(|_| texts.len() == 1).ok_or_else(|| "it takes a single value".to_owned());
+    let one =
+        || texts.first().cloned().filter(|_| texts.len() == 1).ok_or_else(|| "it takes a single value".to_owned());
     match key {
         "name" => given.name = one()?,
         "listen" => given.listen = one()?,
@@ -132,7 +136,8 @@ pub(super) fn clashes(tunnels: &[TunnelConfig], place: impl Fn(&Tunnel) -> Strin
         }
         let free_port = one.given.listen.ends_with(":0");
         if let Some(other) = before().find(|other| !free_port && other.listen == one.tunnel.listen) {
-            let problem = format!("listen: {} is the place of the tunnel {}, too; give each its own", other.listen, other.name);
+            let problem =
+                format!("listen: {} is the place of the tunnel {}, too; give each its own", other.listen, other.name);
             findings.error(place(&one.tunnel), problem);
         }
     }
@@ -153,7 +158,8 @@ mod tests {
     #[test]
     fn a_variable_is_a_tunnel() {
         let text = "listen=127.0.0.1:15432;bastion=dronahq@bastion:22;key=MyKey;target=db.internal:5432;jump=a@b, c@d:2;eager=true;idle_close=5m";
-        let tunnels = read(&[("APPFERRY_TUNNEL_db", text), ("APPFERRY_TUNNELS_ALLOWED", "")], "*.internal:5432").unwrap();
+        let tunnels =
+            read(&[("APPFERRY_TUNNEL_db", text), ("APPFERRY_TUNNELS_ALLOWED", "")], "*.internal:5432").unwrap();
         let tunnel = &tunnels[0].tunnel;
         assert_eq!((tunnel.name.as_str(), tunnel.jumps.len(), tunnel.eager), ("db", 2, true));
         assert_eq!(tunnel.idle_close, Some(Duration::from_mins(5)));

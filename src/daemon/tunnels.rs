@@ -120,11 +120,16 @@ impl House {
             .collect();
         for row in &known.stored {
             if wanted.iter().any(|one| one.given.name == row.name) {
-                tracing::warn!(tunnel = row.name, "the configuration has a tunnel of this name, which hides the one of the store");
+                tracing::warn!(
+                    tunnel = row.name,
+                    "the configuration has a tunnel of this name, which hides the one of the store"
+                );
                 continue;
             }
             let read = serde_json::from_str::<Given>(&row.tunnel).map_err(|error| error.to_string());
-            match read.and_then(|given| self.check(&given).map(|tunnel| (given, tunnel)).map_err(|failure| failure.to_string())) {
+            match read.and_then(|given| {
+                self.check(&given).map(|tunnel| (given, tunnel)).map_err(|failure| failure.to_string())
+            }) {
                 Ok((given, tunnel)) => wanted.push(Wanted { given, tunnel, source: Source::Store, open: row.open }),
                 Err(problem) => tracing::warn!(tunnel = row.name, problem, "a tunnel of the store cannot be used"),
             }
@@ -148,12 +153,17 @@ impl House {
         let refused = |message: String, remedy: &str| Err(Failure::new(FailureClass::Refused, message, remedy));
         let stored = self.known().stored.iter().any(|row| row.name == tunnel.name.as_str());
         if stored || self.running.one(tunnel.name.as_str()).is_ok() {
-            return refused(format!("there is a tunnel {} already", tunnel.name), "remove that one first, or take another name");
+            return refused(
+                format!("there is a tunnel {} already", tunnel.name),
+                "remove that one first, or take another name",
+            );
         }
         let listen = tunnel.listen.to_string();
         let other = self.running.status().into_iter().find(|other| other.listening.as_deref() == Some(&listen));
         match other {
-            Some(other) => refused(format!("the tunnel {} listens on {listen}", other.tunnel.name), "take another place"),
+            Some(other) => {
+                refused(format!("the tunnel {} listens on {listen}", other.tunnel.name), "take another place")
+            }
             None => Ok(()),
         }
     }
@@ -168,7 +178,11 @@ impl House {
             }
             Source::File | Source::Environment => {
                 let mut known = self.known();
-                if open { known.closed.remove(name) } else { known.closed.insert(name.to_owned()) };
+                if open {
+                    known.closed.remove(name)
+                } else {
+                    known.closed.insert(name.to_owned())
+                };
             }
         }
         self.arrange().await;

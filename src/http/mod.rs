@@ -38,8 +38,8 @@ pub use hooks::PollHint;
 pub use incoming::{
     BranchReport, BranchRequest, Incoming, IncomingAction, IncomingApp, IncomingControl, PullRequest, TakeInRequest,
 };
-pub use tunnels::{TunnelControl, TunnelList};
 pub use requests::{AppRequest, AppsRequest, ResolveRequest, RestoreAppRequest};
+pub use tunnels::{TunnelControl, TunnelList};
 
 /// How long an action may take before the caller is told to look at the status instead.
 pub const ACTION_LIMIT: Duration = Duration::from_mins(1);

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{SshTarget, UsedKey};
-use crate::domain::{Failure, KeyName};
 use crate::domain::tunnel::Endpoint;
+use crate::domain::{Failure, KeyName};
 
 /// Opens SSH connections that belong to one tunnel each.
 #[async_trait]

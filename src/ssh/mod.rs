@@ -45,5 +45,5 @@ pub use pins::Source;
 pub use pool::Sessions;
 pub use scan::{ScannedKey, scan};
 pub use settings::Settings;
-pub use tunnel::Tunnels;
 pub use trust::{KnownKey, KnownPrint, Standing, TrustError, Trusted};
+pub use tunnel::Tunnels;

@@ -91,7 +91,13 @@ async fn remove(c: &mut Conn<'_>, actor: &str, instance: &str, name: &str) -> Re
 }
 
 fn about(event: &'static str, name: &str, detail: Option<String>) -> AuditEntry {
-    AuditEntry { event, purpose: Some(format!("tunnel {name}")), outcome: "ok".to_owned(), detail, ..AuditEntry::default() }
+    AuditEntry {
+        event,
+        purpose: Some(format!("tunnel {name}")),
+        outcome: "ok".to_owned(),
+        detail,
+        ..AuditEntry::default()
+    }
 }
 
 /// As the claims of repositories, but all of an instance's tunnels at once: those that are gone use nothing any more.

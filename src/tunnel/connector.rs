@@ -216,7 +216,10 @@ impl Connector {
                 self.facts.is(TunnelState::Waiting);
             }
             Some(link) if link.is_held_up() => {
-                tracing::warn!(tunnel = self.name, "a client that does not read holds up others; new clients get a new connection");
+                tracing::warn!(
+                    tunnel = self.name,
+                    "a client that does not read holds up others; new clients get a new connection"
+                );
                 self.give_up(now);
                 self.begin(now);
             }
@@ -224,7 +227,9 @@ impl Connector {
                 let link = Arc::clone(link);
                 now.looking = Some(async move { Seen::Link(Arc::clone(&link), link.stands().await) }.boxed());
             }
-            None if now.looking.is_none() && now.failure.as_ref().is_some_and(|failure| failure.class.is_permanent()) => {
+            None if now.looking.is_none()
+                && now.failure.as_ref().is_some_and(|failure| failure.class.is_permanent()) =>
+            {
                 let (links, hops) = (Arc::clone(&self.links), self.hops.clone());
                 now.looking = Some(async move { Seen::Ground(links.ground(&hops).await) }.boxed());
             }
@@ -236,7 +241,10 @@ impl Connector {
         match seen {
             Seen::Link(link, stands) => {
                 if !stands && now.link.as_ref().is_some_and(|current| Arc::ptr_eq(current, &link)) {
-                    tracing::info!(tunnel = self.name, "another key is used now, or a host key is not trusted any more: connecting anew");
+                    tracing::info!(
+                        tunnel = self.name,
+                        "another key is used now, or a host key is not trusted any more: connecting anew"
+                    );
                     drop(link);
                     self.give_up(now);
                     self.begin(now);

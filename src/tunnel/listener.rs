@@ -33,7 +33,8 @@ impl Listener {
     pub(super) async fn bind(listen: &Listen) -> Result<Self, Failure> {
         match listen {
             Listen::Tcp(address) => {
-                let socket = if address.is_ipv4() { tokio::net::TcpSocket::new_v4() } else { tokio::net::TcpSocket::new_v6() };
+                let socket =
+                    if address.is_ipv4() { tokio::net::TcpSocket::new_v4() } else { tokio::net::TcpSocket::new_v6() };
                 let bound = socket.and_then(|socket| {
                     socket.set_reuseaddr(true)?;
                     socket.bind(*address)?;

@@ -4,9 +4,9 @@
 //! connection (`clients`). That connection is made, watched and made again by one task (`connector`), which decides by
 //! rule 26 what a client is told while there is none.
 
+mod attempts;
 mod clients;
 mod connector;
-mod attempts;
 mod facts;
 mod listener;
 mod metrics;

@@ -161,7 +161,11 @@ fn end(member: Option<Member>, listen: &str, ending: &mut BTreeMap<String, TaskT
 fn absent(name: &str, members: &BTreeMap<String, Member>) -> Failure {
     let there: Vec<&str> = members.keys().map(String::as_str).collect();
     let there = if there.is_empty() { "there are none".to_owned() } else { format!("there are: {}", there.join(", ")) };
-    Failure::new(FailureClass::Refused, format!("there is no tunnel {name:?}; {there}"), "give one of these names, or add it")
+    Failure::new(
+        FailureClass::Refused,
+        format!("there is no tunnel {name:?}; {there}"),
+        "give one of these names, or add it",
+    )
 }
 
 impl Member {

@@ -226,7 +226,8 @@ impl ConfigFile {
                     let problem = format!("it is {}; write `[[repository]]` (TOML) or a list (YAML)", other.kind());
                     findings.error(self.at(line, &[&key]), problem);
                 }
-                _ => findings.error(self.at(line, &[&key]), "there is no such key; there are: repository, defaults, tunnel"),
+                _ => findings
+                    .error(self.at(line, &[&key]), "there is no such key; there are: repository, defaults, tunnel"),
             }
         }
         Parts { defaults, entries, tunnels }

@@ -11,8 +11,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::Fleet;
-use crate::daemon::tunnels::House;
 use crate::config::{ConfigErrors, ConfigFile, DiskFiles, FileContent, RepositoryConfig};
+use crate::daemon::tunnels::House;
 
 /// How often the file is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

@@ -134,7 +134,8 @@ mod tests {
 
     #[test]
     fn everything_that_is_wrong_is_said_at_once() {
-        let given = Given { listen: "0.0.0.0:1".into(), idle_close: Some("soon".into()), limit: Some(0), ..Given::default() };
+        let given =
+            Given { listen: "0.0.0.0:1".into(), idle_close: Some("soon".into()), limit: Some(0), ..Given::default() };
         let fields: Vec<&str> = given.check(seconds).unwrap_err().iter().map(|error| error.field).collect();
         assert_eq!(fields, ["name", "listen", "bastion", "key", "target", "idle_close", "limit"]);
     }

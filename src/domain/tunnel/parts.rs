@@ -57,14 +57,17 @@ impl FromStr for Listen {
                 Err(format!("the path {text:?} is too long for a socket; give it at most {LONGEST_SOCKET} bytes"))
             };
         }
-        let numeric = text.strip_prefix("localhost:").map_or_else(|| text.to_owned(), |port| format!("127.0.0.1:{port}"));
+        let numeric =
+            text.strip_prefix("localhost:").map_or_else(|| text.to_owned(), |port| format!("127.0.0.1:{port}"));
         let address: SocketAddr = numeric.parse().map_err(|_| {
             format!("{text:?} is no place to listen; write `127.0.0.1:PORT` (0 for any free port), `[::1]:PORT`, or the path of a Unix socket from `/` on")
         })?;
         if address.ip().is_loopback() {
             Ok(Self::Tcp(address))
         } else {
-            Err(format!("{address} lets other machines into the tunnel; listen on 127.0.0.1, on [::1] or on a Unix socket"))
+            Err(format!(
+                "{address} lets other machines into the tunnel; listen on 127.0.0.1, on [::1] or on a Unix socket"
+            ))
         }
     }
 }
@@ -110,11 +113,17 @@ impl FromStr for Endpoint {
     fn from_str(text: &str) -> Result<Self, String> {
         if text.starts_with('/') {
             let fits = text.len() <= LONGEST_SOCKET && !text.chars().any(char::is_control);
-            return if fits { Ok(Self::Unix(text.to_owned())) } else { Err(format!("{text:?} is no path of a socket")) };
+            return if fits {
+                Ok(Self::Unix(text.to_owned()))
+            } else {
+                Err(format!("{text:?} is no path of a socket"))
+            };
         }
         let found = host_and_port(text, None);
         found.map(|(host, port)| Self::Tcp { host, port }).ok_or_else(|| {
-            format!("{text:?} is no target; write `host:port` as the bastion knows it, or the path of a Unix socket there")
+            format!(
+                "{text:?} is no target; write `host:port` as the bastion knows it, or the path of a Unix socket there"
+            )
         })
     }
 }
@@ -146,7 +155,8 @@ fn host_and_port(text: &str, default: Option<u16>) -> Option<(String, u16)> {
     if host.is_empty() || host.starts_with('-') || !host.chars().all(plain) {
         return None;
     }
-    let port = if port.is_empty() && !text.ends_with(':') { default? } else { port.parse().ok().filter(|port| *port > 0)? };
+    let port =
+        if port.is_empty() && !text.ends_with(':') { default? } else { port.parse().ok().filter(|port| *port > 0)? };
     Some((host.to_ascii_lowercase(), port))
 }
 
@@ -156,13 +166,20 @@ mod tests {
 
     #[test]
     fn what_people_write_comes_back_in_one_form() {
-        for (given, shown) in [("127.0.0.1:0", "127.0.0.1:0"), ("localhost:5", "127.0.0.1:5"), ("[::1]:7", "[::1]:7"), ("/run/a", "/run/a")] {
+        for (given, shown) in [
+            ("127.0.0.1:0", "127.0.0.1:0"),
+            ("localhost:5", "127.0.0.1:5"),
+            ("[::1]:7", "[::1]:7"),
+            ("/run/a", "/run/a"),
+        ] {
             assert_eq!(given.parse::<Listen>().map(|listen| listen.to_string()), Ok(shown.to_owned()), "{given}");
         }
         for (given, shown) in [("u@Host", "u@host:22"), ("u@[::1]:2", "u@[::1]:2"), ("u@h:3?key=K", "u@h:3?key=K")] {
             assert_eq!(given.parse::<Hop>().map(|hop| hop.to_string()), Ok(shown.to_owned()), "{given}");
         }
-        for (given, shown) in [("db.internal:5432", "db.internal:5432"), ("[fe80::1]:1", "[fe80::1]:1"), ("/run/x.sock", "/run/x.sock")] {
+        for (given, shown) in
+            [("db.internal:5432", "db.internal:5432"), ("[fe80::1]:1", "[fe80::1]:1"), ("/run/x.sock", "/run/x.sock")]
+        {
             assert_eq!(given.parse::<Endpoint>().map(|end| end.to_string()), Ok(shown.to_owned()), "{given}");
         }
     }

@@ -51,7 +51,13 @@ mod tests {
     fn a_target_is_allowed_by_a_pattern_or_when_there_is_none() {
         let allows = |patterns: &str, target: &str| AllowedTargets::parse(patterns).allow(&target.parse().unwrap());
         assert!(allows("", "db:1") && allows("db:1, x:2", "db:1") && allows("*.Internal:*", "a.internal:5432"));
-        assert!(allows("db-*.internal:5432", "db-1.internal:5432") && allows("/run/*", "/run/x/y") && allows("*:5432", "z:5432"));
-        assert!(!allows("db:1", "db:10") && !allows("*.internal:5432", "internal:5432") && !allows("db*:5*2", "db:5433"));
+        assert!(
+            allows("db-*.internal:5432", "db-1.internal:5432")
+                && allows("/run/*", "/run/x/y")
+                && allows("*:5432", "z:5432")
+        );
+        assert!(
+            !allows("db:1", "db:10") && !allows("*.internal:5432", "internal:5432") && !allows("db*:5*2", "db:5433")
+        );
     }
 }

@@ -11,8 +11,8 @@ use tokio::time::timeout;
 
 use super::Maker;
 use super::ferry::Ferry;
-use crate::domain::{Failure, KeyName};
 use crate::domain::tunnel::Endpoint;
+use crate::domain::{Failure, KeyName};
 use crate::ports::{SshTarget, TunnelChannel, TunnelLink, UsedKey};
 use crate::ssh::channel::OpenChannel;
 use crate::ssh::failures;
@@ -77,7 +77,6 @@ impl TunnelLink for Chain {
         match timeout(limit, open(bastion, target, &self.maker)).await {
             Ok(Ok(channel)) => Ok(Box::new(Ferry {
                 channel,
-                ended: bastion.link.ended.clone(),
                 held_up: Arc::clone(&self.held_up),
                 spill_folder: self.maker.spill_folder.clone(),
             })),

@@ -10,7 +10,6 @@ use bytes::BytesMut;
 use russh::client::Msg;
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio_util::sync::CancellationToken;
 
 use super::backlog::Backlog;
 use crate::ports::{ClientReader, ClientWriter, Meter, TunnelChannel};
@@ -22,8 +21,6 @@ const READ_BYTES: usize = 64 << 10;
 /// A channel that is connected to the target.
 pub(super) struct Ferry {
     pub(super) channel: OpenChannel,
-    /// Cancelled when the connection is gone; russh may wait for ever then.
-    pub(super) ended: CancellationToken,
     pub(super) held_up: Arc<AtomicUsize>,
     pub(super) spill_folder: PathBuf,
 }
@@ -33,29 +30,28 @@ pub(super) struct Ferry {
 enum End {
     /// Its source has no more to say.
     Eof,
-    /// The other side closed the channel.
+    /// The other side closed the channel, or the connection is gone.
     Closed,
-    /// The client, or the connection, is gone.
+    /// The client is gone.
     Gone,
 }
 
 #[async_trait]
 impl TunnelChannel for Ferry {
     async fn ferry(self: Box<Self>, (reader, writer): (ClientReader, ClientWriter), meter: Arc<Meter>) {
-        let Self { mut channel, ended, held_up, spill_folder } = *self;
+        let Self { mut channel, held_up, spill_folder } = *self;
         let Ok((read, write)) = channel.halves() else { return };
         let backlog = Backlog::new(spill_folder);
-        let end = tokio::select! {
-            end = both(Up { reader, write, meter: &meter }, Down { read, writer, backlog, held_up, meter: &meter }) => end,
-            () = ended.cancelled() => End::Closed,
-        };
+        let up = Up { reader, write, meter: &meter };
+        let end = both(up, Down { read, writer, backlog, held_up, meter: &meter }).await;
         if end == End::Closed {
             drop(channel.take()); // there is nothing left to close
         }
     }
 }
 
-/// Runs until the channel can be closed.
+/// Runs until the channel can be closed. That the connection is gone is seen by its end of what comes: what has come until
+/// then still reaches the client, and a write that russh lets wait for ever is dropped.
 async fn both(up: Up<'_>, mut down: Down<'_>) -> End {
     let mut up = pin!(up.run());
     let mut up_ended = false;

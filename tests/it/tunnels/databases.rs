@@ -36,7 +36,13 @@ async fn postgresql_answers_through_a_tunnel() {
     let place = scene.one(&target).await;
     let url = url.replace(&target, &place.to_string());
     let mut psql = Command::new("psql");
-    psql.args([&url, "-v", "ON_ERROR_STOP=1", "-Atc", "select sum(length(repeat('x', n))) from generate_series(1, 3000) n"]);
+    psql.args([
+        &url,
+        "-v",
+        "ON_ERROR_STOP=1",
+        "-Atc",
+        "select sum(length(repeat('x', n))) from generate_series(1, 3000) n",
+    ]);
     assert_eq!(said(psql).await, "4501500");
     let mut large = Command::new("psql");
     large.args([&url, "-Atc", "select repeat('y', 1000) from generate_series(1, 20000)"]);
@@ -46,7 +52,10 @@ async fn postgresql_answers_through_a_tunnel() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn mariadb_speaks_first_through_a_tunnel() {
-    if !["/usr/sbin/mariadbd", "/usr/bin/mariadb-install-db", "/usr/bin/mariadb"].iter().all(|path| Path::new(path).exists()) {
+    if !["/usr/sbin/mariadbd", "/usr/bin/mariadb-install-db", "/usr/bin/mariadb"]
+        .iter()
+        .all(|path| Path::new(path).exists())
+    {
         skip("MariaDB is missing (apt-get install mariadb-server)");
         return;
     }
@@ -75,7 +84,7 @@ fn mariadb(data: &Path, folder: &Path, port: u16) -> Server {
     install.arg(format!("--user={user}")).arg(format!("--datadir={}", data.display()));
     let done = install.stdin(Stdio::null()).output().expect("mariadb-install-db");
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    let log = folder.join("log");
+    let log = folder.join("log.err"); // it adds that ending itself
     let mut server = Command::new("/usr/sbin/mariadbd");
     server.args(["--no-defaults", "--bind-address=127.0.0.1", "--skip-name-resolve"]).arg(format!("--port={port}"));
     server.arg(format!("--user={user}")).arg(format!("--datadir={}", data.display()));

@@ -11,7 +11,10 @@ async fn bytes_come_back_and_each_side_ends_its_half() {
     let target = echo(&scene.tasks, &scene.stop).await;
     let place = scene.one(target).await;
     let text: Vec<u8> = (0..3_000_000_u32).flat_map(u32::to_be_bytes).collect();
-    assert!(round_trip(place, &text).await.unwrap() == text, "the target's answer comes after the end of the client's half");
+    assert!(
+        round_trip(place, &text).await.unwrap() == text,
+        "the target's answer comes after the end of the client's half"
+    );
     let status = scene.until("t", |status| status.connections == 0).await;
     assert!(is_open(&status) && status.accepted == 1 && status.last_error.is_none(), "{status:#?}");
     assert_eq!((status.bytes_up, status.bytes_down), (text.len() as u64, text.len() as u64));
@@ -162,7 +165,9 @@ async fn a_dead_target_fails_at_once_and_others_go_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn permitopen_of_the_bastion_is_named_as_the_cause() {
-    let Some(scene) = Scene::with(Setup::default(), "restrict,port-forwarding,permitopen=\"127.0.0.1:1\"") else { return };
+    let Some(scene) = Scene::with(Setup::default(), "restrict,port-forwarding,permitopen=\"127.0.0.1:1\"") else {
+        return;
+    };
     let target = echo(&scene.tasks, &scene.stop).await;
     let place = scene.one(target).await;
     assert_eq!(TcpStream::connect(place).await.unwrap().read(&mut [0]).await.unwrap_or(0), 0);

@@ -46,11 +46,15 @@ impl Stage {
     }
 
     fn place(&self, name: &str) -> SocketAddr {
-        wait_for(PATIENCE, || self.instance.log(), || {
-            let list = self.list();
-            let found = list.tunnels.into_iter().find(|one| one.tunnel.name == name)?;
-            found.listening?.parse().ok()
-        })
+        wait_for(
+            PATIENCE,
+            || self.instance.log(),
+            || {
+                let list = self.list();
+                let found = list.tunnels.into_iter().find(|one| one.tunnel.name == name)?;
+                found.listening?.parse().ok()
+            },
+        )
     }
 
     fn refused(&self, args: &[&str], words: &str) {
@@ -119,7 +123,9 @@ fn tunnels_of_the_environment_and_of_the_file_run_and_the_file_is_followed() {
     let file = stage.instance.aside().join("appferry.toml");
     let (bastion, target) = (stage.bastion(), stage.target);
     let entry = |name: &str| {
-        format!("[[tunnel]]\nname = \"{name}\"\nlisten = \"127.0.0.1:0\"\nbastion = \"{bastion}\"\nkey = \"Deploy\"\ntarget = \"{target}\"\n")
+        format!(
+            "[[tunnel]]\nname = \"{name}\"\nlisten = \"127.0.0.1:0\"\nbastion = \"{bastion}\"\nkey = \"Deploy\"\ntarget = \"{target}\"\n"
+        )
     };
     std::fs::write(&file, entry("filed")).unwrap();
     stage.instance.set("APPFERRY_CONFIG", file.display().to_string());
@@ -134,9 +140,11 @@ fn tunnels_of_the_environment_and_of_the_file_run_and_the_file_is_followed() {
     stage.refused(&["keys", "delete", "Deploy"], "tunnel third of");
     // A wrong file changes nothing.
     std::fs::write(&file, "[[tunnel]]\nname = \"wrong\"\n").unwrap();
-    wait_for(PATIENCE, || stage.instance.log(), || {
-        stage.instance.log().contains("the configuration file is refused").then_some(())
-    });
+    wait_for(
+        PATIENCE,
+        || stage.instance.log(),
+        || stage.instance.log().contains("the configuration file is refused").then_some(()),
+    );
     assert!(stage.instance.log().contains("bastion: it is missing"), "{}", stage.instance.log());
     assert_eq!(stage.list().tunnels.len(), 3);
     stage.instance.stop();
@@ -154,7 +162,10 @@ fn a_target_that_is_not_allowed_is_refused_wherever_it_is_written() {
     stage.instance.set("APPFERRY_TUNNEL_x", "listen=127.0.0.1:0;bastion=u@b;key=K;target=other:1");
     let output = stage.instance.cli(&["run"]);
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.code() == Some(2) && said.contains("APPFERRY_TUNNEL_x: target: other:1 is not allowed"), "{said}");
+    assert!(
+        output.status.code() == Some(2) && said.contains("APPFERRY_TUNNEL_x: target: other:1 is not allowed"),
+        "{said}"
+    );
 }
 
 #[test]
