@@ -1,5 +1,7 @@
 //! `appferry tunnel …`: tunnels of the running worker.
 
+use std::fmt::Write as _;
+
 use clap::{Args, Subcommand};
 
 use super::output::{plain, say, table};
@@ -138,8 +140,8 @@ fn listed(tunnels: &[TunnelStatus]) -> String {
     for status in tunnels {
         if let Some(error) = &status.last_error {
             let class = error.failure.class.words();
-            text +=
-                &format!("{} at {} ({class}): {}\n", status.tunnel.name, error.time, plain(&error.failure.to_string()));
+            let (name, failure) = (&status.tunnel.name, plain(&error.failure.to_string()));
+            let _infallible = writeln!(text, "{name} at {} ({class}): {failure}", error.time);
         }
     }
     text

@@ -24,6 +24,7 @@ use crate::config::{
 };
 use crate::daemon::Daemon;
 use crate::domain::merge::DEFAULT_IDENTITY_FIELDS;
+use crate::domain::tunnel::AllowedTargets;
 use crate::domain::{BranchName, KeyName, OnProtected, RepoUrl};
 use crate::keys::{KeyKind, KeyService, Protection};
 
@@ -138,7 +139,7 @@ fn config(folders: &Folders, name: &str, port: u16, key: &KeyName) -> anyhow::Re
     let locked = name == PRODUCTION;
     Ok(Config {
         tunnels: Vec::new(),
-        allowed_targets: Default::default(),
+        allowed_targets: AllowedTargets::default(),
         data_dir: folders.data(name),
         listen: (Ipv4Addr::LOCALHOST, 0).into(),
         host_keys: HostKeyPolicy::Strict,

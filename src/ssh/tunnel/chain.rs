@@ -7,13 +7,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use russh::{Disconnect, Error};
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::Maker;
 use super::ferry::Ferry;
 use crate::domain::tunnel::Endpoint;
 use crate::domain::{Failure, KeyName};
-use crate::ports::{SshTarget, TunnelChannel, TunnelLink, UsedKey};
+use crate::ports::{Pair, SshTarget, TunnelChannel, TunnelLink, UsedKey};
 use crate::ssh::channel::OpenChannel;
 use crate::ssh::failures;
 use crate::ssh::link::{Link, locked};
@@ -26,6 +26,7 @@ pub(super) struct Joint {
     pub(super) link: Link,
     pub(super) used: UsedKey,
     pub(super) target: SshTarget,
+    pub(super) since: Instant,
 }
 
 /// All of them; the last is the bastion's.
@@ -97,13 +98,16 @@ impl TunnelLink for Chain {
 
     async fn stands(&self) -> bool {
         for joint in &self.joints {
-            let Joint { link, used, target } = &**joint;
+            let Joint { link, used, target, since } = &**joint;
             let shown = locked(&link.learnt).shown.clone();
             let distrusted = match shown {
                 Some(shown) => self.maker.opener.is_distrusted(target, &shown).await,
                 None => false,
             };
-            if distrusted || !self.maker.stands(target, used).await {
+            // A pair that stands in does so for a while; then the new one is tried again.
+            let stood_in =
+                used.pair == Pair::Previous && since.elapsed() >= self.maker.opener.settings.previous_pair_retry;
+            if distrusted || stood_in || !self.maker.stands(target, used).await {
                 return false;
             }
         }

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::failures;
@@ -58,7 +59,7 @@ impl TunnelLinks for Tunnels {
         let mut chain = Chain::new(Arc::clone(&self.0));
         for target in hops {
             let (link, used) = self.0.joint(target, chain.last()).await?;
-            chain.push(Joint { link, used, target: target.clone() });
+            chain.push(Joint { link, used, target: target.clone(), since: Instant::now() });
         }
         Ok(Arc::new(chain))
     }

@@ -446,7 +446,7 @@ async fn tunnels_are_kept_by_instance_and_use_their_keys(store: Store) {
     assert_eq!(store.tunnels("one").await.unwrap(), [TunnelRow { open: false, ..row("a") }, row("b")]);
     assert!(store.remove_tunnel("one", "a").await.unwrap() && !store.remove_tunnel("one", "a").await.unwrap());
     assert_eq!((store.tunnels("one").await.unwrap().len(), store.tunnels("two").await.unwrap().len()), (1, 1));
-    let told = store.rows_of(&AuditFilter::default()).await.unwrap();
+    let told = store.audit(&AuditFilter::default()).await.unwrap();
     assert!(told.iter().any(|told| told.event == "tunnel_removed" && told.purpose.as_deref() == Some("tunnel a")));
 
     add(&store, "key").await;
