@@ -4,6 +4,7 @@ mod conflict;
 mod incoming;
 mod shell;
 mod sync;
+mod tunnels;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -122,6 +123,16 @@ impl Client {
         body: Option<&impl Serialize>,
     ) -> Result<T, ClientError> {
         self.ask_with(method, path, &[], body).await
+    }
+
+    /// As [`ask`](Self::ask), where the answer is empty.
+    async fn tell(&self, method: Method, path: &str) -> Result<(), ClientError> {
+        let (status, bytes) = self.send(method, path, &[], None::<&()>).await?;
+        match serde_json::from_slice::<ErrorAnswer>(&bytes) {
+            _ if status.is_success() => Ok(()),
+            Ok(answer) => Err(ClientError::Refused(answer.error)),
+            Err(_) => Err(ClientError::Answer(format!("HTTP status {status}"))),
+        }
     }
 
     async fn ask_with<T: DeserializeOwned>(

@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | [`domain`] | pure types and decisions: names, URLs, the sync plan, the merge, the words of commits | nothing of ours |
 //! | [`ports`] | what the services need from outside | `domain` |
-//! | [`keys`], [`sync`], [`shell`] | the services | `domain`, `ports` |
+//! | [`keys`], [`sync`], [`shell`], [`tunnel`] | the services | `domain`, `ports` |
 //! | [`store`], [`git`], [`ssh`], [`workspace`] | the adapters: `SQLite`, libgit2 and the Git wire, russh, the disk | `domain`, `ports` |
 //! | [`key_sources`] | keys beside the store, only read: a secrets folder, Vault | `config`, `domain`, `ports` |
 //! | [`setup`] | setting up a server that a key shall log in to, and checking such logins | `domain`, `ports` |
@@ -41,5 +41,6 @@ pub mod shell;
 pub mod ssh;
 pub mod store;
 pub mod sync;
+pub mod tunnel;
 pub mod watch;
 pub mod workspace;

@@ -12,6 +12,7 @@ mod repository;
 mod shell;
 mod sources;
 mod ssh;
+mod tunnel;
 
 pub use apps_folder::{AppOnDisk, Arrived, ChangeHints, FolderOnDisk, Hint, Installed, Workspace};
 pub use audit::{AuditEntry, AuditFilter, AuditLog, AuditRow};
@@ -28,3 +29,4 @@ pub use repository::{Commit, LocalRepository, RefEdit, Signature, Tag};
 pub use shell::{Piece, RunFilter, RunRow, ShellChanged, ShellProcess, ShellRecords, ShellSessions, Step};
 pub use sources::{KeySource, SourceKey, Stamp};
 pub use ssh::{Pair, ProcessEnd, RemoteProcess, SessionClass, SshSessions, SshTarget, UsedKey, connection_lost};
+pub use tunnel::{ClientReader, ClientWriter, Meter, TunnelChannel, TunnelLink, TunnelLinks, TunnelRecords, TunnelRow};

@@ -36,6 +36,23 @@ impl Instance {
         Self { child, settings, apps, bare: bare.to_owned(), started }
     }
 
+    /// Starts one with nothing but a tunnel to `target`, and answers where that listens.
+    pub(crate) fn with_tunnel(place: &Place, target: std::net::SocketAddr) -> (Self, std::net::SocketAddr) {
+        let apps = place.path("tunnel_apps");
+        let mut settings = settings(place, "tunnel", &apps, place.port, "1h", &apps);
+        settings.retain(|(name, _)| !name.starts_with("GIT_SYNC_"));
+        let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let bastion = format!("{}@127.0.0.1:{}", place.user, place.port);
+        let tunnel = format!("listen={address};bastion={bastion};key=bench;target={target};eager=true");
+        settings.push(("APPFERRY_TUNNEL_bench", tunnel));
+        let printed = run(program(&settings).args(["keys", "generate", "bench"]));
+        place.authorize(printed.lines().find(|line| line.starts_with("ssh-")).expect("a public key").trim());
+        let started = Instant::now();
+        let child = program(&settings).arg("run").stdout(Stdio::null()).spawn().unwrap();
+        until(|| std::net::TcpStream::connect(address).is_ok());
+        (Self { child, settings, apps: apps.clone(), bare: apps, started }, address)
+    }
+
     /// Waits until it says that both sides are equal.
     pub(crate) fn wait_until_in_sync(&mut self) {
         let begun = Instant::now();

@@ -1,7 +1,7 @@
 //! Fills in the table of speeds: the release program against `git`, over one real sshd on loopback, in one run.
 //!
 //! `./bench` runs it; `./bench --quick` does it with few rounds and few files; `./bench save pull` does only those
-//! parts (`save`, `far`, `pull`, `idle`, `commit`, `first`, `push200`, `clone200`, `shell`).
+//! parts (`save`, `far`, `pull`, `idle`, `commit`, `first`, `push200`, `clone200`, `shell`, `tunnel`).
 
 #![allow(
     clippy::unwrap_used,
@@ -22,6 +22,7 @@ mod place;
 mod relay;
 mod shell;
 mod table;
+mod tunnel;
 mod wire;
 
 use place::Place;
@@ -74,6 +75,9 @@ fn main() {
     }
     if wanted("shell") {
         shell::true_over_a_warm_session(&place, size, &mut table);
+    }
+    if wanted("tunnel") {
+        tunnel::against_ssh(&place, size, &mut table);
     }
     println!("\n{table}");
 }

@@ -7,6 +7,7 @@ use super::hosts::{Address, AddressError};
 use super::keys::KeysArgs;
 use super::shell::args::ShellArgs;
 use super::sync::SyncArgs;
+use super::tunnel::TunnelArgs;
 use crate::demo::DemoArgs;
 use crate::ssh::{Fingerprint, FingerprintError};
 
@@ -64,6 +65,8 @@ pub(super) enum Command {
     Sync(SyncArgs),
     /// Run commands on hosts over SSH, saved ones by their names.
     Shell(ShellArgs),
+    /// Open SSH tunnels to places that only a server elsewhere sees.
+    Tunnel(TunnelArgs),
     /// Show a round trip with a repository and two instances in temporary folders.
     Demo(DemoArgs),
 }

@@ -13,6 +13,7 @@ mod parts;
 mod shell;
 mod status;
 mod sync;
+mod tunnel;
 
 use std::process::ExitCode;
 
@@ -86,6 +87,10 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Shell(args) => {
             let base = base()?;
             return shell::run(args.action, &base).await;
+        }
+        Command::Tunnel(args) => {
+            let base = base()?;
+            tunnel::run(args.action, &Client::open(&base.data_dir)?).await?;
         }
         Command::Demo(args) => {
             logs::init_beside_a_view();

@@ -12,9 +12,10 @@ use super::reader::{Files, Findings};
 use super::variables::{Setting, Settings, is_known};
 use super::{
     BaseConfig, Config, ConfigError, ConfigErrors, ConfigFile, HostKeyPolicy, KeyStoreConfig, LogFormat,
-    MasterKeySources, events, key_sources, near, sync, web,
+    MasterKeySources, events, key_sources, near, sync, tunnels, web,
 };
 use crate::domain::RepoUrl;
+use crate::domain::tunnel::AllowedTargets;
 
 const DEFAULT_PORT: u16 = 7420;
 const MAX_SECRET_LEN: u64 = 64 * 1024;
@@ -107,13 +108,17 @@ impl Config {
         let keys = key_store(&settings, data_dir.clone(), environment, files, &mut findings);
         let ca_file = &settings.appferry_ca_file;
         let around = (data_dir.as_path(), sync.as_ref());
-        let file = ConfigFile::of(&settings.appferry_config, (environment, ca_file), around, files, &mut findings);
+        let allowed_targets = AllowedTargets::parse(settings.appferry_tunnels_allowed.text().unwrap_or_default());
+        let mut tunnels = tunnels::of_environment(environment, &allowed_targets, &mut findings);
+        let file = ConfigFile::of(&settings.appferry_config, (environment, ca_file), around, files, &mut findings)
+            .map(|file| file.beside(&tunnels, &allowed_targets));
         let content = file.as_ref().map(|file| file.read(files)).transpose();
         let content = content.unwrap_or_else(|ConfigErrors(errors)| {
             findings.errors.extend(errors);
             None
         });
-        let FileContent { repositories, warnings } = content.unwrap_or_default();
+        let FileContent { repositories, tunnels: of_file, warnings } = content.unwrap_or_default();
+        tunnels.extend(of_file);
         findings.warnings.extend(warnings);
         let config = Self {
             data_dir,
@@ -127,6 +132,8 @@ impl Config {
             upload_mib: findings.number(&settings.appferry_upload_limit, 1..=4096).unwrap_or(256),
             file,
             repositories,
+            tunnels,
+            allowed_targets,
             events,
             warnings: Vec::new(),
         };

@@ -9,6 +9,7 @@ use secrecy::SecretString;
 
 use crate::domain::input::size::FileSize;
 use crate::domain::patterns::Patterns;
+use crate::domain::tunnel::AllowedTargets;
 use crate::domain::{BranchName, KeyName, OnProtected, RepoUrl};
 
 mod account;
@@ -21,6 +22,7 @@ mod key_sources;
 mod near;
 mod reader;
 mod sync;
+mod tunnels;
 mod variables;
 mod web;
 
@@ -29,6 +31,7 @@ pub use environment::{DiskFiles, Environment};
 pub use error::{ConfigError, ConfigErrors};
 pub use file::{ConfigFile, FileContent, RepositoryConfig};
 pub use reader::Files;
+pub use tunnels::{TunnelConfig, not_allowed, parse_time};
 pub use variables::{VARIABLES, Variable, own_variables_table};
 
 /// Everything that can be set, checked.
@@ -54,6 +57,10 @@ pub struct Config {
     pub file: Option<ConfigFile>,
     /// What the file holds now.
     pub repositories: Vec<RepositoryConfig>,
+    /// Tunnels: `APPFERRY_TUNNEL_<NAME>`, then those of the file as it is now.
+    pub tunnels: Vec<TunnelConfig>,
+    /// `APPFERRY_TUNNELS_ALLOWED`: where tunnels may lead to.
+    pub allowed_targets: AllowedTargets,
     /// `APPFERRY_UPLOAD_LIMIT`: the largest app that the API takes, in MiB.
     pub upload_mib: u32,
     /// Who is told of what happens, and who may hint.

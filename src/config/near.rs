@@ -7,7 +7,7 @@ use super::variables::{VARIABLES, is_known};
 /// One warning for each variable of our families that is not known but close to a known one.
 pub(super) fn misspelt<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut warnings: Vec<String> = names
-        .filter(|name| !is_known(name) && !is_service_link(name))
+        .filter(|name| !is_known(name) && !is_service_link(name) && !name.starts_with(super::tunnels::PREFIX))
         .filter_map(|name| nearest(name).map(|known| format!("{name} is not a known variable; did you mean {known}?")))
         .collect();
     warnings.sort();

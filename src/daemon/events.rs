@@ -37,6 +37,7 @@ pub(super) async fn open(
 /// What the API shows of it, and whom a hint reaches.
 pub(super) fn feeds(config: &Config, events: Arc<EventStore>, fleet: &Arc<Fleet>, shell: ShellFeed) -> Feeds {
     Feeds {
+        tunnels: None,
         events: Some(events),
         poll: Some(Arc::<Fleet>::clone(fleet)),
         hosts: None,

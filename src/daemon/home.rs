@@ -57,6 +57,11 @@ impl Home {
         &self.instance
     }
 
+    /// Tells this instance from another of the same name.
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
     /// What a repository is called among the users of its key.
     pub(super) fn key_user(&self, repository: &str) -> String {
         format!("repository {repository} of {} ({})", self.instance, self.id)

@@ -10,6 +10,7 @@ mod hosts;
 mod incoming;
 mod parts;
 mod shell;
+mod tunnels;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -67,6 +68,7 @@ impl Daemon {
     pub async fn start(config: Config) -> anyhow::Result<Self> {
         let (home, lock) = Home::take(&config.data_dir, config.instance.as_deref())?;
         let instance = home.instance().to_owned();
+        let place = tunnels::Place { instance: instance.clone(), id: home.id().to_owned() };
         let keys = parts::open_keys(&config, &home).await?;
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         tasks.spawn(parts::prune_daily(keys.audit_log(), stop.clone()));
@@ -80,7 +82,9 @@ impl Daemon {
         tasks.spawn(async move { noting.work(until).await });
         let fleet = assemble(&config, home, (&keys, &audit, &events), &tasks, &stop)?;
         let sessions = fleet.sessions();
-        set_out(&fleet, &config, &tasks, &stop).await?;
+        let trusted = host_keys(&config, &keys, &format!("instance {instance}"));
+        let house = tunnels::House::open(&config, trusted, (fleet.keys(), place), &tasks, &stop).await?;
+        set_out(&fleet, &config, &house, (&tasks, &stop)).await?;
         let shell = shell::feed(&config, &keys, &sessions, &tasks, &stop)?;
         let hosts = hosts::Hosts {
             config: config.clone(),
@@ -89,7 +93,11 @@ impl Daemon {
             tasks: tasks.clone(),
             stop: stop.clone(),
         };
-        let feeds = http::Feeds { hosts: Some(Arc::new(hosts)), ..events::feeds(&config, events, &fleet, shell) };
+        let feeds = http::Feeds {
+            hosts: Some(Arc::new(hosts)),
+            tunnels: Some(house),
+            ..events::feeds(&config, events, &fleet, shell)
+        };
         let uploads = http::apps::Uploads::open(&config.data_dir, apps::limits(&config))?;
         let control = Arc::new(Whole::new(Arc::clone(&fleet), stop.clone(), uploads));
         let token = http::api_token(&config.data_dir)?;
@@ -211,8 +219,8 @@ fn assemble(
 async fn set_out(
     fleet: &Arc<Fleet>,
     config: &Config,
-    tasks: &TaskTracker,
-    stop: &CancellationToken,
+    house: &Arc<tunnels::House>,
+    (tasks, stop): (&TaskTracker, &CancellationToken),
 ) -> anyhow::Result<()> {
     let all = config.all_repositories();
     if all.is_empty() {
@@ -224,7 +232,8 @@ async fn set_out(
     fleet.become_these(all).await;
     if let Some(file) = &config.file {
         let global = config.sync.clone().map(RepositoryConfig::of_the_environment);
-        tasks.spawn(fleet::follow(Arc::clone(fleet), file.clone(), global, stop.clone()));
+        let all = (Arc::clone(fleet), Arc::clone(house));
+        tasks.spawn(fleet::follow(all, file.clone(), global, stop.clone()));
     }
     Ok(())
 }

@@ -24,6 +24,7 @@ use crate::config::{
 };
 use crate::daemon::Daemon;
 use crate::domain::merge::DEFAULT_IDENTITY_FIELDS;
+use crate::domain::tunnel::AllowedTargets;
 use crate::domain::{BranchName, KeyName, OnProtected, RepoUrl};
 use crate::keys::{KeyKind, KeyService, Protection};
 
@@ -137,6 +138,8 @@ async fn make_key(data_dir: &Path, name: &KeyName) -> anyhow::Result<String> {
 fn config(folders: &Folders, name: &str, port: u16, key: &KeyName) -> anyhow::Result<Config> {
     let locked = name == PRODUCTION;
     Ok(Config {
+        tunnels: Vec::new(),
+        allowed_targets: AllowedTargets::default(),
         data_dir: folders.data(name),
         listen: (Ipv4Addr::LOCALHOST, 0).into(),
         host_keys: HostKeyPolicy::Strict,

@@ -19,6 +19,7 @@ pub mod repo_url;
 pub mod shell;
 pub mod status;
 pub mod tag_name;
+pub mod tunnel;
 pub mod unified;
 pub mod words;
 

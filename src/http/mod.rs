@@ -15,6 +15,7 @@ mod requests;
 mod routes;
 mod shell;
 mod sync_routes;
+mod tunnels;
 
 use std::future::IntoFuture as _;
 use std::sync::Arc;
@@ -42,6 +43,7 @@ pub use incoming::{
 };
 pub use requests::{AppRequest, AppsRequest, ResolveRequest, RestoreAppRequest};
 pub use shell::{CheckAnswer, ExecBody, RunBody, RunsAnswer, ShellEvent, ShellFeed};
+pub use tunnels::{TunnelControl, TunnelList};
 
 /// How long an action may take before the caller is told to look at the status instead.
 pub const ACTION_LIMIT: Duration = Duration::from_mins(1);
@@ -54,6 +56,8 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 pub struct Feeds {
     /// For `GET /api/v1/events`.
     pub events: Option<Arc<dyn EventSource>>,
+    /// For the calls below `/api/v1/tunnels`, and `/metrics`.
+    pub tunnels: Option<Arc<dyn TunnelControl>>,
     /// Who polls when a Git host says that a branch moved.
     pub poll: Option<Arc<dyn PollHint>>,
     /// Who sets servers up, and checks logins.

@@ -21,7 +21,7 @@ use super::access::{TokenDigest, only_by_address, only_with_token};
 use super::answer::ApiError;
 use super::apps;
 use super::control::{Service, SyncControl};
-use super::{ACTION_LIMIT, Feeds, events, hooks, host, incoming, shell, sync_routes};
+use super::{ACTION_LIMIT, Feeds, events, hooks, host, incoming, shell, sync_routes, tunnels};
 use crate::domain::Failure;
 use crate::domain::status::Status;
 use crate::sync::action::ActionReport;
@@ -41,6 +41,8 @@ pub(super) fn router(
 ) -> Router {
     let stream = feeds.events.map(|source| events::router(source, stop.clone())).unwrap_or_default();
     let hosts = feeds.hosts.map(host::router).unwrap_or_default();
+    let tunnels = feeds.tunnels.clone().map(tunnels::router).unwrap_or_default();
+    let metrics = feeds.tunnels.map(tunnels::metrics_router).unwrap_or_default();
     // Outside the check of the host: hooks come through a proxy, and are signed.
     let hooks = feeds.poll.map(|poll| hooks::router(feeds.hook_secret, poll)).unwrap_or_default();
     let shell = feeds.shell.map(|feed| shell::router(feed, token)).unwrap_or_default();
@@ -52,11 +54,13 @@ pub(super) fn router(
         .merge(incoming::routes())
         .merge(stream)
         .merge(hosts)
+        .merge(tunnels)
         .layer(token.clone());
     Router::new()
         .route("/healthz", get(async || "alive\n"))
         .route("/readyz", get(ready))
         .nest("/api/v1", api)
+        .merge(metrics.layer(token.clone()))
         .fallback(absent)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))

@@ -18,12 +18,13 @@ use crate::domain::{Failure, KeyName};
 use crate::key_sources::KeySources;
 use crate::ports::{
     AuditFilter, AuditLog, AuditRow, Changed, HostTrust, KeyRecords, NewKey, SealedMaterial, ShellRecords,
+    TunnelRecords,
 };
 
 /// All that a store keeps.
-pub trait Records: KeyRecords + HostTrust + AuditLog + ShellRecords {}
+pub trait Records: KeyRecords + HostTrust + AuditLog + ShellRecords + TunnelRecords {}
 
-impl<T: KeyRecords + HostTrust + AuditLog + ShellRecords> Records for T {}
+impl<T: KeyRecords + HostTrust + AuditLog + ShellRecords + TunnelRecords> Records for T {}
 
 /// Named keys in a store. Cheap to clone; nothing read from the store is kept.
 #[derive(Clone)]
@@ -93,6 +94,12 @@ impl KeyService {
     /// The hosts and commands that are saved.
     #[must_use]
     pub fn shell_records(&self) -> Arc<dyn ShellRecords> {
+        self.records.clone()
+    }
+
+    /// The tunnels that people have added.
+    #[must_use]
+    pub fn tunnel_records(&self) -> Arc<dyn TunnelRecords> {
         self.records.clone()
     }
 

@@ -52,6 +52,14 @@ impl OpenChannel {
         self.halves.take().ok_or(russh::Error::SendError)
     }
 
+    /// Its halves, while it still closes itself.
+    ///
+    /// # Errors
+    /// Never, as for [`write`](Self::write).
+    pub(super) fn halves(&mut self) -> Result<(&mut ChannelReadHalf, &ChannelWriteHalf<Msg>), russh::Error> {
+        self.halves.as_mut().map(|(read, write)| (read, &*write)).ok_or(russh::Error::SendError)
+    }
+
     /// Whether the server has not closed it yet.
     pub(super) fn is_open(&mut self) -> bool {
         let Some((read, _)) = &mut self.halves else { return false };

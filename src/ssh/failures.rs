@@ -161,6 +161,36 @@ pub(super) fn channel_refused(target: &SshTarget, reason: &ChannelOpenFailure, i
     )
 }
 
+/// A host on the way does not connect to what comes next.
+pub(super) fn no_way(to: &str, reason: &ChannelOpenFailure) -> Failure {
+    match reason {
+        ChannelOpenFailure::AdministrativelyProhibited => Failure::new(
+            FailureClass::ChannelRefused,
+            format!("the bastion does not allow connections to {to}"),
+            "allow it there: AllowTcpForwarding (or AllowStreamLocalForwarding) and PermitOpen in sshd_config, permitopen= and \
+             port-forwarding in authorized_keys",
+        ),
+        ChannelOpenFailure::ConnectFailed => Failure::new(
+            FailureClass::Connect,
+            format!("the bastion cannot connect to {to}"),
+            "check that the target runs, that the bastion knows its name, and that no firewall stands between them",
+        ),
+        other => Failure::new(
+            FailureClass::ChannelRefused,
+            format!("the bastion refuses a channel to {to} ({other:?})"),
+            "see the bastion's log",
+        ),
+    }
+}
+
+pub(super) fn no_way_in_time(to: &str, limit: Duration) -> Failure {
+    Failure::new(
+        FailureClass::TimeOut,
+        format!("the bastion did not connect to {to} within {} s", limit.as_secs()),
+        "check that the target runs, and that no firewall between it and the bastion drops packets",
+    )
+}
+
 pub(super) fn channel_timed_out(target: &SshTarget, limit: Duration) -> Failure {
     Failure::new(
         FailureClass::TimeOut,

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use russh::client::{Config, Handle, connect_stream};
 use russh::{AlgorithmKind, Preferred, SshId, cipher, compression};
-use tokio::io::BufReader;
-use tokio::time::{Instant, timeout_at};
+use tokio::io::{AsyncRead, AsyncWrite, BufReader};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::algorithms::Offer;
@@ -53,11 +53,13 @@ pub(super) async fn link(
     pins: &Pins,
     settings: &Settings,
     cut: &CancellationToken,
+    through: Option<&Link>,
 ) -> Result<Link, Failure> {
-    match try_link(target, pins, pins.offer(), settings, cut).await {
+    let way = (settings, through);
+    match try_link(target, pins, pins.offer(), way, cut).await {
         // The server holds no key of a pinned type: ask again with all types, to show the one it has. It is judged alike.
         Err(LinkFailure::NoPinnedType) => {
-            try_link(target, pins, pins.offer_of_last_resort(), settings, cut).await.map_err(LinkFailure::into_failure)
+            try_link(target, pins, pins.offer_of_last_resort(), way, cut).await.map_err(LinkFailure::into_failure)
         }
         other => other.map_err(LinkFailure::into_failure),
     }
@@ -81,12 +83,12 @@ async fn try_link(
     target: &SshTarget,
     pins: &Pins,
     offer: Offer,
-    settings: &Settings,
+    (settings, through): (&Settings, Option<&Link>),
     cut: &CancellationToken,
 ) -> Result<Link, LinkFailure> {
     let all_offered = offer.has_all_keys();
-    let socket = dial(target, settings).await.map_err(LinkFailure::Failed)?;
-    let stream = Cut::new(BufReader::with_capacity(READ_BUFFER_BYTES, socket), cut.clone());
+    let wire = wire(target, settings, through).await.map_err(LinkFailure::Failed)?;
+    let stream = Cut::new(BufReader::with_capacity(READ_BUFFER_BYTES, wire), cut.clone());
     let learnt = Arc::<Mutex<Learnt>>::default();
     let ended = CancellationToken::new();
     let handler = LinkHandler { pins: pins.clone(), learnt: Arc::clone(&learnt), _ended: ended.clone().drop_guard() };
@@ -105,6 +107,22 @@ async fn try_link(
             let words = locked(&learnt).last_words.clone();
             Err(LinkFailure::Failed(failures::handshake(target, &error, words.as_deref())))
         }
+    }
+}
+
+/// What a connection runs over: a socket, or a channel of another connection.
+trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
+
+async fn wire(target: &SshTarget, settings: &Settings, through: Option<&Link>) -> Result<Box<dyn Wire>, Failure> {
+    let Some(before) = through else { return Ok(Box::new(dial(target, settings).await?)) };
+    let opening = before.handle.channel_open_direct_tcpip(target.host.as_str(), target.port.into(), "127.0.0.1", 0);
+    match timeout(settings.channel_open_timeout, opening).await {
+        Ok(Ok(channel)) => Ok(Box::new(channel.into_stream())),
+        Ok(Err(russh::Error::ChannelOpenFailure(reason))) => Err(failures::no_way(&failures::whereto(target), &reason)),
+        Ok(Err(_)) => Err(failures::session_lost(target)),
+        Err(_) => Err(failures::channel_timed_out(target, settings.channel_open_timeout)),
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! From the outside in: [`Sessions`] keeps one session for each target, class of work and key pair (`pool`, `slots`), and
 //! lets nobody hammer a host that failed (`gate`). A session is made (`opening`) by dialling (`dial`), shaking hands
-//! (`link`), proving the host key ([`HostKeys`]) and logging in (`login`); commands run on its channels (`process`).
+//! (`link`), proving the host key ([`HostKeys`]) and logging in (`login`); commands run on its channels (`process`). A tunnel
+//! ([`Tunnels`]) has a connection of its own, through as many hosts as it likes.
 
 mod algorithms;
 mod certificate;
@@ -36,6 +37,7 @@ mod settings;
 mod shell_process;
 mod slots;
 mod trust;
+mod tunnel;
 mod verdict;
 mod versions;
 
@@ -46,3 +48,4 @@ pub use pool::Sessions;
 pub use scan::{ScannedKey, scan};
 pub use settings::Settings;
 pub use trust::{KnownKey, KnownPrint, Standing, TrustError, Trusted};
+pub use tunnel::Tunnels;

@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use super::channel::ChannelLimit;
 use super::gate::Ground;
 use super::host_keys::HostKeys;
-use super::link::{link, locked};
+use super::link::{Link, link, locked};
 use super::session::Session;
 use super::settings::Settings;
 use super::verdict::Why;
@@ -31,8 +31,21 @@ pub(super) struct Opener {
 }
 
 impl Opener {
-    /// Connects and logs in with one key pair. Notes in `ground` what the attempt stood on, as far as it came.
+    /// A session with one key pair. Notes in `ground` what the attempt stood on, as far as it came.
     pub(super) async fn open(&self, target: &SshTarget, pair: Pair, ground: &mut Ground) -> Result<Session, Failure> {
+        let (link, used) = self.connect(target, pair, ground, None).await?;
+        let limit = ChannelLimit::new(self.settings.channel_limit_retry);
+        Ok(Session::new(link, used, limit, self.tracker.clone()))
+    }
+
+    /// Connects, through another connection if one is given, and logs in with one key pair.
+    pub(super) async fn connect(
+        &self,
+        target: &SshTarget,
+        pair: Pair,
+        ground: &mut Ground,
+        through: Option<&Link>,
+    ) -> Result<(Link, UsedKey), Failure> {
         let key = self.keyring.resolve(&target.key).await?;
         ground.version = key.version();
         let used = UsedKey { pair, version: key.version() };
@@ -42,7 +55,7 @@ impl Opener {
         ground.host_keys = Some(pins.stamp());
         let cut = CancellationToken::new();
         let guard = cut.clone().drop_guard(); // ends the connection's task on every way out but the good one
-        let mut link = link(target, &pins, &self.settings, &cut).await?;
+        let mut link = link(target, &pins, &self.settings, &cut, through).await?;
         let deadline = link.deadline;
         let result = match timeout_at(deadline, login::log_in(&mut link, target, &key, private)).await {
             Ok(result) => result,
@@ -56,8 +69,7 @@ impl Opener {
         result?;
         tracing::debug!(host = %pins.spec, user = %target.user, key = %key.name, ?pair, "logged in");
         guard.disarm();
-        let limit = ChannelLimit::new(self.settings.channel_limit_retry);
-        Ok(Session::new(link, used, limit, self.tracker.clone()))
+        Ok((link, used))
     }
 
     /// Stands for the host keys that are trusted for this target now; `None` when that cannot be said.

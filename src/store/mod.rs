@@ -17,6 +17,7 @@ mod rotation;
 mod rows;
 mod shell;
 mod sqlite;
+mod tunnels;
 mod users;
 
 use std::path::{Path, PathBuf};

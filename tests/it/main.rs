@@ -29,4 +29,5 @@ mod ssh;
 mod store;
 mod support;
 mod sync;
+mod tunnels;
 mod wire;

@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     /// Settings of the whole program, which no entry has.
-    const OF_THE_INSTANCE: [&str; 29] = [
+    const OF_THE_INSTANCE: [&str; 30] = [
         "APPFERRY_DATA_DIR",
         "APPFERRY_CONFIG",
         "APPFERRY_INSTANCE",
@@ -145,6 +145,7 @@ mod tests {
         "APPFERRY_HOOK_SECRET",
         "APPFERRY_HOOK_SECRET_FILE",
         "APPFERRY_UPLOAD_LIMIT",
+        "APPFERRY_TUNNELS_ALLOWED",
         "APPFERRY_ALLOW_PATH_REMOTE",
     ];
 

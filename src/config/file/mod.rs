@@ -8,6 +8,7 @@ mod entry;
 mod keys;
 mod node;
 mod toml_text;
+mod tunnel;
 mod yaml;
 
 use std::fmt;
@@ -16,9 +17,11 @@ use std::path::{Path, PathBuf};
 use super::environment::Environment;
 use super::error::{ConfigError, ConfigErrors};
 use super::reader::{Files, Findings};
+use super::tunnels::TunnelConfig;
 use super::variables::Setting;
 use super::{SyncConfig, WebConfig, web};
 use crate::domain::patterns::AppFilter;
+use crate::domain::tunnel::AllowedTargets;
 use crate::domain::{AppName, RepoUrl};
 
 use entry::Given;
@@ -34,6 +37,9 @@ pub struct ConfigFile {
     data_dir: PathBuf,
     /// The apps folder of the repository of the environment.
     global: Option<PathBuf>,
+    /// The tunnels of the environment, and where any may lead to.
+    tunnels: Vec<TunnelConfig>,
+    allowed: AllowedTargets,
 }
 
 /// What the file says, checked.
@@ -41,6 +47,8 @@ pub struct ConfigFile {
 pub struct FileContent {
     /// The repositories, in the order of the file.
     pub repositories: Vec<RepositoryConfig>,
+    /// The tunnels, in the order of the file.
+    pub tunnels: Vec<TunnelConfig>,
     /// Worth saying, but no reason to refuse it.
     pub warnings: Vec<String>,
 }
@@ -114,7 +122,14 @@ impl ConfigFile {
             web: if for_web.errors.is_empty() { Ok(web) } else { Err(for_web.errors) },
             data_dir: data_dir.to_owned(),
             global: global.map(|sync| sync.apps_dir.clone()),
+            tunnels: Vec::new(),
+            allowed: AllowedTargets::default(),
         })
+    }
+
+    /// The same, beside these tunnels of the environment.
+    pub(super) fn beside(self, tunnels: &[TunnelConfig], allowed: &AllowedTargets) -> Self {
+        Self { tunnels: tunnels.to_vec(), allowed: allowed.clone(), ..self }
     }
 
     /// Reads the file as it is now.
@@ -150,14 +165,15 @@ impl ConfigFile {
                 return None;
             }
         };
-        let (defaults, entries) = self.parts(root, findings);
+        let Parts { defaults, entries, tunnels } = self.parts(root, findings);
         let mut repositories = Vec::new();
         for (number, (line, table)) in (1..).zip(entries) {
             repositories.extend(entry::read(self, (number, line), &table, &defaults, files, findings));
         }
         clash::find(self, &repositories, files, findings);
         let repositories = repositories.into_iter().map(|(_, repository)| repository).collect();
-        Some(FileContent { repositories, warnings: Vec::new() })
+        let tunnels = tunnel::read(self, tunnels, findings);
+        Some(FileContent { repositories, tunnels, warnings: Vec::new() })
     }
 
     fn text(&self, files: &dyn Files, findings: &mut Findings) -> Option<String> {
@@ -176,11 +192,11 @@ impl ConfigFile {
     }
 
     /// What holds for all, and the entries with their lines.
-    fn parts(&self, root: Node, findings: &mut Findings) -> (Vec<Given>, Vec<(usize, Vec<Entry>)>) {
-        let (mut defaults, mut entries) = (Vec::new(), Vec::new());
+    fn parts(&self, root: Node, findings: &mut Findings) -> Parts {
+        let Parts { mut defaults, mut entries, mut tunnels } = Parts::default();
         let Value::Table(sections) = root.value else {
             findings.error(self.at(root.line, &[]), "it is not a table; begin with `repository`");
-            return (defaults, entries);
+            return Parts::default();
         };
         for Entry { key, line, node } in sections {
             match (key.as_str(), node.value) {
@@ -200,15 +216,21 @@ impl ConfigFile {
                     findings
                         .error(self.at(line, &["defaults"]), format!("it is {}; it is to be a table", other.kind()));
                 }
-                ("repository" | "repositories", Value::Nothing) => {}
+                ("tunnel" | "tunnels", Value::List(list)) => tunnels.extend(list),
+                ("repository" | "repositories" | "tunnel" | "tunnels", Value::Nothing) => {}
+                ("tunnel" | "tunnels", other) => {
+                    let problem = format!("it is {}; write `[[tunnel]]` (TOML) or a list (YAML)", other.kind());
+                    findings.error(self.at(line, &[&key]), problem);
+                }
                 ("repository" | "repositories", other) => {
                     let problem = format!("it is {}; write `[[repository]]` (TOML) or a list (YAML)", other.kind());
                     findings.error(self.at(line, &[&key]), problem);
                 }
-                _ => findings.error(self.at(line, &[&key]), "there is no such key; there are: repository, defaults"),
+                _ => findings
+                    .error(self.at(line, &[&key]), "there is no such key; there are: repository, defaults, tunnel"),
             }
         }
-        (defaults, entries)
+        Parts { defaults, entries, tunnels }
     }
 
     /// A place in the file, for messages.
@@ -229,6 +251,15 @@ impl ConfigFile {
             }
         }
     }
+}
+
+/// The sections of the file.
+#[derive(Default)]
+struct Parts {
+    defaults: Vec<Given>,
+    /// With their lines.
+    entries: Vec<(usize, Vec<Entry>)>,
+    tunnels: Vec<Node>,
 }
 
 /// The line in a place; those without one come first.

@@ -167,6 +167,10 @@ impl Fleet {
         }
     }
 
+    pub(super) fn keys(&self) -> Arc<FleetKeys> {
+        Arc::clone(&self.common.keys)
+    }
+
     pub(super) fn sessions(&self) -> Arc<Sessions> {
         Arc::clone(&self.common.sessions)
     }

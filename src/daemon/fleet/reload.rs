@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Fleet;
 use crate::config::{ConfigErrors, ConfigFile, DiskFiles, FileContent, RepositoryConfig};
+use crate::daemon::tunnels::House;
 
 /// How often the file is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -24,7 +25,7 @@ type Stamp = Option<(u64, u64, u64, [i64; 4])>;
 
 /// Follows `file` until `stop` fires. `global` is the repository of the environment, which stays.
 pub(in crate::daemon) async fn follow(
-    fleet: Arc<Fleet>,
+    (fleet, house): (Arc<Fleet>, Arc<House>),
     file: ConfigFile,
     global: Option<RepositoryConfig>,
     stop: CancellationToken,
@@ -38,7 +39,7 @@ pub(in crate::daemon) async fn follow(
         // A file that is being written is read when it has been quiet for a look.
         if (now != taken || is_due) && now == seen {
             taken = now;
-            let is_refused = !read(&fleet, &file, global.as_ref()).await;
+            let is_refused = !read((&fleet, &house), &file, global.as_ref()).await;
             looks_since_refused = is_refused.then_some(0);
         }
         looks_since_refused = looks_since_refused.map(|looks| looks + 1);
@@ -50,7 +51,7 @@ pub(in crate::daemon) async fn follow(
 }
 
 /// Answers whether it was right.
-async fn read(fleet: &Fleet, file: &ConfigFile, global: Option<&RepositoryConfig>) -> bool {
+async fn read((fleet, house): (&Fleet, &House), file: &ConfigFile, global: Option<&RepositoryConfig>) -> bool {
     let reading = file.clone();
     let content = match tokio::task::spawn_blocking(move || reading.read(&DiskFiles)).await {
         Ok(content) => content,
@@ -60,7 +61,8 @@ async fn read(fleet: &Fleet, file: &ConfigFile, global: Option<&RepositoryConfig
         }
     };
     match content {
-        Ok(FileContent { repositories, warnings }) => {
+        Ok(FileContent { repositories, tunnels, warnings }) => {
+            house.file_holds(tunnels).await;
             let wanted: Vec<RepositoryConfig> = global.cloned().into_iter().chain(repositories).collect();
             if fleet.runs_exactly(&wanted) {
                 fleet.file_is_wrong(&[]);

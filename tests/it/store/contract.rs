@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use appferry::ports::{
     AuditFilter, AuditLog as _, AuditRow, Canary, Changed, GitService, HostTrust as _, Keep, KeyRecords as _, NewKey,
-    TrustedHostKey, WrappedDataKey,
+    TrustedHostKey, TunnelRecords as _, TunnelRow, WrappedDataKey,
 };
 use appferry::store::Store;
 use tempfile::TempDir;
@@ -44,6 +44,7 @@ cases![
     of_two_that_add_a_name_at_once_one_wins,
     a_claim_and_a_new_name_at_once_do_not_miss_each_other,
     a_claim_and_the_end_of_a_key_at_once_agree,
+    tunnels_are_kept_by_instance_and_use_their_keys,
 ];
 
 #[tokio::test]
@@ -434,4 +435,34 @@ async fn rows(store: &Store) -> Vec<AuditRow> {
 
 async fn events(store: &Store) -> Vec<String> {
     rows(store).await.into_iter().map(|row| row.event).collect()
+}
+
+async fn tunnels_are_kept_by_instance_and_use_their_keys(store: Store) {
+    let row = |name: &str| TunnelRow { name: name.into(), tunnel: r#"{"name":"x"}"#.into(), open: true };
+    assert!(store.add_tunnel("one", &row("b")).await.unwrap() && store.add_tunnel("one", &row("a")).await.unwrap());
+    assert!(!store.add_tunnel("one", &row("a")).await.unwrap() && store.add_tunnel("two", &row("a")).await.unwrap());
+    assert!(store.set_tunnel_open("one", "a", false).await.unwrap());
+    assert!(!store.set_tunnel_open("one", "c", false).await.unwrap());
+    assert_eq!(store.tunnels("one").await.unwrap(), [TunnelRow { open: false, ..row("a") }, row("b")]);
+    assert!(store.remove_tunnel("one", "a").await.unwrap() && !store.remove_tunnel("one", "a").await.unwrap());
+    assert_eq!((store.tunnels("one").await.unwrap().len(), store.tunnels("two").await.unwrap().len()), (1, 1));
+    let told = store.audit(&AuditFilter::default()).await.unwrap();
+    assert!(told.iter().any(|told| told.event == "tunnel_removed" && told.purpose.as_deref() == Some("tunnel a")));
+
+    add(&store, "key").await;
+    store.claim("repository apps of one (one)", &[name("key")]).await.unwrap();
+    let claims = |user: &str| vec![(user.to_owned(), vec!["key".to_owned(), "later".to_owned()])];
+    store.claim_for_tunnels("one", &claims("tunnel b of x (one)")).await.unwrap();
+    store.claim_for_tunnels("two", &claims("tunnel a of y (two)")).await.unwrap();
+    add(&store, "later").await;
+    assert_eq!(store.delete(&name("later")).await.unwrap(), in_use(&["tunnel a of y (two)", "tunnel b of x (one)"]));
+    store.claim_for_tunnels("one", &[]).await.unwrap();
+    assert_eq!(store.rename(&name("later"), &name("new"), false).await.unwrap(), in_use(&["tunnel a of y (two)"]));
+    store.claim_for_tunnels("two", &[]).await.unwrap();
+    assert_eq!(store.delete(&name("key")).await.unwrap(), in_use(&["repository apps of one (one)"]));
+    assert_eq!(store.delete(&name("later")).await.unwrap(), Changed::Done);
+}
+
+fn in_use(users: &[&str]) -> Changed {
+    Changed::InUse(users.iter().map(|user| (*user).to_owned()).collect())
 }

@@ -1,0 +1,289 @@
+//! The tunnels of this instance: those of the configuration and those of the store, as the API sees them.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::fleet::FleetKeys;
+use crate::config::{Config, TunnelConfig, not_allowed, parse_time};
+use crate::domain::tunnel::{AllowedTargets, Given, GivenError, Source, TestReport, Tunnel, TunnelStatus};
+use crate::domain::{Failure, FailureClass};
+use crate::http::TunnelControl;
+use crate::ports::{GitService, Keyring as _, SshTarget, TunnelLink, TunnelLinks, TunnelRecords, TunnelRow};
+use crate::ssh::HostKeys;
+use crate::tunnel::{Tunnels, Wanted, metrics};
+
+/// All tunnels of this instance.
+pub(super) struct House {
+    running: Tunnels,
+    records: Arc<dyn TunnelRecords>,
+    keys: Arc<FleetKeys>,
+    place: Place,
+    allowed: AllowedTargets,
+    known: Mutex<Known>,
+    /// Held while the store is changed and the tunnels after it, so that the last change wins in both.
+    changing: tokio::sync::Mutex<()>,
+}
+
+/// Which instance this is.
+#[derive(Clone)]
+pub(super) struct Place {
+    pub(super) instance: String,
+    pub(super) id: String,
+}
+
+impl Place {
+    /// What a tunnel is called among the users of its keys.
+    fn user(&self, tunnel: &str) -> String {
+        format!("tunnel {tunnel} of {} ({})", self.instance, self.id)
+    }
+}
+
+/// What tunnels there are, by where they are written down.
+struct Known {
+    configured: Vec<TunnelConfig>,
+    stored: Vec<TunnelRow>,
+    /// Of the configured ones, those that a person closed; they are open again after a restart.
+    closed: BTreeSet<String>,
+}
+
+impl House {
+    /// Starts the tunnels.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub(super) async fn open(
+        config: &Config,
+        host_keys: HostKeys,
+        (keys, place): (Arc<FleetKeys>, Place),
+        tasks: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> Result<Arc<Self>, Failure> {
+        let links = crate::ssh::Tunnels::new(keys.clone(), host_keys, config.data_dir.clone(), tasks.clone());
+        let links = Answering { links, keys: Arc::clone(&keys), place: place.clone() };
+        let records = keys.service().tunnel_records();
+        let stored = records.tunnels(&place.id).await?;
+        let house = Self {
+            running: Tunnels::new(Arc::new(links), tasks.clone(), stop.clone()),
+            records,
+            keys,
+            place,
+            allowed: config.allowed_targets.clone(),
+            known: Mutex::new(Known { configured: config.tunnels.clone(), stored, closed: BTreeSet::new() }),
+            changing: tokio::sync::Mutex::default(),
+        };
+        house.arrange().await;
+        Ok(Arc::new(house))
+    }
+
+    /// The file was read again, and holds these.
+    pub(super) async fn file_holds(&self, tunnels: Vec<TunnelConfig>) {
+        let _changing = self.changing.lock().await;
+        {
+            let mut known = self.known();
+            let of_environment = known.configured.iter().filter(|one| one.source == Source::Environment).cloned();
+            let now: Vec<TunnelConfig> = of_environment.chain(tunnels).collect();
+            if known.configured == now {
+                return;
+            }
+            known.configured = now;
+        }
+        self.arrange().await;
+    }
+
+    /// Makes what is known what runs, and notes which keys are needed.
+    async fn arrange(&self) {
+        let wanted = self.wanted();
+        let keys_of = |tunnel: &Tunnel| tunnel.keys().iter().map(ToString::to_string).collect();
+        let users: Vec<(String, Vec<String>)> =
+            wanted.iter().map(|one| (self.place.user(&one.given.name), keys_of(&one.tunnel))).collect();
+        if let Err(failure) = self.records.claim_for_tunnels(&self.place.id, &users).await {
+            tracing::warn!(%failure, "could not note which keys the tunnels use");
+        }
+        self.running.become_these(wanted);
+    }
+
+    fn wanted(&self) -> Vec<Wanted> {
+        let known = self.known();
+        let mut wanted: Vec<Wanted> = known
+            .configured
+            .iter()
+            .map(|TunnelConfig { given, tunnel, source }| Wanted {
+                given: given.clone(),
+                tunnel: tunnel.clone(),
+                source: *source,
+                open: !known.closed.contains(&given.name),
+            })
+            .collect();
+        for row in &known.stored {
+            if wanted.iter().any(|one| one.given.name == row.name) {
+                tracing::warn!(
+                    tunnel = row.name,
+                    "the configuration has a tunnel of this name, which hides the one of the store"
+                );
+                continue;
+            }
+            let read = serde_json::from_str::<Given>(&row.tunnel).map_err(|error| error.to_string());
+            match read.and_then(|given| {
+                self.check(&given).map(|tunnel| (given, tunnel)).map_err(|failure| failure.to_string())
+            }) {
+                Ok((given, tunnel)) => wanted.push(Wanted { given, tunnel, source: Source::Store, open: row.open }),
+                Err(problem) => tracing::warn!(tunnel = row.name, problem, "a tunnel of the store cannot be used"),
+            }
+        }
+        wanted
+    }
+
+    fn check(&self, given: &Given) -> Result<Tunnel, Failure> {
+        let tunnel = given.check(parse_time).map_err(|errors| {
+            let errors: Vec<String> = errors.iter().map(GivenError::to_string).collect();
+            Failure::new(FailureClass::Refused, errors.join("; "), "correct the tunnel, and add it again")
+        })?;
+        if self.allowed.allow(&tunnel.target) {
+            return Ok(tunnel);
+        }
+        let message = not_allowed(&tunnel, &self.allowed);
+        Err(Failure::new(FailureClass::Refused, message, "take another target, or allow this one"))
+    }
+
+    fn is_free(&self, tunnel: &Tunnel) -> Result<(), Failure> {
+        let refused = |message: String, remedy: &str| Err(Failure::new(FailureClass::Refused, message, remedy));
+        let stored = self.known().stored.iter().any(|row| row.name == tunnel.name.as_str());
+        if stored || self.running.one(tunnel.name.as_str()).is_ok() {
+            return refused(
+                format!("there is a tunnel {} already", tunnel.name),
+                "remove that one first, or take another name",
+            );
+        }
+        let listen = tunnel.listen.to_string();
+        let other = self.running.status().into_iter().find(|other| other.listening.as_deref() == Some(&listen));
+        match other {
+            Some(other) => {
+                refused(format!("the tunnel {} listens on {listen}", other.tunnel.name), "take another place")
+            }
+            None => Ok(()),
+        }
+    }
+
+    async fn set_open(&self, name: &str, open: bool) -> Result<(), Failure> {
+        let _changing = self.changing.lock().await;
+        match self.running.source(name)? {
+            Source::Store => {
+                self.records.set_tunnel_open(&self.place.id, name, open).await?;
+                let stored = self.records.tunnels(&self.place.id).await?;
+                self.known().stored = stored;
+            }
+            Source::File | Source::Environment => {
+                let mut known = self.known();
+                if open {
+                    known.closed.remove(name)
+                } else {
+                    known.closed.insert(name.to_owned())
+                };
+            }
+        }
+        self.arrange().await;
+        Ok(())
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl TunnelControl for House {
+    fn list(&self) -> Vec<TunnelStatus> {
+        self.running.status()
+    }
+
+    fn one(&self, name: &str) -> Result<TunnelStatus, Failure> {
+        self.running.one(name)
+    }
+
+    async fn add(&self, given: Given) -> Result<TunnelStatus, Failure> {
+        let tunnel = self.check(&given)?;
+        for key in tunnel.keys() {
+            self.keys.version(&key).await?;
+        }
+        let _changing = self.changing.lock().await;
+        self.is_free(&tunnel)?;
+        let name = tunnel.name.to_string();
+        let text = serde_json::to_string(&given).map_err(Failure::internal)?;
+        let row = TunnelRow { name: name.clone(), tunnel: text, open: true };
+        if !self.records.add_tunnel(&self.place.id, &row).await? {
+            let message = format!("there is a tunnel {name} already");
+            return Err(Failure::new(FailureClass::Refused, message, "remove that one first, or take another name"));
+        }
+        self.known().stored.push(row);
+        self.arrange().await;
+        self.running.until_it_listens(&name).await;
+        self.running.one(&name)
+    }
+
+    async fn open(&self, name: &str) -> Result<TunnelStatus, Failure> {
+        self.set_open(name, true).await?;
+        self.running.until_it_listens(name).await;
+        self.running.connect(name).await?;
+        self.running.one(name)
+    }
+
+    async fn close(&self, name: &str) -> Result<TunnelStatus, Failure> {
+        self.set_open(name, false).await?;
+        self.running.one(name)
+    }
+
+    async fn remove(&self, name: &str) -> Result<(), Failure> {
+        let _changing = self.changing.lock().await;
+        let removed = self.records.remove_tunnel(&self.place.id, name).await?;
+        if !removed {
+            let place = match self.running.source(name)? {
+                Source::File => "in the file of APPFERRY_CONFIG",
+                _ => "in the environment",
+            };
+            let message = format!("the tunnel {name} is written down {place}");
+            return Err(Failure::new(FailureClass::Refused, message, "take it out there, or close it"));
+        }
+        self.known().stored.retain(|row| row.name != name);
+        self.arrange().await;
+        Ok(())
+    }
+
+    async fn test(&self, name: &str) -> Result<TestReport, Failure> {
+        self.running.test(name).await
+    }
+
+    fn metrics(&self) -> String {
+        metrics(&self.running.status())
+    }
+}
+
+/// The connections, telling the key store of each login with a new pair: a tunnel has no services that could answer, so a login is
+/// all that shows that a rotation has worked.
+struct Answering {
+    links: crate::ssh::Tunnels,
+    keys: Arc<FleetKeys>,
+    place: Place,
+}
+
+#[async_trait]
+impl TunnelLinks for Answering {
+    async fn open(&self, tunnel: &str, hops: &[SshTarget]) -> Result<Arc<dyn TunnelLink>, Failure> {
+        let link = self.links.open(tunnel, hops).await?;
+        for (key, used) in link.used() {
+            if used.is_being_proved() {
+                let keys = self.keys.service().on_behalf_of(&self.place.user(tunnel));
+                keys.record_answer(&key, &used.version, GitService::Read).await;
+                keys.record_answer(&key, &used.version, GitService::Write).await;
+            }
+        }
+        Ok(link)
+    }
+
+    async fn ground(&self, hops: &[SshTarget]) -> u64 {
+        self.links.ground(hops).await
+    }
+}

@@ -1,0 +1,150 @@
+//! What has come for a client that has not read it yet: some of it in memory, the rest on disk, none without a limit.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::PathBuf;
+
+use bytes::{Buf as _, Bytes};
+
+use super::spill::Spill;
+
+/// As much waits in memory.
+const MEMORY_BYTES: usize = 1 << 20;
+
+/// Pieces that wait for one client, in order.
+pub(super) struct Backlog {
+    pieces: VecDeque<Bytes>,
+    bytes: usize,
+    spill: Option<Spill>,
+    folder: PathBuf,
+    /// The disk has refused: no more than the memory's part is taken.
+    memory_only: bool,
+}
+
+impl Backlog {
+    /// Nothing yet; files are made in `folder` when they are needed.
+    pub(super) fn new(folder: PathBuf) -> Self {
+        Self { pieces: VecDeque::new(), bytes: 0, spill: None, folder, memory_only: false }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    /// Whether one more piece can be taken.
+    pub(super) fn has_room(&self) -> bool {
+        match &self.spill {
+            Some(spill) => !self.memory_only && spill.has_room(),
+            None => !self.memory_only || self.bytes < MEMORY_BYTES,
+        }
+    }
+
+    /// What is to be written next.
+    pub(super) fn front(&self) -> &[u8] {
+        self.pieces.front().map(AsRef::as_ref).unwrap_or_default()
+    }
+
+    /// So many bytes of [`front`](Self::front) are written.
+    pub(super) fn consume(&mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_sub(bytes);
+        if let Some(front) = self.pieces.front_mut() {
+            front.advance(bytes.min(front.len()));
+            if front.is_empty() {
+                self.pieces.pop_front();
+            }
+        }
+    }
+
+    /// Takes a piece.
+    pub(super) async fn push(&mut self, piece: Bytes) {
+        if piece.is_empty() {
+            return;
+        }
+        if self.spill.is_none() && self.bytes >= MEMORY_BYTES && !self.memory_only {
+            match Spill::create(self.folder.clone()).await {
+                Ok(spill) => self.spill = Some(spill),
+                Err(error) => self.disk_failed(&error),
+            }
+        }
+        let Some(spill) = &mut self.spill else { return self.keep(piece) };
+        if let Err(error) = spill.push(&piece).await {
+            self.disk_failed(&error);
+        }
+    }
+
+    /// Brings back what is on disk once the memory is free for it. To be called before [`front`](Self::front).
+    ///
+    /// # Errors
+    /// The disk's; what was there is lost.
+    pub(super) async fn refill(&mut self) -> io::Result<()> {
+        let Some(spill) = self.spill.as_mut().filter(|_| self.pieces.is_empty()) else { return Ok(()) };
+        let piece = spill.pop().await?;
+        if spill.is_empty() {
+            self.spill = None;
+        }
+        if let Some(piece) = piece {
+            self.keep(piece);
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, piece: Bytes) {
+        self.bytes += piece.len();
+        self.pieces.push_back(piece);
+    }
+
+    fn disk_failed(&mut self, error: &io::Error) {
+        tracing::warn!(%error, "what a client does not read cannot be kept on disk: it holds up the other clients of its tunnel");
+        self.memory_only = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_put_in_comes_out_in_order_and_the_memory_stays_small() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut backlog = Backlog::new(folder.path().to_owned());
+        let piece = |n: u32| Bytes::from(n.to_be_bytes().repeat(8 << 10));
+        let (mut next_out, mut most) = (0, 0);
+        for n in 0..500 {
+            assert!(backlog.has_room());
+            backlog.push(piece(n)).await;
+            most = most.max(backlog.bytes);
+            if n % 3 == 0 {
+                backlog.refill().await.unwrap();
+            }
+        }
+        assert!(most <= MEMORY_BYTES + (32 << 10), "{most}");
+        let mut out = Vec::new();
+        loop {
+            backlog.refill().await.unwrap();
+            let front = backlog.front().len().min(5_000);
+            if front == 0 {
+                break;
+            }
+            out.extend_from_slice(&backlog.front()[..front]);
+            backlog.consume(front);
+        }
+        for word in out.chunks_exact(32 << 10) {
+            assert_eq!(word, &piece(next_out)[..]);
+            next_out += 1;
+        }
+        assert_eq!((next_out, backlog.spill.is_none(), backlog.bytes), (500, true, 0));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "the file has no name");
+    }
+
+    #[tokio::test]
+    async fn without_a_disk_the_memory_is_the_limit() {
+        let mut backlog = Backlog::new("/nowhere/at/all".into());
+        let mut taken = 0;
+        while backlog.has_room() {
+            backlog.push(Bytes::from(vec![0; 32 << 10])).await;
+            taken += 1;
+            assert!(taken < 100);
+        }
+        assert!(taken > 30);
+    }
+}

@@ -1,0 +1,179 @@
+//! Bytes between a client and a channel, both ways, each with its own end.
+
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use bytes::BytesMut;
+use russh::client::Msg;
+use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use super::backlog::Backlog;
+use crate::ports::{ClientReader, ClientWriter, Meter, TunnelChannel};
+use crate::ssh::channel::OpenChannel;
+
+/// What is read from a client at once: two of the packets that sshd takes.
+const READ_BYTES: usize = 64 << 10;
+
+/// A channel that is connected to the target.
+pub(super) struct Ferry {
+    pub(super) channel: OpenChannel,
+    pub(super) held_up: Arc<AtomicUsize>,
+    pub(super) spill_folder: PathBuf,
+}
+
+/// How a direction came to its end.
+#[derive(Clone, Copy, PartialEq)]
+enum End {
+    /// Its source has no more to say.
+    Eof,
+    /// The other side closed the channel, or the connection is gone.
+    Closed,
+    /// The client is gone.
+    Gone,
+}
+
+#[async_trait]
+impl TunnelChannel for Ferry {
+    async fn ferry(self: Box<Self>, (reader, writer): (ClientReader, ClientWriter), meter: Arc<Meter>) {
+        let Self { mut channel, held_up, spill_folder } = *self;
+        let Ok((read, write)) = channel.halves() else { return };
+        let backlog = Backlog::new(spill_folder);
+        let up = Up { reader, write, meter: &meter };
+        let end = both(up, Down { read, writer, backlog, held_up, meter: &meter }).await;
+        if end == End::Closed {
+            drop(channel.take()); // there is nothing left to close
+        }
+    }
+}
+
+/// Runs until the channel can be closed. That the connection is gone is seen by its end of what comes: what has come until
+/// then still reaches the client, and a write that russh lets wait for ever is dropped.
+async fn both(up: Up<'_>, mut down: Down<'_>) -> End {
+    let mut up = pin!(up.run());
+    let mut up_ended = false;
+    let end = {
+        let mut running = pin!(down.run());
+        loop {
+            tokio::select! {
+                end = &mut running => break end,
+                end = &mut up, if !up_ended => {
+                    up_ended = true;
+                    if end != End::Eof {
+                        return End::Gone;
+                    }
+                }
+            }
+        }
+    };
+    if end != End::Eof {
+        return end;
+    }
+    // The target has ended its half; the client may go on with its own.
+    loop {
+        if up_ended {
+            return End::Eof;
+        }
+        tokio::select! {
+            end = &mut up => match end {
+                End::Eof => up_ended = true,
+                _ => return End::Gone,
+            },
+            message = down.read.wait() => if matches!(message, None | Some(ChannelMsg::Close)) {
+                return End::Closed;
+            },
+        }
+    }
+}
+
+/// From the client to the target.
+struct Up<'a> {
+    reader: ClientReader,
+    write: &'a ChannelWriteHalf<Msg>,
+    meter: &'a Meter,
+}
+
+impl Up<'_> {
+    /// Reads no faster than the other side's window allows.
+    async fn run(mut self) -> End {
+        let mut buffer = BytesMut::with_capacity(READ_BYTES);
+        loop {
+            if buffer.capacity() < READ_BYTES / 2 {
+                buffer.reserve(READ_BYTES);
+            }
+            match self.reader.read_buf(&mut buffer).await {
+                Ok(0) => return if self.write.eof().await.is_ok() { End::Eof } else { End::Gone },
+                Ok(bytes) => {
+                    if self.write.data_bytes(buffer.split().freeze()).await.is_err() {
+                        return End::Gone;
+                    }
+                    self.meter.add_up(bytes);
+                }
+                Err(_) => return End::Gone,
+            }
+        }
+    }
+}
+
+/// From the target to the client.
+struct Down<'a> {
+    read: &'a mut ChannelReadHalf,
+    writer: ClientWriter,
+    backlog: Backlog,
+    held_up: Arc<AtomicUsize>,
+    meter: &'a Meter,
+}
+
+impl Down<'_> {
+    /// Takes what comes, whether the client reads or not: russh would hold up every channel of the connection.
+    async fn run(&mut self) -> End {
+        let mut ending = None;
+        loop {
+            if self.backlog.refill().await.is_err() {
+                return End::Gone; // what is lost cannot be made up for
+            }
+            if self.backlog.is_empty()
+                && let Some(end) = ending
+            {
+                let _ = self.writer.shutdown().await;
+                return end;
+            }
+            let room = ending.is_none() && self.backlog.has_room();
+            let _held_up = (ending.is_none() && !room).then(|| HeldUp::note(&self.held_up));
+            tokio::select! {
+                message = self.read.wait(), if room => match message {
+                    Some(ChannelMsg::Data { data }) => {
+                        self.meter.add_down(data.len());
+                        self.backlog.push(data).await;
+                    }
+                    Some(ChannelMsg::Eof) => ending = Some(End::Eof),
+                    None | Some(ChannelMsg::Close) => ending = Some(End::Closed),
+                    Some(_) => {}
+                },
+                written = self.writer.write(self.backlog.front()), if !self.backlog.is_empty() => match written {
+                    Ok(bytes) if bytes > 0 => self.backlog.consume(bytes),
+                    _ => return End::Gone,
+                },
+            }
+        }
+    }
+}
+
+/// Counts a channel that cannot take more.
+struct HeldUp<'a>(&'a AtomicUsize);
+
+impl<'a> HeldUp<'a> {
+    fn note(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for HeldUp<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

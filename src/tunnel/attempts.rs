@@ -1,0 +1,96 @@
+//! Attempts to connect, and the clients that wait for one of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt as _, StreamExt as _};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout};
+
+use crate::domain::{Failure, FailureClass};
+use crate::ports::{SshTarget, TunnelLink, TunnelLinks};
+
+/// What a client is told.
+pub(super) type Answer = Result<Arc<dyn TunnelLink>, Failure>;
+/// Who waits for it.
+pub(super) type Waiter = oneshot::Sender<Answer>;
+
+/// Rule 26: an attempt that is older hangs in something that may have passed, so a client begins another one beside it.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// An attempt through several hops ends after so long, whatever it hangs in.
+const LONGEST: Duration = Duration::from_mins(1);
+
+/// As many may hang at once.
+const MOST: usize = 8;
+
+/// The attempts that are under way.
+pub(super) struct Attempts {
+    name: String,
+    links: Arc<dyn TunnelLinks>,
+    hops: Vec<SshTarget>,
+    running: FuturesUnordered<BoxFuture<'static, (u64, Answer)>>,
+    newest: Option<(u64, Instant)>,
+    waiting: Vec<(u64, Waiter)>,
+}
+
+impl Attempts {
+    pub(super) fn new(name: String, links: Arc<dyn TunnelLinks>, hops: Vec<SshTarget>) -> Self {
+        Self { name, links, hops, running: FuturesUnordered::new(), newest: None, waiting: Vec::new() }
+    }
+
+    pub(super) fn are_running(&self) -> bool {
+        !self.running.is_empty()
+    }
+
+    /// Whether one was begun a moment ago.
+    pub(super) fn began_just_now(&self) -> bool {
+        self.newest.is_some_and(|(_, at)| at.elapsed() < FRESH)
+    }
+
+    /// Begins one.
+    pub(super) fn begin(&mut self) {
+        if self.running.len() >= MOST {
+            return;
+        }
+        let number = self.newest.map_or(0, |(number, _)| number + 1);
+        self.newest = Some((number, Instant::now()));
+        let (name, links, hops) = (self.name.clone(), Arc::clone(&self.links), self.hops.clone());
+        let attempt = async move {
+            let opened = timeout(LONGEST, links.open(&name, &hops)).await.unwrap_or_else(|_| Err(too_long()));
+            (number, opened)
+        };
+        self.running.push(attempt.boxed());
+    }
+
+    /// Lets a client wait for the newest.
+    pub(super) fn join(&mut self, waiter: Waiter) {
+        match self.newest {
+            Some((number, _)) => self.waiting.push((number, waiter)),
+            None => drop(waiter),
+        }
+    }
+
+    /// The next one that ends; its waiters are told. Waits for ever when there is none.
+    pub(super) async fn next(&mut self) -> Answer {
+        let Some((number, answer)) = self.running.next().await else { return std::future::pending().await };
+        if answer.is_ok() {
+            self.running.clear();
+        }
+        for (waits_for, waiter) in std::mem::take(&mut self.waiting) {
+            if answer.is_ok() || waits_for <= number {
+                let _ = waiter.send(answer.clone());
+            } else if !waiter.is_closed() {
+                self.waiting.push((waits_for, waiter));
+            }
+        }
+        answer
+    }
+}
+
+fn too_long() -> Failure {
+    let message = format!("the way to the bastion did not open within {} s", LONGEST.as_secs());
+    Failure::new(FailureClass::TimeOut, message, "check each host on the way with `appferry tunnel test`")
+}

@@ -1,0 +1,148 @@
+//! One tunnel that runs: its listener, its connector, its clients.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::clients::Clients;
+use super::connector::Connector;
+use super::facts::Facts;
+use super::listener::Listener;
+use crate::domain::tunnel::{TestReport, Tunnel};
+use crate::domain::{Backoff, Failure};
+use crate::ports::{SshTarget, TunnelLinks};
+
+/// Clients that ask at once.
+const ASKS: usize = 64;
+/// When the kernel has no more to give (files, memory), it may have a moment later.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A tunnel that runs until it is dropped or told to stop.
+pub(super) struct Runner {
+    pub(super) facts: Arc<Facts>,
+    clients: Arc<Clients>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Runner {
+    /// Starts it; what goes wrong is its state. It listens once `before` has ended.
+    pub(super) fn start(
+        tunnel: &Tunnel,
+        links: &Arc<dyn TunnelLinks>,
+        all: &TaskTracker,
+        stop: CancellationToken,
+        before: Option<TaskTracker>,
+    ) -> Self {
+        let facts = Arc::new(Facts::new());
+        let (asks, asked) = mpsc::channel(ASKS);
+        let name = tunnel.name.to_string();
+        let tasks = TaskTracker::new();
+        let connector = Connector {
+            name: name.clone(),
+            links: Arc::clone(links),
+            hops: hops(tunnel),
+            eager: tunnel.eager,
+            idle_close: tunnel.idle_close,
+            facts: Arc::clone(&facts),
+            tracker: all.clone(),
+            stop: stop.clone(),
+        };
+        let clients = Arc::new(Clients {
+            name,
+            target: tunnel.target.clone(),
+            limit: tunnel.limit,
+            asks,
+            facts: Arc::clone(&facts),
+            stop: stop.clone(),
+        });
+        let token = all.token();
+        tasks.spawn(async move {
+            let _held = token; // the whole program waits for this one, too
+            connector.run(asked).await;
+        });
+        let (listen, serving, token) = (tunnel.listen.clone(), Arc::clone(&clients), all.token());
+        let own = tasks.clone();
+        tasks.spawn(async move {
+            let _held = token;
+            let stop = serving.stop.clone();
+            if let Some(before) = before {
+                before.wait().await;
+            }
+            let mut backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(10));
+            while !stop.is_cancelled() {
+                match Listener::bind(&listen).await {
+                    Ok(listener) => {
+                        accept(&listener, &serving, &own).await;
+                    }
+                    Err(failure) => {
+                        if serving.facts.cannot_listen(&failure) {
+                            tracing::warn!(tunnel = serving.name, %failure, "the tunnel cannot listen");
+                        }
+                        let wait = backoff.after_failure(rand::random());
+                        let _ = stop.run_until_cancelled(tokio::time::sleep(wait)).await;
+                    }
+                }
+            }
+        });
+        tasks.close();
+        Self { facts, clients, stop, tasks }
+    }
+
+    /// Ends it, without waiting. What is answered ends with the last of its tasks.
+    pub(super) fn stop(&self) -> TaskTracker {
+        self.stop.cancel();
+        self.tasks.clone()
+    }
+
+    /// Connects now, if it is not connected.
+    pub(super) async fn open(&self) -> Result<(), Failure> {
+        self.clients.link(true).await.map(drop)
+    }
+
+    /// Goes the whole way to the target once.
+    pub(super) async fn test(&self) -> Result<TestReport, Failure> {
+        let began = Instant::now();
+        let link = self.clients.link(true).await?;
+        let connected = began.elapsed();
+        drop(link);
+        let began = Instant::now();
+        let (channel, _link) = self.clients.channel().await?;
+        drop(channel);
+        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        Ok(TestReport { bastion_ms: ms(connected), target_ms: ms(began.elapsed()) })
+    }
+}
+
+async fn accept(listener: &Listener, clients: &Arc<Clients>, tasks: &TaskTracker) {
+    let place = listener.place();
+    tracing::info!(tunnel = clients.name, listening = place.as_deref(), target = %clients.target, "the tunnel listens");
+    clients.facts.listens(place);
+    while let Some(accepted) = clients.stop.run_until_cancelled(listener.accept()).await {
+        match accepted {
+            Ok(client) => {
+                let clients = Arc::clone(clients);
+                tasks.spawn(async move { clients.serve(client).await });
+            }
+            Err(error) => {
+                tracing::warn!(tunnel = clients.name, %error, "a client could not be taken");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+    clients.facts.listens(None);
+}
+
+/// The logins of its way.
+pub(super) fn hops(tunnel: &Tunnel) -> Vec<SshTarget> {
+    let target = |(hop, key): (&crate::domain::tunnel::Hop, &crate::domain::KeyName)| SshTarget {
+        host: hop.host.clone(),
+        port: hop.port,
+        user: hop.user.clone(),
+        key: key.clone(),
+    };
+    tunnel.hops().map(target).collect()
+}

@@ -1,0 +1,200 @@
+//! All tunnels: what is wanted against what runs.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::runner::Runner;
+use crate::domain::tunnel::{Given, Source, TestReport, Tunnel, TunnelState, TunnelStatus};
+use crate::domain::{Failure, FailureClass};
+use crate::ports::TunnelLinks;
+
+/// So long somebody who adds a tunnel waits for its port.
+const LISTENS_WITHIN: Duration = Duration::from_secs(3);
+
+/// A tunnel that shall be there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// As it is written down.
+    pub given: Given,
+    /// The same, checked.
+    pub tunnel: Tunnel,
+    /// Where it is written down.
+    pub source: Source,
+    /// Whether it shall run.
+    pub open: bool,
+}
+
+/// Every tunnel of this instance.
+pub struct Tunnels {
+    links: Arc<dyn TunnelLinks>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+    members: Mutex<BTreeMap<String, Member>>,
+}
+
+struct Member {
+    wanted: Wanted,
+    since: Timestamp,
+    runner: Option<Arc<Runner>>,
+}
+
+impl Tunnels {
+    /// None yet. Everything runs on `tasks`, until `stop` fires.
+    #[must_use]
+    pub fn new(links: Arc<dyn TunnelLinks>, tasks: TaskTracker, stop: CancellationToken) -> Self {
+        Self { links, tasks, stop, members: Mutex::default() }
+    }
+
+    /// Makes `wanted` the tunnels that are there. Those that stay as they are notice nothing.
+    pub fn become_these(&self, wanted: Vec<Wanted>) {
+        let mut members = self.members();
+        let mut before = std::mem::take(&mut *members);
+        let mut ending: BTreeMap<String, TaskTracker> = BTreeMap::new();
+        let mut new = Vec::new();
+        for wanted in wanted {
+            let name = wanted.given.name.clone();
+            match before.remove(&name) {
+                Some(member) if is_same(&member.wanted, &wanted) => {
+                    members.insert(name, Member { wanted, ..member });
+                }
+                other => {
+                    end(other, &wanted.given.listen, &mut ending);
+                    new.push(wanted);
+                }
+            }
+        }
+        for (_, member) in before {
+            let listen = member.wanted.given.listen.clone();
+            end(Some(member), &listen, &mut ending);
+        }
+        for wanted in new {
+            let runner = wanted.open.then(|| self.run(&wanted.tunnel, ending.get(&wanted.given.listen).cloned()));
+            members.insert(wanted.given.name.clone(), Member { since: Timestamp::now(), wanted, runner });
+        }
+    }
+
+    fn run(&self, tunnel: &Tunnel, before: Option<TaskTracker>) -> Arc<Runner> {
+        Arc::new(Runner::start(tunnel, &self.links, &self.tasks, self.stop.child_token(), before))
+    }
+
+    /// How all of them stand, sorted by name.
+    #[must_use]
+    pub fn status(&self) -> Vec<TunnelStatus> {
+        self.members().values().map(Member::status).collect()
+    }
+
+    /// How one stands.
+    ///
+    /// # Errors
+    /// Refused, when there is none of that name.
+    pub fn one(&self, name: &str) -> Result<TunnelStatus, Failure> {
+        let members = self.members();
+        members.get(name).map(Member::status).ok_or_else(|| absent(name, &members))
+    }
+
+    /// Where one is written down.
+    ///
+    /// # Errors
+    /// As [`one`](Self::one).
+    pub fn source(&self, name: &str) -> Result<Source, Failure> {
+        let members = self.members();
+        members.get(name).map(|member| member.wanted.source).ok_or_else(|| absent(name, &members))
+    }
+
+    /// Connects one now, if it is not connected.
+    ///
+    /// # Errors
+    /// Why it cannot, or that it is closed or not there.
+    pub async fn connect(&self, name: &str) -> Result<(), Failure> {
+        self.runner(name)?.open().await
+    }
+
+    /// Goes the whole way to the target once.
+    ///
+    /// # Errors
+    /// Where the way ends, or that it is closed or not there.
+    pub async fn test(&self, name: &str) -> Result<TestReport, Failure> {
+        self.runner(name)?.test().await
+    }
+
+    /// Waits until one listens or cannot, a moment at most.
+    pub async fn until_it_listens(&self, name: &str) {
+        let Ok(runner) = self.runner(name) else { return };
+        let _ = tokio::time::timeout(LISTENS_WITHIN, runner.facts.listens_or_cannot()).await;
+    }
+
+    fn runner(&self, name: &str) -> Result<Arc<Runner>, Failure> {
+        let members = self.members();
+        let member = members.get(name).ok_or_else(|| absent(name, &members))?;
+        member.runner.clone().ok_or_else(|| {
+            let message = format!("the tunnel {name:?} is closed");
+            Failure::new(FailureClass::Refused, message, format!("open it first: `appferry tunnel open {name}`"))
+        })
+    }
+
+    fn members(&self) -> MutexGuard<'_, BTreeMap<String, Member>> {
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where it is written down does not matter to one that runs.
+fn is_same(one: &Wanted, other: &Wanted) -> bool {
+    (&one.tunnel, one.open) == (&other.tunnel, other.open)
+}
+
+fn end(member: Option<Member>, listen: &str, ending: &mut BTreeMap<String, TaskTracker>) {
+    if let Some(Member { runner: Some(runner), wanted, .. }) = member {
+        tracing::info!(tunnel = wanted.given.name, "the tunnel ends: it was changed, closed or taken out");
+        ending.insert(wanted.given.listen.clone(), runner.stop());
+        if listen != wanted.given.listen {
+            ending.insert(listen.to_owned(), runner.stop());
+        }
+    }
+}
+
+fn absent(name: &str, members: &BTreeMap<String, Member>) -> Failure {
+    let there: Vec<&str> = members.keys().map(String::as_str).collect();
+    let there = if there.is_empty() { "there are none".to_owned() } else { format!("there are: {}", there.join(", ")) };
+    Failure::new(
+        FailureClass::Refused,
+        format!("there is no tunnel {name:?}; {there}"),
+        "give one of these names, or add it",
+    )
+}
+
+impl Member {
+    fn status(&self) -> TunnelStatus {
+        let Wanted { given, source, .. } = self.wanted.clone();
+        let mut status = TunnelStatus {
+            tunnel: given,
+            source,
+            state: TunnelState::Closed,
+            since: self.since.to_string(),
+            listening: None,
+            connections: 0,
+            accepted: 0,
+            refused: 0,
+            bytes_up: 0,
+            bytes_down: 0,
+            reconnects: 0,
+            last_error: None,
+        };
+        if let Some(runner) = &self.runner {
+            let facts = &runner.facts;
+            let now = facts.now();
+            let state = if now.blocked { TunnelState::CannotListen } else { now.state };
+            (status.state, status.since) = (state, now.since.to_string());
+            (status.listening, status.last_error) = (now.listening, now.last_error);
+            status.connections = facts.connections.load(Ordering::Relaxed);
+            (status.accepted, status.refused, status.reconnects) = facts.counts();
+            (status.bytes_up, status.bytes_down) = facts.meter.read();
+        }
+        status
+    }
+}
