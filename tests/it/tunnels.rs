@@ -62,6 +62,7 @@ impl Scene {
         format!("{}@127.0.0.1:{}", current_user(), self.sshd.port())
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "callers hand over addresses and texts that they have just made")]
     fn given(&self, name: &str, target: impl ToString) -> Given {
         Given {
             name: name.into(),

@@ -89,14 +89,14 @@ async fn a_client_that_stops_reading_holds_up_nobody() {
     let mut other = TcpStream::connect(place).await.unwrap();
     other.write_all(b"E").await.unwrap();
     let before = resident();
-    let feed = async {
+    let sender = async {
         let piece = vec![7; 1 << 20];
         for _ in 0..SENT >> 20 {
             sending.write_all(&piece).await.unwrap();
         }
     };
     let fed = tokio::time::timeout(PATIENCE, async {
-        tokio::join!(feed, async {
+        tokio::join!(sender, async {
             for n in 0..200 {
                 other.write_u8(n).await.unwrap();
                 assert_eq!(other.read_u8().await.unwrap(), n);
