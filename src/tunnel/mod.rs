@@ -1,6 +1,6 @@
 //! Tunnels: what is wanted is compared with what runs, and the difference is mended.
 //!
-//! [`Tunnels`] has one [`runner`] for each tunnel: it listens (`listener`), and each client waits for a channel over the tunnel's
+//! [`Tunnels`] has one `runner` for each tunnel: it listens (`listener`), and each client waits for a channel over the tunnel's
 //! connection (`clients`). That connection is made, watched and made again by one task (`connector`), which decides by
 //! rule 26 what a client is told while there is none.
 
