@@ -90,11 +90,22 @@ impl Engine {
         outgoing
     }
 
+    /// What is to be pushed, once it is certain that a start after a crash in the middle of the push knows what was pushed.
+    ///
+    /// # Errors
+    /// Disk: nothing may be sent. Internal if an update is not a fast-forward.
+    pub fn set_out(&mut self, now: Now) -> Result<Outgoing, Failure> {
+        let outgoing = self.outgoing(now);
+        self.prove_fast_forward(&outgoing)?;
+        self.save(now)?;
+        Ok(outgoing)
+    }
+
     /// Proves that every update is a fast-forward (rule 4), by history and not by how it was made.
     ///
     /// # Errors
     /// Internal, naming the ref, if one is not.
-    pub fn prove_fast_forward(&self, outgoing: &Outgoing) -> Result<(), Failure> {
+    fn prove_fast_forward(&self, outgoing: &Outgoing) -> Result<(), Failure> {
         for update in &outgoing.updates {
             let Some(expected) = update.expected else { continue };
             if !self.repo.descends_from(update.new, expected)? {

@@ -56,12 +56,7 @@ impl Worker {
     }
 
     pub(super) async fn push(&mut self) -> Result<(), Failure> {
-        let outgoing = self
-            .on_engine(|engine| {
-                let outgoing = engine.outgoing(Now::read());
-                engine.prove_fast_forward(&outgoing).map(|()| outgoing)
-            })
-            .await?;
+        let outgoing = self.on_engine(|engine| engine.set_out(Now::read())).await?;
         let outgoing = match outgoing {
             Ok(outgoing) => outgoing,
             Err(failure) => {
@@ -119,7 +114,7 @@ impl Worker {
     /// Nothing can be pushed for now. Reading goes on, unless the way there is what failed: only pushing tells when pushing
     /// works again, so what is read well meanwhile must not shorten its wait.
     fn push_failed(&mut self, failure: Failure) {
-        if failure.class == FailureClass::Damaged {
+        if matches!(failure.class, FailureClass::Damaged | FailureClass::Disk) {
             return self.note_trouble(Err(failure));
         }
         if concerns_the_way(failure.class) {

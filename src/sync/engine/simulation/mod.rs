@@ -263,6 +263,29 @@ fn a_push_whose_note_was_lost_in_a_crash_is_no_conflict_with_what_others_made_of
 }
 
 #[test]
+fn a_push_without_an_answer_is_known_after_a_crash_whatever_was_saved_since() {
+    for (second, third) in [("{\"n\":2}", "{\"n\":3}"), ("{\"n\":2}", "{\"n\":1}")] {
+        let mut all = world(&[EDITING, EDITING]);
+        all[0].save("A", "x.json", "{\"n\":1}");
+        all[0].pass(true, quiet);
+        all[0].save("A", "x.json", second);
+        let now = all[0].now;
+        all[0].engine().look(&Look::All, now).unwrap();
+        while all[0].engine().advance(true, now).unwrap() != Progress::Push {}
+        let outgoing = all[0].engine().set_out(now).unwrap();
+        for update in &outgoing.updates {
+            all[0].answer(update); // accepted, and killed before the answer came
+        }
+        all[0].save("A", "x.json", third);
+        all[0].start();
+        all[0].pass(true, quiet);
+        all[1].pass(true, quiet);
+        assert_eq!(all[0].state("A").0, AppState::InSync);
+        assert_eq!(all[1].text("A", "x.json").as_deref(), Some(third));
+    }
+}
+
+#[test]
 fn what_a_crash_kept_from_being_noted_as_arrived_is_no_edit_against_a_step_back_in_git() {
     let mut all = world(&[EDITING, EDITING]);
     all[0].save("A", "x.json", "{\"n\":1}");

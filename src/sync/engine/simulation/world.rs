@@ -168,8 +168,10 @@ impl Instance {
 
     pub(super) fn push(&mut self) {
         let now = self.now;
-        let outgoing = self.engine().outgoing(now);
-        self.engine().prove_fast_forward(&outgoing).unwrap();
+        let outgoing = match self.engine().set_out(now) {
+            Ok(outgoing) => outgoing,
+            Err(failure) => return assert_eq!(failure.class, crate::domain::FailureClass::Disk, "{failure}"),
+        };
         let outcomes: Vec<RefOutcome> = outgoing.updates.iter().map(|update| self.answer(update)).collect();
         match self.engine().take_outcomes(&outgoing, &outcomes, now) {
             Ok(PushEffect::FetchFirst) => self.fetch(),
