@@ -246,8 +246,9 @@ impl Workspace for AppsFolder {
     }
 
     fn note_arrived(&mut self) -> Result<(), Failure> {
-        while let Some(app) = self.told.pop_first() {
-            self.journals.end(&app)?;
+        while let Some(app) = self.told.first() {
+            self.journals.end(app)?; // if that fails it was told all the same, and is not told again as if it were new
+            self.told.pop_first();
         }
         Ok(())
     }

@@ -117,15 +117,16 @@ impl Journals {
     /// # Errors
     /// [`crate::domain::FailureClass::Disk`].
     pub(super) fn end(&mut self, app: &AppName) -> Result<(), Failure> {
-        if self.pending.remove(app).is_none() {
+        if !self.pending.contains_key(app) {
             return Ok(());
         }
-        match std::fs::remove_file(self.path(app)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(Failure::disk("removing the install journal", &error))
-            }
-            _ => Ok(()),
+        if let Err(error) = std::fs::remove_file(self.path(app))
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            return Err(Failure::disk("removing the install journal", &error)); // it is still pending, and tried again
         }
+        self.pending.remove(app);
+        Ok(())
     }
 
     fn path(&self, app: &AppName) -> PathBuf {
@@ -160,5 +161,21 @@ mod tests {
         again.end(&app).unwrap();
         assert!(Journals::open(data.path()).unwrap().apps().is_empty());
         assert!(!data.path().join("installs/rubbish.json").exists());
+    }
+    #[test]
+    fn a_journal_that_cannot_be_removed_is_still_pending() {
+        let data = tempfile::tempdir().unwrap();
+        let app = AppName::new("A").unwrap();
+        let mut journals = Journals::open(data.path()).unwrap();
+        journals.note(Pending::new(app.clone(), None, None, true)).unwrap();
+        let (path, aside) = (journals.path(&app), data.path().join("aside"));
+        std::fs::rename(&path, &aside).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        assert!(journals.end(&app).is_err());
+        assert!(journals.of(&app).is_some());
+        std::fs::remove_dir(&path).unwrap();
+        std::fs::rename(&aside, &path).unwrap();
+        journals.end(&app).unwrap();
+        assert!(journals.of(&app).is_none() && !path.exists());
     }
 }

@@ -72,6 +72,9 @@ impl Engine {
     /// its note; else a step back in Git would look like an edit here. Files that were left keep the base that they had.
     pub(super) fn take_for_bases(&mut self, arrived: Vec<Arrived>) -> Result<(), Failure> {
         for Arrived { app, tree, left } in arrived {
+            if !tree.map_or(Ok(true), |tree| self.repo.contains(tree))? {
+                continue; // the repository was damaged and built anew since: the base is found in the history
+            }
             let before = self.state.bases.get(&app).copied();
             let left: Vec<&str> = left.iter().map(String::as_str).collect();
             match with_files_of(&*self.repo, tree, before, &left)? {

@@ -22,21 +22,19 @@ impl Worker {
         let remote = Arc::clone(&self.remote);
         match self.meanwhile(async move { remote.poll().await }, &WHILE_READING).await? {
             Ok(RemoteTip::At(id)) if Some(id) != known => self.fetch().await,
-            Ok(tip) => {
-                self.link.succeeded();
-                self.take_tip(tip).await
-            }
-            Err(failure) => {
-                self.lost(failure);
-                Ok(())
-            }
+            answer => self.heard(answer).await,
         }
     }
 
     async fn fetch(&mut self) -> Result<(), Failure> {
         self.fetched = true;
         let remote = Arc::clone(&self.remote);
-        match self.meanwhile(async move { remote.fetch().await }, &WHILE_READING).await? {
+        let answer = self.meanwhile(async move { remote.fetch().await }, &WHILE_READING).await?;
+        self.heard(answer).await
+    }
+
+    async fn heard(&mut self, answer: Result<RemoteTip, Failure>) -> Result<(), Failure> {
+        match answer {
             Ok(tip) => {
                 self.link.succeeded();
                 self.take_tip(tip).await

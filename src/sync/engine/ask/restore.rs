@@ -55,13 +55,13 @@ impl Engine {
     }
 
     pub(super) fn begin_restore_kept(&mut self, id: &str, dry: bool, now: Now) -> Result<Goal, Failure> {
-        let will = "would be brought back to the apps folder; what is there would be kept aside".to_owned();
+        let will = "would be brought back to the apps folder; anything that is there would be kept aside".to_owned();
         let app = self.kept_app(id)?.0;
         self.must_be_followed(&app)?;
         if !dry {
             self.restore_kept(id, now)?;
         }
-        let done = "brought back to the apps folder; what was there is kept aside".to_owned();
+        let done = "brought back to the apps folder; anything that was there is kept aside".to_owned();
         Ok(Goal { app, will, done, until: Until::AtOnce })
     }
 }
