@@ -1,6 +1,6 @@
 //! Installing: what the branch has comes to the disk.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::domain::{AppName, Failure, FailureClass};
 use crate::ports::{Arrived, Installed};
@@ -8,9 +8,6 @@ use crate::ports::{Arrived, Installed};
 use super::finding::{Finding, Sides};
 use super::{Engine, Look, Now};
 use crate::sync::trees::with_files_of;
-
-/// How long apps are installed in one go. With 10,000 of them there is more to do than that: somebody may ask, or save.
-const AT_ONCE: Duration = Duration::from_secs(2);
 
 impl Engine {
     /// Installs what planning found, as far as the time goes; what somebody asked for comes first. One app's failure does not stop
@@ -22,7 +19,7 @@ impl Engine {
         let mut found = self.findings_with(|f| matches!(f, Finding::Pull(_) | Finding::Replace(_)));
         found.sort_by_key(|(app, _)| !self.state.notes.accepted.contains_key(app));
         for (app, finding) in found {
-            if moved && begun.elapsed() > AT_ONCE {
+            if moved && begun.elapsed() > self.settings.install_for {
                 break;
             }
             let outcome = match finding {

@@ -91,6 +91,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::domain::{EntryKind, TreeEntry};
     use crate::git::local::LocalRepo;
     use crate::ports::{Commit, LocalRepository as _, Signature};
 

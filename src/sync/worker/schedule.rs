@@ -237,6 +237,31 @@ mod tests {
         assert_eq!(schedule.look_at.get(&app).copied(), due);
     }
 
+    #[tokio::test]
+    async fn unfinished_work_goes_on_at_once_and_what_it_wrote_itself_is_not_looked_at_each_time() {
+        let hour = Duration::from_hours(1);
+        let mut schedule = Schedule::new(Pace { poll_interval: hour, debounce: Duration::ZERO }, hour);
+        let (sender, mut commands) = mpsc::channel(1);
+        let mut hints = Hints(None);
+        schedule.due(&hints); // what is due at the start
+        schedule.polled();
+        schedule.go_on();
+        schedule.take_hint(edit());
+        let wake = schedule.next(&mut hints, &mut commands, None).await;
+        assert!(wake.look.is_none() && wake.command.is_none(), "{wake:?}");
+        let wake = schedule.next(&mut hints, &mut commands, None).await;
+        assert!(wake.look.is_some(), "when the work is done, the hint counts: {wake:?}");
+        // Who asks has a turn.
+        schedule.go_on();
+        sender.try_send(Command::new(|_, _| {}, super::super::command::Kind::Glance)).expect("room");
+        let mut asked = false;
+        for _ in 0..100 {
+            asked |= schedule.next(&mut hints, &mut commands, None).await.command.is_some();
+            schedule.go_on();
+        }
+        assert!(asked);
+    }
+
     /// How often the remote was asked to prepare before the look that follows `hint`.
     async fn preparations(hint: Hint, pushes: bool, set_up: impl FnOnce(&mut Schedule)) -> usize {
         let hour = Duration::from_hours(1);
