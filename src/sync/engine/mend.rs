@@ -150,6 +150,11 @@ impl Engine {
         self.keep_whole("pin", &mut notes.pins, |pin| vec![pin.tree])?;
         self.keep_whole("merged version", &mut notes.merged, |note| vec![note.tree])?;
         self.keep_whole("withheld release", &mut notes.withheld, |note| note.git.into_iter().collect())?;
+        let sent = notes.sent.as_ref();
+        let needed = sent.map(|sent| sent.pending.values().flatten().copied().chain([sent.head]).collect::<Vec<_>>());
+        if !self.are_whole(&needed.unwrap_or_default())? {
+            notes.sent = None; // what became of it is planned anew
+        }
         let waits = |proposal: &Proposal| {
             let trees = proposal.apps.values().filter_map(|proposed| proposed.tree);
             trees.chain([proposal.head]).chain(proposal.pushed).collect::<Vec<_>>()

@@ -19,6 +19,7 @@ pub mod incoming;
 mod inspection;
 mod install;
 mod keep;
+mod landed;
 mod mend;
 mod outgoing;
 mod pass;

@@ -1,5 +1,6 @@
 //! The engine against a world in memory: instances, a builder that saves at any moment, and a remote that compares and swaps.
 
+mod answers;
 mod asking;
 mod checks;
 mod damage;

@@ -1,0 +1,120 @@
+//! Pushes whose answer is lost, or comes when more was saved.
+
+use super::super::outgoing::Outgoing;
+use super::*;
+use crate::ports::RefOutcome;
+
+const FIRST: &str = "{\n  \"left\": 1,\n  \"right\": 1\n}\n";
+
+fn text(left: u32, right: u32) -> String {
+    format!("{{\n  \"left\": {left},\n  \"right\": {right}\n}}\n")
+}
+
+/// Two instances in sync on the app `A`.
+fn two() -> Vec<Instance> {
+    let mut all = world(&[EDITING, EDITING]);
+    all[0].save("A", "x.json", FIRST);
+    all[0].save("Other", "o.json", "{}");
+    all[0].pass(true, quiet);
+    all[1].pass(true, quiet);
+    all
+}
+
+/// Lets the remote accept what waits to be pushed; the answer is still to come.
+fn send(instance: &mut Instance) -> (Outgoing, Vec<RefOutcome>) {
+    let now = instance.now;
+    instance.engine().look(&Look::All, now).unwrap();
+    while instance.engine().advance(true, now).unwrap() != Progress::Push {}
+    let outgoing = instance.engine().set_out(now).unwrap();
+    let outcomes = outgoing.updates.iter().map(|update| instance.answer(update)).collect();
+    (outgoing, outcomes)
+}
+
+fn assert_settled(all: &mut [Instance], expected: &str) {
+    for _ in 0..2 {
+        for instance in &mut *all {
+            instance.pass(true, quiet);
+        }
+    }
+    for instance in all {
+        assert_eq!(instance.state("A"), (AppState::InSync, String::new()));
+        assert_eq!(instance.text("A", "x.json").as_deref(), Some(expected));
+        assert!(instance.engine().state.notes.pending.is_empty());
+    }
+}
+
+#[test]
+fn what_is_saved_after_a_push_without_an_answer_is_no_conflict_with_that_push() {
+    for (third, restarts) in [(3, false), (3, true), (1, false), (1, true)] {
+        let mut all = two();
+        all[0].save("A", "x.json", &text(2, 1));
+        send(&mut all[0]);
+        all[0].save("A", "x.json", &text(third, 1));
+        all[0].pass(false, quiet); // offline: committed on top of what was sent
+        if restarts {
+            all[0].start();
+        }
+        assert_settled(&mut all, &text(third, 1));
+        let subjects = all[0].log();
+        assert_eq!(subjects.len(), 4, "{subjects:?}");
+    }
+}
+
+#[test]
+fn a_merge_that_was_pushed_without_an_answer_is_the_base_only_with_what_the_disk_had_of_it() {
+    for restarts in [false, true] {
+        let mut all = two();
+        all[1].save("A", "x.json", &text(1, 5));
+        all[1].pass(true, quiet);
+        all[0].save("A", "x.json", &text(2, 1));
+        all[0].fetch();
+        send(&mut all[0]);
+        // The disk has not got what the other one did.
+        all[0].save("A", "x.json", &text(3, 1));
+        all[0].pass(false, quiet);
+        if restarts {
+            all[0].start();
+        }
+        assert_settled(&mut all, &text(3, 5));
+    }
+}
+
+#[test]
+fn what_others_made_of_a_push_without_an_answer_is_merged_with_what_was_saved_since() {
+    let mut all = two();
+    all[0].save("A", "x.json", &text(2, 1));
+    send(&mut all[0]);
+    all[0].save("A", "x.json", &text(3, 1));
+    all[0].pass(false, quiet);
+    all[1].pass(true, quiet);
+    all[1].save("A", "x.json", &text(2, 5));
+    all[1].pass(true, quiet);
+    assert_settled(&mut all, &text(3, 5));
+}
+
+#[test]
+fn what_was_taken_back_after_a_push_without_an_answer_is_taken_back_in_git() {
+    use crate::sync::action::Action;
+    let mut all = two();
+    all[0].save("A", "x.json", &text(2, 1));
+    send(&mut all[0]);
+    all[0].save("A", "x.json", FIRST);
+    let (now, app) = (all[0].now, AppName::new("A").unwrap());
+    all[0].engine().drop_unpushed(std::slice::from_ref(&app), now).unwrap();
+    let begun = all[0].engine().begin(Action::Push(crate::sync::action::Selection::All.into()), false, now).unwrap();
+    all[0].pass(false, quiet);
+    all[0].engine().end(begun);
+    assert_settled(&mut all, FIRST);
+}
+
+#[test]
+fn what_was_told_of_a_commit_outlasts_a_kill_right_after_its_push_was_accepted() {
+    let mut all = two();
+    all[0].engine().forget_done(usize::MAX);
+    all[0].save("A", "x.json", &text(2, 1));
+    send(&mut all[0]);
+    all[0].start();
+    all[0].pass(true, quiet);
+    let told: Vec<String> = all[0].engine().done().deeds.iter().map(|deed| deed.what.kind().to_owned()).collect();
+    assert_eq!(told, ["committed", "pushed"]);
+}
