@@ -82,7 +82,7 @@ impl Engine {
         self.workspace.save_cache()?; // the one on disk names what is not here
         self.repo.end_mending()?;
         let recovered = self.workspace.recover()?;
-        self.take_arrived()?;
+        self.take_arrived(now)?;
         tracing::warn!(
             apps = self.state.bases.len(),
             installs = recovered.len(),

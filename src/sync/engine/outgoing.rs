@@ -103,7 +103,7 @@ impl Engine {
         {
             self.note_sent(head);
         }
-        self.save(now)?;
+        self.write_state(now)?;
         Ok(outgoing)
     }
 

@@ -29,6 +29,9 @@ pub struct Notes {
     pub renamed: BTreeMap<AppName, AppName>,
     /// What the last push sent, as long as it is not known what became of it.
     pub sent: Option<Sent>,
+    /// For each app the id of the last install whose state is noted as the base: its journal may outlast the note.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub brought: BTreeMap<AppName, String>,
     /// Apps whose two sides clash.
     pub conflicts: BTreeMap<AppName, ConflictNote>,
     /// When apps were deleted lately, in seconds since the Unix epoch: here, and at the remote.

@@ -5,6 +5,7 @@ mod asking;
 mod checks;
 mod damage;
 mod incoming;
+mod installs;
 mod memory;
 mod moves;
 mod renaming;

@@ -36,6 +36,8 @@ impl Instance {
             apps: Arc::default(),
             came: Arc::default(),
             told: BTreeSet::default(),
+            keeps_journals: Arc::default(),
+            saved_meanwhile: Arc::default(),
         };
         let settings = Settings {
             mode,
