@@ -30,6 +30,21 @@ fn send(instance: &mut Instance) -> (Outgoing, Vec<RefOutcome>) {
     (outgoing, outcomes)
 }
 
+/// A save through the API. Answers its commit.
+fn put(instance: &mut Instance, text: &str) -> Option<ObjectId> {
+    let files = BTreeMap::from([("x.json".to_owned(), text.to_owned())]);
+    let save = Save {
+        app: AppName::new("A").unwrap(),
+        tree: Some(instance.folder.store(&files)),
+        condition: Condition::None,
+        author: None,
+        message: Some(format!("Saved as {}", text.lines().nth(1).unwrap())),
+        commit: true,
+    };
+    let now = instance.now;
+    instance.engine().save_app(&save, now).unwrap().commit
+}
+
 fn assert_settled(all: &mut [Instance], expected: &str) {
     for _ in 0..2 {
         for instance in &mut *all {
@@ -117,4 +132,56 @@ fn what_was_told_of_a_commit_outlasts_a_kill_right_after_its_push_was_accepted()
     all[0].pass(true, quiet);
     let told: Vec<String> = all[0].engine().done().deeds.iter().map(|deed| deed.what.kind().to_owned()).collect();
     assert_eq!(told, ["committed", "pushed"]);
+}
+
+#[test]
+fn what_is_saved_while_a_push_is_under_way_is_pushed_after_it_in_its_own_words() {
+    for accepted in [true, false] {
+        let mut all = two();
+        all[0].save("A", "x.json", &text(2, 1));
+        let (outgoing, outcomes) = send(&mut all[0]);
+        let commit = put(&mut all[0], &text(3, 1)).unwrap();
+        let now = all[0].now;
+        if accepted {
+            all[0].engine().take_outcomes(&outgoing, &outcomes, now).unwrap();
+            let state = &all[0].engine().state;
+            let base = state.bases[&AppName::new("A").unwrap()];
+            assert_eq!(state.notes.head, Some(commit), "it is the same commit still");
+            assert_eq!(all[0].folder.files_of(base)["x.json"], text(2, 1), "the base is what was pushed");
+        }
+        assert_settled(&mut all, &text(3, 1));
+        assert_eq!(all[0].log()[..2], ["Saved as   \"left\": 3,", "A:: Minor app update"]);
+    }
+}
+
+#[test]
+fn a_save_during_a_push_that_is_refused_is_tried_at_once_and_not_held_with_it() {
+    let mut all = two();
+    all[0].save("A", "x.json", &text(2, 1));
+    let now = all[0].now;
+    all[0].engine().look(&Look::All, now).unwrap();
+    while all[0].engine().advance(true, now).unwrap() != Progress::Push {}
+    let outgoing = all[0].engine().set_out(now).unwrap();
+    put(&mut all[0], &text(3, 1));
+    let refused = [RefOutcome::Refused("policy says no".to_owned())];
+    all[0].engine().take_outcomes(&outgoing, &refused, now).unwrap();
+    assert_settled(&mut all, &text(3, 1));
+    assert_eq!(all[0].log()[0], "Saved as   \"left\": 3,");
+}
+
+#[test]
+fn a_save_during_a_push_that_loses_its_race_is_merged_with_the_winner() {
+    let mut all = two();
+    all[0].save("A", "x.json", &text(2, 1));
+    let now = all[0].now;
+    all[0].engine().look(&Look::All, now).unwrap();
+    while all[0].engine().advance(true, now).unwrap() != Progress::Push {}
+    let outgoing = all[0].engine().set_out(now).unwrap();
+    all[1].save("A", "x.json", &text(1, 5));
+    all[1].pass(true, quiet);
+    put(&mut all[0], &text(3, 1));
+    let outcomes: Vec<RefOutcome> = outgoing.updates.iter().map(|update| all[0].answer(update)).collect();
+    assert_eq!(outcomes, [RefOutcome::Moved]);
+    all[0].engine().take_outcomes(&outgoing, &outcomes, now).unwrap();
+    assert_settled(&mut all, &text(3, 5));
 }
