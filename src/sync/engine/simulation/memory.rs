@@ -23,6 +23,8 @@ pub(super) struct MemoryRepository {
     pub(super) refs: Arc<Mutex<BTreeMap<String, ObjectId>>>,
     /// Writes until one fails, as on a full disk; 0: none fails.
     pub(super) writes_to_failure: Arc<AtomicU32>,
+    /// The refs of the one that was set aside, until this one has all of it.
+    pub(super) aside: Arc<Mutex<Option<BTreeMap<String, ObjectId>>>>,
 }
 
 pub(super) fn id_of(content: &impl std::fmt::Debug) -> ObjectId {
@@ -131,6 +133,22 @@ impl LocalRepository for MemoryRepository {
     }
     fn maintain(&self) -> Result<bool, Failure> {
         Ok(false)
+    }
+    fn set_aside(&self, _: &str) -> Result<(), Failure> {
+        self.may_write()?;
+        self.aside.lock().unwrap().replace(std::mem::take(&mut *self.refs.lock().unwrap()));
+        Ok(())
+    }
+    fn is_mending(&self) -> bool {
+        self.aside.lock().unwrap().is_some()
+    }
+    fn refs_aside(&self) -> Vec<(String, ObjectId)> {
+        self.aside.lock().unwrap().iter().flatten().map(|(name, id)| (name.clone(), *id)).collect()
+    }
+    fn end_mending(&self) -> Result<(), Failure> {
+        self.may_write()?;
+        self.aside.lock().unwrap().take();
+        Ok(())
     }
     fn bring_over(&self, objects: &[ObjectId]) -> Result<Vec<bool>, Failure> {
         objects.iter().map(|id| self.contains(*id)).collect()

@@ -9,6 +9,7 @@ mod installs;
 mod memory;
 mod moves;
 mod renaming;
+mod trouble;
 mod viewing;
 mod world;
 
