@@ -106,6 +106,17 @@ impl Engine {
         find_tree(&*self.repo, tree, RELEASE)
     }
 
+    /// The end of what is said of an app that was taken in.
+    pub(super) fn what_waits_of_release(&self, app: &AppName) -> &'static str {
+        match self.state.notes.withheld.get(app) {
+            Some(Withheld { git: Some(_), .. }) => "; its release in Git waits for `--release`",
+            Some(Withheld { git: None, .. }) => {
+                "; it has no release in Git any more, and keeps the one here until `--release`"
+            }
+            None => "",
+        }
+    }
+
     pub(in crate::sync::engine) fn withheld_notices(&self) -> Vec<String> {
         let notice = |(app, note): (&AppName, &Withheld)| {
             let name = app.as_str();
