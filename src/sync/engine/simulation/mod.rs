@@ -8,6 +8,7 @@ mod incoming;
 mod installs;
 mod memory;
 mod moves;
+mod protecting;
 mod renaming;
 mod trouble;
 mod viewing;
