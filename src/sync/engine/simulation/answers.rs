@@ -185,3 +185,45 @@ fn a_save_during_a_push_that_loses_its_race_is_merged_with_the_winner() {
     all[0].engine().take_outcomes(&outgoing, &outcomes, now).unwrap();
     assert_settled(&mut all, &text(3, 5));
 }
+
+#[test]
+fn a_push_whose_note_was_lost_in_a_crash_is_no_conflict_with_what_others_made_of_it() {
+    let mut all = world(&[EDITING, EDITING]);
+    all[0].save("A", "x.json", "{\"n\":1}");
+    all[0].pass(true, quiet);
+    all[1].pass(true, quiet);
+    let before: BTreeMap<_, _> = all[0].repo.refs.lock().unwrap().clone();
+    all[0].save("A", "x.json", "{\"n\":2}");
+    all[0].pass(true, quiet);
+    *all[0].repo.refs.lock().unwrap() = before;
+    all[1].pass(true, quiet);
+    all[1].save("A", "x.json", "{\"n\":3}");
+    all[1].pass(true, quiet);
+    all[0].start();
+    all[0].pass(true, quiet);
+    assert_eq!(all[0].state("A").0, AppState::InSync);
+    assert_eq!(all[0].text("A", "x.json").as_deref(), Some("{\"n\":3}"));
+}
+
+#[test]
+fn a_push_without_an_answer_is_known_after_a_crash_whatever_was_saved_since() {
+    for (second, third) in [("{\"n\":2}", "{\"n\":3}"), ("{\"n\":2}", "{\"n\":1}")] {
+        let mut all = world(&[EDITING, EDITING]);
+        all[0].save("A", "x.json", "{\"n\":1}");
+        all[0].pass(true, quiet);
+        all[0].save("A", "x.json", second);
+        let now = all[0].now;
+        all[0].engine().look(&Look::All, now).unwrap();
+        while all[0].engine().advance(true, now).unwrap() != Progress::Push {}
+        let outgoing = all[0].engine().set_out(now).unwrap();
+        for update in &outgoing.updates {
+            all[0].answer(update); // accepted, and killed before the answer came
+        }
+        all[0].save("A", "x.json", third);
+        all[0].start();
+        all[0].pass(true, quiet);
+        all[1].pass(true, quiet);
+        assert_eq!(all[0].state("A").0, AppState::InSync);
+        assert_eq!(all[1].text("A", "x.json").as_deref(), Some(third));
+    }
+}

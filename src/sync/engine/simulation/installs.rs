@@ -132,3 +132,27 @@ fn an_install_that_a_kill_cuts_off_is_no_edit_where_nothing_is_saved_by_itself()
     assert_eq!(all[1].state("A").0, AppState::InSync);
     assert_eq!(all[1].apps(), all[0].apps());
 }
+
+#[test]
+fn what_a_crash_kept_from_being_noted_as_arrived_is_no_edit_against_a_step_back_in_git() {
+    let mut all = world(&[EDITING, EDITING]);
+    all[0].save("A", "x.json", "{\"n\":1}");
+    all[0].pass(true, quiet);
+    all[1].pass(true, quiet);
+    all[0].save("A", "x.json", "{\"n\":2}");
+    all[0].pass(true, quiet);
+    let now = all[1].now;
+    all[1].fetch();
+    all[1].engine().look(&Look::All, now).unwrap();
+    while all[1].engine().advance(true, now).unwrap() != Progress::Rest {}
+    assert_eq!(all[1].text("A", "x.json").as_deref(), Some("{\"n\":2}"), "installed, and killed before it is noted");
+    all[1].save("A", "y.json", "{}");
+    all[0].save("A", "x.json", "{\"n\":1}");
+    all[0].pass(true, quiet);
+    all[1].start();
+    all[1].pass(true, quiet);
+    all[0].pass(true, quiet);
+    assert_eq!(all[1].text("A", "x.json").as_deref(), Some("{\"n\":1}"));
+    assert_eq!(all[0].text("A", "x.json").as_deref(), Some("{\"n\":1}"));
+    assert_eq!(all[0].text("A", "y.json").as_deref(), Some("{}"));
+}

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::world::{EDITING, quiet, world};
 use crate::domain::event::{EventRepository, NewEvent};
@@ -111,7 +112,7 @@ async fn a_repository_that_is_damaged_again_and_again_stays_in_trouble_until_it_
     let logs = (Arc::clone(&remote) as Arc<dyn Remote>, Arc::new(Deaf) as _, Arc::new(Deaf) as _);
     let (worker, handle) = Worker::new(all[0].engine.take().unwrap(), logs, Box::new(Deaf), face, pace);
     let stop = CancellationToken::new();
-    let running = tokio::spawn(worker.run(stop.clone()));
+    let running = TaskTracker::new().spawn(worker.run(stop.clone()));
     let mut status = handle.status();
     let hopeless = |state| state == RepositoryState::DiskTrouble;
     while !hopeless(status.borrow_and_update().state) {
