@@ -10,6 +10,9 @@ const MAX_LINES: usize = 200;
 /// The longest name, in bytes, that a subject or a line shows whole.
 const MAX_NAME_LEN: usize = 120;
 
+/// The copy of an app as it was last published.
+pub const RELEASE: &str = "last_release";
+
 /// What happened to one file or one thing of an app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PathChangeKind {
@@ -58,16 +61,22 @@ pub fn app_renamed(from: &AppName, to: &AppName) -> String {
 }
 
 /// The message for a changed app: `Git_Sync:: Minor app update`, or `PO App:: App published` when `last_release/` changed,
-/// and in the body a line for each thing that changed. A merge of what two sides changed is worded alike.
+/// and in the body a line for each thing that changed. A merge of what two sides changed is worded alike. Where `last_release/`
+/// went, nothing was published: that is a change like any other.
 ///
 /// `folder_exists` tells whether a folder of the app is there on a side, so that a control that got a second file is
 /// *modified* and not *added*.
 #[must_use]
 pub fn app_changed(app: &AppName, changes: &[PathChange], folder_exists: impl Fn(Side, &str) -> bool) -> String {
-    let (released, edited): (Vec<_>, Vec<_>) = changes.iter().partition(|change| is_in(&change.path, "last_release"));
-    let what = if released.is_empty() { "Minor app update" } else { "App published" };
+    let (released, edited): (Vec<_>, Vec<_>) = changes.iter().partition(|change| is_in(&change.path, RELEASE));
+    let is_published = !released.is_empty() && folder_exists(Side::After, RELEASE);
+    let what = if is_published { "App published" } else { "Minor app update" };
     let subject = format!("{}:: {what}", harmless(app.as_str()));
-    with_body(subject, lines(&edited, folder_exists))
+    let mut lines = lines(&edited, folder_exists);
+    if !released.is_empty() && !is_published {
+        lines.push(Thing::Other(RELEASE).line(PathChangeKind::Removed));
+    }
+    with_body(subject, lines)
 }
 
 /// One message for many apps that changed in one pass, from the first line of the message that each would have had.
@@ -343,6 +352,17 @@ mod tests {
             message("PO App", &[release, ("data_query/q/meta.json", Modified)], &[]),
             "PO App:: App published\n\nData query 'q' modified"
         );
+    }
+
+    #[test]
+    fn a_release_that_is_taken_away_is_no_publish() {
+        let release = ("last_release/release_meta.json", Removed);
+        assert_eq!(message("PO App", &[release], &[]), "PO App:: Minor app update\n\n'last_release' removed");
+        assert_eq!(
+            message("PO App", &[release, ("data_query/q/meta.json", Modified)], &[]),
+            "PO App:: Minor app update\n\nData query 'q' modified\n'last_release' removed"
+        );
+        assert_eq!(message("PO App", &[release], &["last_release/meta.json"]), "PO App:: App published");
     }
 
     #[test]

@@ -77,6 +77,8 @@ pub enum Installed {
 pub struct Arrived {
     /// The app.
     pub app: AppName,
+    /// Of the install: the same however often it is told. Empty where an older version began it.
+    pub id: String,
     /// The tree that was brought; `None`: the app was deleted.
     pub tree: Option<ObjectId>,
     /// Files that were not brought to that tree, relative to the app's folder: somebody saved them in between, or the install

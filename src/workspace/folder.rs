@@ -194,7 +194,12 @@ impl AppsFolder {
     fn note_came(&mut self, app: &AppName) {
         let Some(pending) = self.journals.of(app).filter(|pending| pending.over) else { return };
         if self.told.insert(app.clone()) {
-            self.arrived.push(Arrived { app: app.clone(), tree: pending.to, left: pending.left.clone() });
+            self.arrived.push(Arrived {
+                app: app.clone(),
+                id: pending.id.clone(),
+                tree: pending.to,
+                left: pending.left.clone(),
+            });
         }
     }
 

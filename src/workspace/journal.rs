@@ -17,6 +17,9 @@ pub(super) struct Pending {
     pub(super) app: AppName,
     pub(super) from: Option<ObjectId>,
     pub(super) to: Option<ObjectId>,
+    /// Tells it from other installs of the app.
+    #[serde(default)]
+    pub(super) id: String,
     /// It is a state of the branch that comes.
     #[serde(default)]
     pub(super) arrives: bool,
@@ -29,8 +32,9 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    pub(super) const fn new(app: AppName, from: Option<ObjectId>, to: Option<ObjectId>, arrives: bool) -> Self {
-        Self { app, from, to, arrives, left: BTreeSet::new(), over: false }
+    pub(super) fn new(app: AppName, from: Option<ObjectId>, to: Option<ObjectId>, arrives: bool) -> Self {
+        let id = format!("{:016x}", rand::random::<u64>());
+        Self { app, from, to, id, arrives, left: BTreeSet::new(), over: false }
     }
 }
 

@@ -24,6 +24,7 @@ impl Run<'_> {
         let (writes, deletions): (Vec<usize>, Vec<usize>) = due.keys().copied().partition(writes);
         let (first, last): (Vec<usize>, Vec<usize>) = deletions.into_iter().partition(|index| blocking.contains(index));
         let mut rest = first.into_iter().chain(writes).chain(last);
+        let mut has_begun = false;
         while let Some(index) = rest.next() {
             let Some(change) = self.changes.get(index).cloned() else { continue };
             let undisturbed = match (change.new, due.get(&index)) {
@@ -37,10 +38,11 @@ impl Run<'_> {
             if !undisturbed {
                 self.outcome.disturbed = true;
                 self.leave(&[index])?;
-                if self.manner == Manner::Install {
-                    return self.leave(&rest.collect::<Vec<_>>());
+                if self.manner == Manner::Install && !has_begun {
+                    return self.leave(&rest.collect::<Vec<_>>()); // nothing is changed yet: it is planned again
                 }
             }
+            has_begun |= undisturbed; // from here on it is finished all the same: half an app would be left
         }
         Ok(())
     }

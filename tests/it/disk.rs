@@ -36,6 +36,8 @@ struct Memory {
     trees: Mutex<HashMap<ObjectId, Vec<TreeEntry>>>,
     blobs_written: AtomicUsize,
     trees_written: AtomicUsize,
+    /// A file and its content that somebody saves when all is staged, and nothing swapped yet.
+    saved_at_flush: Mutex<Option<(PathBuf, &'static str)>>,
 }
 
 fn git_name(kind: &str, body: &[u8]) -> ObjectId {
@@ -96,6 +98,9 @@ impl LocalRepository for Memory {
         missing()
     }
     fn flush(&self) -> Result<(), Failure> {
+        if let Some((path, text)) = self.saved_at_flush.lock().unwrap().take() {
+            fs::write(path, text).unwrap();
+        }
         Ok(())
     }
     fn find_ref(&self, _: &str) -> Result<Option<ObjectId>, Failure> {
@@ -503,6 +508,33 @@ fn a_save_that_the_plan_did_not_know_disturbs_the_install_and_stays() {
     bench.write("x/new", "mine");
     assert_eq!(bench.install("x", Some(first), None), Installed::Disturbed);
     assert_eq!(bench.read("x/new"), "mine");
+    assert_eq!((bench.staged(), bench.journals()), (vec![], 0));
+}
+
+#[test]
+fn an_install_that_has_begun_is_finished_around_a_save_in_its_middle() {
+    let mut bench = Bench::new();
+    let first = bench.repo.plant(&[("a", "1"), ("b", "1"), ("c", "1"), ("d", "1")]);
+    let second = bench.repo.plant(&[("a", "2"), ("b", "2"), ("c", "2"), ("e", "2")]);
+    bench.install("x", None, Some(first));
+    let save = |bench: &Bench, file: &str| {
+        *bench.repo.saved_at_flush.lock().unwrap() = Some((bench.apps().join("x").join(file), "mine"));
+    };
+    let files = |bench: &Bench| ["a", "b", "c"].map(|file| bench.read(&format!("x/{file}")));
+    // Of the first file nothing has been done: the plan is made again.
+    save(&bench, "a");
+    assert_eq!(bench.disk.bring(&app("x"), Some(first), Some(second)).unwrap(), Installed::Disturbed);
+    assert_eq!(files(&bench), ["mine", "1", "1"]);
+    assert_eq!(bench.disk.take_arrived()[0].left, ["a", "b", "c", "d", "e"].map(str::to_owned).into());
+    bench.write("x/a", "1");
+    save(&bench, "b");
+    assert_eq!(bench.disk.bring(&app("x"), Some(first), Some(second)).unwrap(), Installed::Disturbed);
+    assert_eq!(files(&bench), ["2", "mine", "2"]);
+    assert!(bench.exists("x/e") && !bench.exists("x/d"), "all the rest is there");
+    let arrived = bench.disk.take_arrived();
+    assert_eq!((arrived.len(), arrived[0].tree), (1, Some(second)));
+    assert_eq!(arrived[0].left, BTreeSet::from(["b".to_owned()]));
+    bench.disk.note_arrived().unwrap();
     assert_eq!((bench.staged(), bench.journals()), (vec![], 0));
 }
 

@@ -228,7 +228,8 @@ impl Transfer<'_> {
             Some((ObjectType::Commit, _)) => Some(Kind::Commit),
             Some((ObjectType::Tree, _)) => Some(Kind::Tree),
             Some((ObjectType::Blob, _)) => Some(Kind::Blob),
-            _ => None, // a tag: never ours
+            Some((ObjectType::Tag, _)) => Some(Kind::Tag),
+            _ => None,
         };
         match (kind, content) {
             (Some(kind), Some((_, bytes))) => {

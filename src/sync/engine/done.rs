@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::event::{Change, Direction, What};
+use crate::domain::words::RELEASE;
 use crate::domain::{AppName, ObjectId};
 use crate::ports::AuditEntry;
 
@@ -16,8 +17,6 @@ use crate::sync::trees::find_tree;
 const NAMED: usize = 20;
 /// While nothing can be told, so much is remembered.
 const REMEMBERED: usize = 20_000;
-/// The copy of an app as it was last published.
-const RELEASE: &str = "last_release";
 
 /// Something that was done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,11 +3,10 @@
 use std::time::Instant;
 
 use crate::domain::{AppName, Failure, FailureClass};
-use crate::ports::{Arrived, Installed};
+use crate::ports::Installed;
 
 use super::finding::{Finding, Sides};
 use super::{Engine, Look, Now};
-use crate::sync::trees::with_files_of;
 
 impl Engine {
     /// Installs what planning found, as far as the time goes; what somebody asked for comes first. One app's failure does not stop
@@ -53,6 +52,11 @@ impl Engine {
         let installed = self.workspace.bring(app, from, to);
         self.shelves.installing(None);
         let arrived = self.workspace.take_arrived();
+        if matches!(installed, Ok(Installed::Done)) {
+            self.note_brought(&arrived);
+        } else {
+            self.take_for_bases(arrived, now)?;
+        }
         match installed? {
             Installed::Done => {
                 self.note_withheld(app, withheld);
@@ -70,29 +74,10 @@ impl Engine {
             }
             Installed::Disturbed => {
                 tracing::info!(%app, "saved in the middle of an install; planned again");
-                self.take_for_bases(arrived)?;
                 self.look(&Look::Apps(std::iter::once(app.clone()).collect()), now)?;
                 Ok(false)
             }
         }
-    }
-
-    /// What an install brought is the base of what was saved since, also when a crash or a save came between the install and
-    /// its note; else a step back in Git would look like an edit here. Files that were left keep the base that they had.
-    pub(super) fn take_for_bases(&mut self, arrived: Vec<Arrived>) -> Result<(), Failure> {
-        for Arrived { app, tree, left } in arrived {
-            if !tree.map_or(Ok(true), |tree| self.repo.contains(tree))? {
-                continue; // the repository was damaged and built anew since: the base is found in the history
-            }
-            let before = self.state.bases.get(&app).copied();
-            let left: Vec<&str> = left.iter().map(String::as_str).collect();
-            match with_files_of(&*self.repo, tree, before, &left)? {
-                Some(base) => self.state.bases.insert(app, base),
-                None => self.state.bases.remove(&app),
-            };
-            self.rest = None;
-        }
-        Ok(())
     }
 
     /// The first app whose install failed, and why.

@@ -70,6 +70,21 @@ impl Engine {
 
     /// The branch's objects are here, if there is one: brings over what only the damaged repository held.
     pub(super) fn end_mending(&mut self, now: Now) -> Result<(), Failure> {
+        if let Err(failure) = self.bring_all_over(now) {
+            self.forget_all(); // as before: it is begun again with the next answer
+            return Err(failure);
+        }
+        let recovered = self.workspace.recover()?;
+        self.take_arrived(now)?;
+        tracing::warn!(
+            apps = self.state.bases.len(),
+            installs = recovered.len(),
+            "the local repository was built anew"
+        );
+        Ok(())
+    }
+
+    fn bring_all_over(&mut self, now: Now) -> Result<(), Failure> {
         let aside = self.repo.refs_aside();
         let state = aside.iter().find(|(name, _)| name == STATE_REF).map(|(_, id)| *id);
         self.bring_refs_over(aside)?;
@@ -80,15 +95,7 @@ impl Engine {
         self.restore_view()?;
         self.save(now)?;
         self.workspace.save_cache()?; // the one on disk names what is not here
-        self.repo.end_mending()?;
-        let recovered = self.workspace.recover()?;
-        self.take_arrived()?;
-        tracing::warn!(
-            apps = self.state.bases.len(),
-            installs = recovered.len(),
-            "the local repository was built anew"
-        );
-        Ok(())
+        self.repo.end_mending()
     }
 
     fn bring_refs_over(&self, mut refs: Vec<(String, ObjectId)>) -> Result<(), Failure> {
@@ -150,6 +157,11 @@ impl Engine {
         self.keep_whole("pin", &mut notes.pins, |pin| vec![pin.tree])?;
         self.keep_whole("merged version", &mut notes.merged, |note| vec![note.tree])?;
         self.keep_whole("withheld release", &mut notes.withheld, |note| note.git.into_iter().collect())?;
+        let sent = notes.sent.as_ref();
+        let needed = sent.map(|sent| sent.pending.values().flatten().copied().chain([sent.head]).collect::<Vec<_>>());
+        if !self.are_whole(&needed.unwrap_or_default())? {
+            notes.sent = None; // what became of it is planned anew
+        }
         let waits = |proposal: &Proposal| {
             let trees = proposal.apps.values().filter_map(|proposed| proposed.tree);
             trees.chain([proposal.head]).chain(proposal.pushed).collect::<Vec<_>>()

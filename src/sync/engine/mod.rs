@@ -6,6 +6,7 @@
 
 mod arrival;
 mod ask;
+mod brought;
 mod clock;
 mod collision;
 mod commit;
@@ -19,6 +20,7 @@ pub mod incoming;
 mod inspection;
 mod install;
 mod keep;
+mod landed;
 mod mend;
 mod outgoing;
 mod pass;
@@ -106,6 +108,8 @@ pub struct Engine {
     searched: BTreeMap<AppName, (ObjectId, ObjectId)>,
     /// Apps whose install failed, and why.
     install_failures: BTreeMap<AppName, Failure>,
+    /// Nothing of what is noted as brought has a journal any more.
+    journals_removed: bool,
     /// What the last planning was made from, if it left nothing to do.
     rest: Option<Rest>,
     /// What became of each ref that was pushed since somebody asked for something.
@@ -156,6 +160,7 @@ impl Engine {
             clock: Clock::default(),
             searched: BTreeMap::new(),
             install_failures: BTreeMap::new(),
+            journals_removed: false,
             rest: None,
             told: Vec::new(),
             tagging: None,
@@ -180,7 +185,7 @@ impl Engine {
         if !recovered.is_empty() {
             tracing::info!(apps = recovered.len(), "rolled interrupted installs forward");
         }
-        self.take_arrived()?;
+        self.take_arrived(Now::read())?;
         self.restore_view()
     }
 

@@ -8,6 +8,7 @@ use crate::ports::{RefOutcome, RefUpdate};
 
 use super::{Engine, Knowledge, Now, Refusal};
 use crate::sync::action::RefFate;
+use crate::sync::state::Sent;
 
 /// A refusal is tried again after this long, doubled with each further one up to the limit.
 const FIRST_RETRY: Duration = Duration::from_mins(1);
@@ -97,7 +98,12 @@ impl Engine {
     pub fn set_out(&mut self, now: Now) -> Result<Outgoing, Failure> {
         let outgoing = self.outgoing(now);
         self.prove_fast_forward(&outgoing)?;
-        self.save(now)?;
+        if outgoing.purposes.contains(&Purpose::Branch)
+            && let Some(head) = self.state.notes.head
+        {
+            self.note_sent(head);
+        }
+        self.write_state(now)?;
         Ok(outgoing)
     }
 
@@ -157,7 +163,13 @@ impl Engine {
 
     fn take_branch_outcome(&mut self, pushed: ObjectId, outcome: &RefOutcome, now: Now) -> Result<PushEffect, Failure> {
         match outcome {
+            RefOutcome::Accepted if self.state.notes.head != Some(pushed) => {
+                self.all_or_nothing(|engine| engine.rebase_onto(pushed, now))?; // more was saved meanwhile
+                self.after_push(pushed);
+                Ok(PushEffect::Done)
+            }
             RefOutcome::Accepted => {
+                self.state.notes.sent = None;
                 self.state.notes.tip = Some(pushed);
                 self.state.notes.branch_seen = true;
                 self.remote.knowledge = Knowledge::Tip;
@@ -171,29 +183,38 @@ impl Engine {
                     };
                 }
                 self.confirm_pending(now);
-                for refusal in self.refused.values_mut() {
-                    refusal.tip = Some(pushed); // the tip moved by our own push: no reason to try again at once
-                }
-                tracing::info!(tip = %pushed.short(), "pushed");
+                self.after_push(pushed);
                 Ok(PushEffect::Done)
             }
-            RefOutcome::Moved => Ok(PushEffect::FetchFirst),
+            RefOutcome::Moved => {
+                self.state.notes.sent = None;
+                Ok(PushEffect::FetchFirst)
+            }
             RefOutcome::Refused(words) => {
                 self.note_refused(words);
+                let sent = self.state.notes.sent.take();
                 if !self.take_to_own_branch(words, now)? {
-                    self.take_refusal(words, now)?;
+                    self.take_refusal(sent, words, now)?;
                 }
                 Ok(PushEffect::Refused(words.clone()))
             }
         }
     }
 
-    /// Several apps are tried again one by one; a single one is held.
-    fn take_refusal(&mut self, words: &str, now: Now) -> Result<(), Failure> {
-        let apps: Vec<(AppName, Option<ObjectId>)> =
-            self.state.notes.pending.iter().map(|(app, local)| (app.clone(), *local)).collect();
-        let names: Vec<AppName> = apps.iter().map(|(app, _)| app.clone()).collect();
-        let units = apps.len() - self.state.notes.renamed.len().min(apps.len()); // a rename is one thing under two names
+    fn after_push(&mut self, pushed: ObjectId) {
+        for refusal in self.refused.values_mut() {
+            refusal.tip = Some(pushed); // the tip moved by our own push: no reason to try again at once
+        }
+        tracing::info!(tip = %pushed.short(), "pushed");
+    }
+
+    /// Several apps are tried again one by one; a single one is held, in the state that was sent.
+    fn take_refusal(&mut self, sent: Option<Sent>, words: &str, now: Now) -> Result<(), Failure> {
+        let notes = &self.state.notes;
+        let (apps, renamed) =
+            sent.map_or_else(|| (notes.pending.clone(), notes.renamed.clone()), |sent| (sent.pending, sent.renamed));
+        let names: Vec<AppName> = apps.keys().chain(notes.pending.keys()).cloned().collect();
+        let units = apps.len() - renamed.len().min(apps.len()); // a rename is one thing under two names
         self.drop_unpushed(&names, now)?;
         let refused_alike = self.refused.values().filter(|refusal| refusal.words == words).count();
         if units > 1 && refused_alike < ENOUGH_REFUSALS {

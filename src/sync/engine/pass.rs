@@ -54,12 +54,7 @@ impl Engine {
                 }
             }
         }
-        self.take_arrived() // a look ends installs that an error interrupted
-    }
-
-    pub(super) fn take_arrived(&mut self) -> Result<(), Failure> {
-        let arrived = self.workspace.take_arrived();
-        self.take_for_bases(arrived)
+        self.take_arrived(now) // a look ends installs that an error interrupted
     }
 
     /// How long until a look at the disk may find more: an app that is being written, or a folder that is gone and soon
@@ -107,9 +102,16 @@ impl Engine {
         if self.mending {
             return Ok(());
         }
+        self.write_state(now)?;
+        self.workspace.note_arrived()?;
+        self.journals_removed = true;
+        Ok(())
+    }
+
+    /// As [`save`](Self::save), but what the workspace keeps until then may stay where it is.
+    pub(super) fn write_state(&mut self, now: Now) -> Result<(), Failure> {
         let signature = self.committer(now);
-        self.state_file.save(&*self.repo, &self.state, signature)?;
-        self.workspace.note_arrived()
+        self.state_file.save(&*self.repo, &self.state, signature)
     }
 
     /// Work for quiet times: the stat cache, packing, and forgetting what was kept aside long ago.

@@ -11,6 +11,7 @@ use crate::sync::trees::app_trees;
 
 /// A commit that is not pushed yet, and what it makes of which apps.
 pub(super) struct Unpushed {
+    pub(super) id: ObjectId,
     pub(super) commit: Commit,
     pub(super) edits: BTreeMap<AppName, Option<ObjectId>>,
 }
@@ -87,13 +88,12 @@ impl Engine {
         done
     }
 
-    fn rebase_onto(&mut self, id: ObjectId, now: Now) -> Result<(), Failure> {
+    pub(super) fn rebase_onto(&mut self, id: ObjectId, now: Now) -> Result<(), Failure> {
         let old_tip = self.state.notes.tip;
-        let unpushed = self.unpushed_since(old_tip)?;
-        let old_apps = std::mem::take(&mut self.remote.apps);
-        let old_head = self.state.notes.head.filter(|_| !unpushed.is_empty());
+        let mut unpushed = self.unpushed_since(old_tip)?;
+        let mut old_apps = std::mem::take(&mut self.remote.apps);
         self.view_tip(id)?;
-        let landed = old_head.map_or(Ok(false), |head| self.repo.descends_from(id, head))?;
+        let landed = self.landed(id, &unpushed)?;
         if let Some(old_tip) = old_tip
             && !self.repo.descends_from(id, old_tip)?
         {
@@ -102,13 +102,14 @@ impl Engine {
         }
         self.state.notes.tip = Some(id);
         self.state.notes.head = Some(id);
+        self.state.notes.sent = None;
         self.state.notes.branch_seen = true;
         self.remote.knowledge = Knowledge::Tip;
-        let ahead = std::mem::take(&mut self.ahead);
-        if landed {
-            self.note_pushed(&ahead, &old_apps);
-            self.confirm_pending(now); // a push of which no answer came
-        } else if !unpushed.is_empty() {
+        self.ahead.clear();
+        if let Some(landed) = landed {
+            self.confirm_landed(landed, &mut unpushed, &mut old_apps, now)?;
+        }
+        if !unpushed.is_empty() {
             self.rebuild(unpushed, &old_apps, now)?;
         }
         Ok(())
@@ -149,7 +150,7 @@ impl Engine {
                 .filter(|app| before.get(*app) != after.get(*app))
                 .map(|app| (app.clone(), after.get(app).copied()))
                 .collect();
-            found.push(Unpushed { commit, edits });
+            found.push(Unpushed { id, commit, edits });
             at = parent;
         }
         found.reverse();
@@ -169,7 +170,7 @@ impl Engine {
             .cloned()
             .collect();
         let touched = self.with_other_names(touched);
-        for Unpushed { commit, mut edits } in unpushed {
+        for Unpushed { commit, mut edits, .. } in unpushed {
             for app in &touched {
                 if let Some(tree) = edits.remove(app) {
                     self.keep_aside(app, tree, "superseded by a merge", now)?;
@@ -184,7 +185,7 @@ impl Engine {
     }
 
     /// These apps, and what they were renamed from or to in the commits that are not pushed yet.
-    fn with_other_names(&self, mut apps: BTreeSet<AppName>) -> BTreeSet<AppName> {
+    pub(super) fn with_other_names(&self, mut apps: BTreeSet<AppName>) -> BTreeSet<AppName> {
         loop {
             let known = apps.len();
             for (old, new) in &self.state.notes.renamed {
@@ -213,7 +214,7 @@ impl Engine {
         let unpushed = self.unpushed_since(self.state.notes.tip)?;
         self.state.notes.head = self.state.notes.tip;
         self.ahead.clear();
-        for Unpushed { commit, mut edits } in unpushed {
+        for Unpushed { commit, mut edits, .. } in unpushed {
             for app in apps {
                 let taken_back = edits.remove(app).flatten();
                 if taken_back != self.disk.settled(app) {
@@ -226,25 +227,5 @@ impl Engine {
         }
         self.forget_pending(apps);
         Ok(())
-    }
-
-    /// What was pending is at the remote: the snapshots it was made from are the bases now.
-    pub(super) fn confirm_pending(&mut self, now: Now) {
-        let renamed = std::mem::take(&mut self.state.notes.renamed);
-        for (app, snapshot) in std::mem::take(&mut self.state.notes.pending) {
-            let is_removal = snapshot.is_none() && !self.remote.apps.contains_key(&app);
-            let is_counted = !renamed.contains_key(&app) && !self.state.notes.removing.contains_key(&app);
-            if is_removal && is_counted {
-                self.state.notes.deletions_here.push(now.unix_seconds);
-            }
-            self.set_base(&app, snapshot);
-            self.state.notes.wanted.remove(&app);
-            self.state.notes.wordings.remove(&app);
-            self.state.notes.confirmed.remove(&app);
-            self.refused.remove(&app);
-            if renamed.contains_key(&app) && snapshot.is_some() {
-                self.state.notes.confirmed.insert(app); // its folder here goes: it is in Git under the new name
-            }
-        }
     }
 }

@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::words::app_renamed;
+use crate::domain::words::{RELEASE, app_renamed};
 use crate::domain::{AppName, EntryKind, Failure, ObjectId, TreeEntry};
 use crate::ports::Commit;
-use crate::sync::trees::entries;
+use crate::sync::trees::{entries, find_tree};
 
 use super::{CommitShown, LONGEST, MOST_COMMITS, Reader, app_in};
 
@@ -113,11 +113,8 @@ impl Reader {
 
     fn entry(&self, step: &Step, pushed: bool) -> Result<HistoryEntry, Failure> {
         let before = step.before.as_ref().map(|(_, tree)| *tree);
-        let files = |folder: &Option<ObjectId>| -> Result<Option<ObjectId>, Failure> {
-            let inside = entries(&*self.repo, *folder)?;
-            Ok(inside.into_iter().find(|entry| entry.name == b"last_release").map(|entry| entry.id))
-        };
-        let published = step.after.is_some() && files(&before)? != files(&step.after)?;
+        let release = find_tree(&*self.repo, step.after, RELEASE)?;
+        let published = release.is_some() && release != find_tree(&*self.repo, before, RELEASE)?;
         let renamed = step.before.as_ref().filter(|_| step.change == AppFate::Renamed);
         Ok(HistoryEntry {
             commit: CommitShown::new(step.id, &step.commit),

@@ -1,8 +1,8 @@
 //! What the engine must remember: one commit under one ref, so that it moves from one consistent state to the next at once.
 //!
 //! The commit's tree holds `base/<two hex digits>/<app>` (the bases), `pending/<app>` (the snapshots that unpushed commits were made
-//! from), `pins/<app>`, `merged/<app>` and `withheld/<app>` (what the notes of these names mean) and `state.json`; its parents are the
-//! remote's tip and the head of the unpushed commits. So all of it is pinned.
+//! from), `sent/<app>`, `pins/<app>`, `merged/<app>` and `withheld/<app>` (what the notes of these names mean) and `state.json`; its
+//! parents are the remote's tip, the head of the unpushed commits, and what was sent of them. So all of it is pinned.
 
 mod notes;
 
@@ -16,7 +16,7 @@ use crate::ports::{Commit, LocalRepository, RefEdit, Signature};
 use super::trees::entries;
 use notes::{VERSION, parse_notes};
 
-pub use notes::{ConflictNote, MergedNote, Notes, Pin, Proposal, Proposed, Withheld, Wording};
+pub use notes::{ConflictNote, MergedNote, Notes, Pin, Proposal, Proposed, Sent, Withheld, Wording};
 
 /// The one ref.
 pub const STATE_REF: &str = "refs/appferry/state";
@@ -108,8 +108,13 @@ impl StateFile {
             }
         }
         let tree = repo.write_tree(&entries)?;
-        let mut parents: Vec<ObjectId> = state.notes.tip.into_iter().chain(state.notes.head).collect();
-        parents.dedup();
+        let sent = state.notes.sent.as_ref().map(|sent| sent.head);
+        let mut parents: Vec<ObjectId> = Vec::new();
+        for parent in state.notes.tip.into_iter().chain(state.notes.head).chain(sent) {
+            if !parents.contains(&parent) {
+                parents.push(parent);
+            }
+        }
         let message = MESSAGE.to_owned();
         let commit = repo.write_commit(&Commit { tree, parents, author: now.clone(), committer: now, message })?;
         repo.edit_refs(&[RefEdit { name: STATE_REF.to_owned(), to: Some(commit) }])?;
@@ -175,10 +180,14 @@ pub fn salvage(repo: &dyn LocalRepository, commit: ObjectId) -> Option<State> {
 }
 
 /// The trees that the notes refer to, so that no maintenance takes them away.
-fn trees_of_notes(notes: &Notes) -> [(&'static str, Vec<TreeEntry>); 4] {
+fn trees_of_notes(notes: &Notes) -> [(&'static str, Vec<TreeEntry>); 5] {
     let entry = |app: &AppName, tree: ObjectId| tree_entry(app.as_str().as_bytes(), tree);
+    let snapshots = |of: &BTreeMap<AppName, Option<ObjectId>>| {
+        of.iter().filter_map(|(app, tree)| Some(entry(app, (*tree)?))).collect::<Vec<_>>()
+    };
     [
-        ("pending", notes.pending.iter().filter_map(|(app, tree)| Some(entry(app, (*tree)?))).collect()),
+        ("pending", snapshots(&notes.pending)),
+        ("sent", notes.sent.as_ref().map(|sent| snapshots(&sent.pending)).unwrap_or_default()),
         ("pins", notes.pins.iter().map(|(app, pin)| entry(app, pin.tree)).collect()),
         ("merged", notes.merged.iter().map(|(app, note)| entry(app, note.tree)).collect()),
         ("withheld", notes.withheld.iter().filter_map(|(app, note)| Some(entry(app, note.git?))).collect()),

@@ -27,6 +27,11 @@ pub struct Notes {
     pub pending: BTreeMap<AppName, Option<ObjectId>>,
     /// Renamed apps among the pending ones, old name to new: both halves are kept or taken back together.
     pub renamed: BTreeMap<AppName, AppName>,
+    /// What the last push sent, as long as it is not known what became of it.
+    pub sent: Option<Sent>,
+    /// For each app the id of the last install whose state is noted as the base: its journal may outlast the note.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub brought: BTreeMap<AppName, String>,
     /// Apps whose two sides clash.
     pub conflicts: BTreeMap<AppName, ConflictNote>,
     /// When apps were deleted lately, in seconds since the Unix epoch: here, and at the remote.
@@ -58,6 +63,17 @@ pub struct Notes {
     pub pins: BTreeMap<AppName, Pin>,
     /// Apps whose release in Git was not installed with the rest.
     pub withheld: BTreeMap<AppName, Withheld>,
+}
+
+/// What a push sends of the followed branch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sent {
+    /// The newest commit of it.
+    pub head: ObjectId,
+    /// As [`Notes::pending`] was then.
+    pub pending: BTreeMap<AppName, Option<ObjectId>>,
+    /// As [`Notes::renamed`] was then.
+    pub renamed: BTreeMap<AppName, AppName>,
 }
 
 /// A branch of ours that waits to be merged into the followed one.

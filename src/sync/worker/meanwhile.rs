@@ -1,7 +1,5 @@
-//! What is done while the remote is asked: a save through the API needs only the engine, and shall not wait for the network.
-//!
-//! While a *push* is under way, only what leaves the engine as it is: what is saved then would be taken for pushed, because the
-//! engine counts all that it has committed as part of that.
+//! What is done while the remote is asked or takes a push: a save through the API needs only the engine, and shall not wait for the
+//! network. The engine keeps what it sent apart from what is saved meanwhile.
 
 use std::collections::VecDeque;
 use std::pin::pin;
@@ -15,24 +13,19 @@ use crate::sync::engine::Now;
 /// Commands that may wait here, beside those in the channel.
 const MOST: usize = 16;
 
-/// What may be done while the branch is asked for or fetched.
-pub(super) const WHILE_READING: [Kind; 3] = [Kind::Save, Kind::Question, Kind::Glance];
-/// What may be done while something is pushed.
-pub(super) const WHILE_PUSHING: [Kind; 1] = [Kind::Glance];
-
 /// What was asked for meanwhile and has to wait for its turn.
 pub(super) type Later = VecDeque<Command>;
 
 impl Worker {
-    /// Waits for `talk`, and serves meanwhile the requests of these kinds. The error is a defect of the engine.
-    pub(super) async fn meanwhile<T>(&mut self, talk: impl Future<Output = T>, kinds: &[Kind]) -> Result<T, Failure> {
+    /// Waits for `talk`, and serves meanwhile the requests that need only the engine. The error is a defect of the engine.
+    pub(super) async fn meanwhile<T>(&mut self, talk: impl Future<Output = T>) -> Result<T, Failure> {
         let mut talk = pin!(talk);
         loop {
             let command = tokio::select! { biased;
                 said = &mut talk => return Ok(said),
                 Some(command) = self.commands.recv(), if self.later.len() < MOST => command,
             };
-            if !kinds.contains(&command.kind()) {
+            if command.kind() == Kind::Action {
                 self.later.push_back(command);
                 continue;
             }

@@ -93,6 +93,8 @@ pub struct Worker {
     woken_at: Option<std::time::Instant>,
     /// The local repository was found damaged in this pass.
     damage: Option<Failure>,
+    /// It is damaged again and again.
+    unmended: mend::Unmended,
     /// Something went wrong in this pass: more of the same would not help.
     stumbled: bool,
     races_lost: u32,
@@ -138,6 +140,7 @@ impl Worker {
             trouble_logged: None,
             woken_at: None,
             damage: None,
+            unmended: mend::Unmended::default(),
             stumbled: false,
             races_lost: 0,
             fetched: false,
@@ -182,8 +185,11 @@ impl Worker {
 
     async fn pass(&mut self, wake: Wake, stop: &CancellationToken) -> Result<(), Failure> {
         // Trouble stands until everything was looked at again; that is soon (see `note_trouble`).
-        if wake.look.is_some() && self.trouble.take().is_none() {
-            self.trouble_logged = None;
+        if wake.look.is_some() {
+            if self.trouble.take().is_none() {
+                self.trouble_logged = None;
+            }
+            self.trouble = self.unmended.trouble(std::time::Instant::now());
         }
         let mut asked = false;
         let answer = match wake.command {
@@ -283,7 +289,8 @@ impl Worker {
         if let Err(failure) = result {
             self.stumbled = true;
             if failure.class == FailureClass::Damaged {
-                self.damage = Some(failure.clone());
+                self.damage = Some(failure); // see `mend`, at the end of the pass
+                return;
             }
             if self.trouble_logged.as_ref() != Some(&failure) {
                 tracing::warn!(%failure, "trouble here; it is tried again");

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Worker;
-use super::meanwhile::{WHILE_PUSHING, WHILE_READING};
 use crate::domain::{Failure, FailureClass};
 use crate::ports::{PushError, RemoteTip};
 use crate::sync::engine::{Now, PushEffect};
@@ -20,7 +19,7 @@ impl Worker {
         self.schedule.polled();
         let known = self.on_engine(|engine| engine.tip()).await?;
         let remote = Arc::clone(&self.remote);
-        match self.meanwhile(async move { remote.poll().await }, &WHILE_READING).await? {
+        match self.meanwhile(async move { remote.poll().await }).await? {
             Ok(RemoteTip::At(id)) if Some(id) != known => self.fetch().await,
             answer => self.heard(answer).await,
         }
@@ -29,7 +28,7 @@ impl Worker {
     async fn fetch(&mut self) -> Result<(), Failure> {
         self.fetched = true;
         let remote = Arc::clone(&self.remote);
-        let answer = self.meanwhile(async move { remote.fetch().await }, &WHILE_READING).await?;
+        let answer = self.meanwhile(async move { remote.fetch().await }).await?;
         self.heard(answer).await
     }
 
@@ -63,7 +62,7 @@ impl Worker {
             }
         };
         let (remote, updates) = (Arc::clone(&self.remote), outgoing.updates.clone());
-        match self.meanwhile(async move { remote.push(&updates).await }, &WHILE_PUSHING).await? {
+        match self.meanwhile(async move { remote.push(&updates).await }).await? {
             Ok(outcomes) => {
                 self.push_link.succeeded();
                 let effect =

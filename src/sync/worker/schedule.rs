@@ -199,6 +199,11 @@ impl Schedule {
         }
     }
 
+    /// Everything is looked at no sooner than that.
+    pub(super) fn look_after(&mut self, wait: Duration) {
+        self.rescan_at = Instant::now() + wait;
+    }
+
     pub(super) fn look_soon(&mut self) {
         self.rescan_at = self.rescan_at.min(Instant::now() + AFTER_TROUBLE);
     }

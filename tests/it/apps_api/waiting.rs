@@ -81,6 +81,32 @@ fn a_save_does_not_wait_for_a_remote_that_says_nothing() {
 }
 
 #[test]
+fn a_save_does_not_wait_for_a_push_that_is_under_way() {
+    let Some(world) = World::new() else { return };
+    let mut dev = world.instance("dev");
+    dev.start();
+    dev.wait_until_in_sync();
+    put(&dev, "Stock?wait=pushed", &[], &json!({"meta.json": "[0]"})).saved();
+    dev.wait_until_in_sync();
+    let (begun, go) = (dev.aside().join("begun"), dev.aside().join("go"));
+    let hook = format!("touch '{}'; while [ ! -e '{}' ]; do sleep 0.05; done", begun.display(), go.display());
+    world.repo.set_hook("pre-receive", &hook);
+    put(&dev, "Stock?wait=committed", &[], &json!({"meta.json": "[1]"})).saved();
+    dev.wait(PATIENCE, "the push to be under way", || begun.exists());
+    let again = put(&dev, "Stock?wait=committed&message=Again", &[], &json!({"meta.json": "[2]"})).saved();
+    let other = put(&dev, "Other?wait=committed&message=Other", &[], &json!({"meta.json": "{}"})).saved();
+    assert!(again.commit.is_some() && other.commit.is_some(), "{again:?} {other:?}");
+    let diff = super::ask::ask(&dev, "GET", "/api/v1/sync/diff?app=Stock", &[], b"");
+    assert_eq!(diff.status, 200, "{}", diff.text());
+    assert_eq!(world.repo.show("main", "App/Stock/meta.json").as_deref(), Some("[0]"), "the push still waits");
+    std::fs::write(&go, "").expect("let it go on");
+    dev.wait(PATIENCE, "both saves", || world.repo.tip("main") == other.commit);
+    assert_eq!(world.repo.subjects()[..3], ["Other", "Again", "Stock:: Minor app update"]);
+    assert_eq!(world.repo.show("main", "App/Stock/meta.json").as_deref(), Some("[2]"));
+    dev.wait_until_in_sync();
+}
+
+#[test]
 fn a_question_neither_waits_for_the_remote_nor_troubles_it() {
     let Some(mut world) = World::new() else { return };
     let mut dev = world.instance("dev");

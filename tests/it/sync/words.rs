@@ -99,6 +99,23 @@ fn a_change_of_last_release_is_a_publish() {
 }
 
 #[test]
+fn taking_last_release_away_is_a_change_and_no_publish() {
+    let Some(world) = World::new() else { return };
+    let dev = started(&world);
+    write(&dev.apps.join("PO App/last_release/release_meta.json"), "{\n  \"version\": 1\n}\n");
+    message(&world, &dev, 3);
+    std::fs::remove_dir_all(dev.apps.join("PO App/last_release")).expect("remove it");
+    let message = message(&world, &dev, 4);
+    let lines: Vec<&str> = message.lines().take(3).collect();
+    assert_eq!(lines, ["PO App:: Minor app update", "", "'last_release' removed"]);
+    let history = dev.cli_text(&["sync", "history", "PO App", "--json"]);
+    let history: serde_json::Value = serde_json::from_str(&history).expect("JSON");
+    let published: Vec<&serde_json::Value> =
+        history["commits"].as_array().expect("a list").iter().map(|commit| &commit["published"]).collect();
+    assert_eq!(published, [false, true, false]);
+}
+
+#[test]
 fn two_apps_that_changed_at_once_make_two_commits() {
     let Some(world) = World::new() else { return };
     let dev = started(&world);

@@ -84,7 +84,8 @@ impl Engine {
         let finding = self.findings.get(&app);
         let there = self.release_of(self.remote.apps.get(&app).copied())?;
         let here = self.release_of(self.disk.settled(&app))?;
-        let published = there.is_some() && there != here;
+        let differs = there != here;
+        let published = there.is_some() && differs;
         let only_release = matches!(finding, Some(Finding::InSync));
         let deletable = matches!(
             finding,
@@ -92,7 +93,7 @@ impl Engine {
         );
         let takable = self.may_be_taken_in(&app) || arrival == Arrival::Deleted && deletable;
         let takable = takable && self.pin(&app).is_none();
-        let possible = [takable && !only_release, published && (takable || only_release)];
+        let possible = [takable && !only_release, differs && (takable || only_release)];
         let reason = if only_release {
             Some("all but its release is installed".to_owned())
         } else {

@@ -70,10 +70,7 @@ impl Engine {
         let in_sync = matches!(self.findings.get(&app), None | Some(Finding::InSync | Finding::Adopt));
         let (done, message) = match begun {
             Begun::Done(words) => (true, words),
-            Begun::Accepted(words) if in_sync && self.state.notes.withheld.contains_key(&app) => {
-                (true, format!("{words}; its release in Git waits for `--release`"))
-            }
-            Begun::Accepted(words) if in_sync => (true, words),
+            Begun::Accepted(words) if in_sync => (true, words + self.what_waits_of_release(&app)),
             Begun::Accepted(words) => (false, reason.unwrap_or_else(|| format!("not {words} yet"))),
             Begun::Placed(words) if in_sync => (true, words),
             Begun::Placed(words) => (true, reason.map_or(words.clone(), |reason| format!("{words}; {reason}"))),

@@ -4,15 +4,13 @@
 //! and a note says which folder of Git it stands for. Planning then reads the disk as if Git's folder were there: ours is neither
 //! an edit that is pushed back, nor in the way of anything.
 
+use crate::domain::words::RELEASE;
 use crate::domain::{AppName, EntryKind, Failure, FailureClass, ObjectId, TreeEntry};
 use crate::ports::{Installed, LocalRepository};
 use crate::sync::engine::Engine;
 use crate::sync::engine::finding::Sides;
 use crate::sync::state::Withheld;
 use crate::sync::trees::find_tree;
-
-/// The folder of an app that is its state as last published.
-const RELEASE: &str = "last_release";
 
 /// From what to what an app is installed, and what is withheld then.
 pub(in crate::sync::engine) type Way = (Option<ObjectId>, Option<ObjectId>, Option<Withheld>);
@@ -108,14 +106,27 @@ impl Engine {
         find_tree(&*self.repo, tree, RELEASE)
     }
 
+    /// The end of what is said of an app that was taken in.
+    pub(super) fn what_waits_of_release(&self, app: &AppName) -> &'static str {
+        match self.state.notes.withheld.get(app) {
+            Some(Withheld { git: Some(_), .. }) => "; its release in Git waits for `--release`",
+            Some(Withheld { git: None, .. }) => {
+                "; it has no release in Git any more, and keeps the one here until `--release`"
+            }
+            None => "",
+        }
+    }
+
     pub(in crate::sync::engine) fn withheld_notices(&self) -> Vec<String> {
-        let notice = |app: &AppName| {
+        let notice = |(app, note): (&AppName, &Withheld)| {
             let name = app.as_str();
-            format!(
-                "the release of {name:?} in Git is not installed; `appferry sync update {name:?} --release` installs it"
-            )
+            let (what, does) = match note.git {
+                Some(_) => (format!("the release of {name:?} in Git is not installed"), "installs it"),
+                None => (format!("{name:?} has no release in Git any more, and still has one here"), "takes it away"),
+            };
+            format!("{what}; `appferry sync update {name:?} --release` {does}")
         };
-        self.state.notes.withheld.keys().map(notice).collect()
+        self.state.notes.withheld.iter().map(notice).collect()
     }
 }
 

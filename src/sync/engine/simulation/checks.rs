@@ -60,6 +60,11 @@ fn happen(all: &mut [Instance], step: Step, settled: &mut Vec<u32>) {
         Step::Save { who, app, key, value } => save_key(&all[who % replicas], app, key, value),
         Step::Delete { who, app } => all[who % replicas].delete(&name(app)),
         Step::Rename { who, app, to } => all[who % replicas].rename(&name(app), &name(to)),
+        Step::AnswerLost { who } => all[who % replicas].loses_answer = true,
+        Step::SaveDuringPush { who, app, key, value } => {
+            all[who % replicas].saves_during_push = Some((app, key, value));
+            settled.extend(watched_pass(&mut all[who % replicas], true, None));
+        }
         Step::Restart { who } => all[who % replicas].start(),
         Step::DiskFillsUp { who, after } => {
             all[who % replicas].repo.writes_to_failure.store(after, Ordering::Relaxed);

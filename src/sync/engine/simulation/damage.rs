@@ -95,3 +95,40 @@ fn what_the_notes_mean_is_kept_with_the_state() {
         assert_eq!(found.into_values().collect::<Vec<_>>(), [tree], "{folder}");
     }
 }
+
+#[test]
+fn a_disk_that_fails_while_the_repository_is_built_anew_costs_only_time() {
+    let mut failures = 0;
+    for (after, restarts) in (1..14).flat_map(|after| [(after, false), (after, true)]) {
+        let mut all = world(&[EDITING, EDITING]);
+        all[0].save("A", "x.json", "{\"left\":1,\"right\":1}");
+        all[0].pass(true, quiet);
+        all[1].pass(true, quiet);
+        for left in [2, 3] {
+            all[0].save("A", "x.json", &format!("{{\"left\":{left},\"right\":1}}"));
+            all[0].pass(false, quiet); // two commits that are not pushed
+        }
+        all[1].save("A", "x.json", "{\"left\":1,\"right\":5}");
+        all[1].pass(true, quiet);
+        let now = all[0].now;
+        let damage = Failure::new(crate::domain::FailureClass::Damaged, "damaged", "none");
+        all[0].engine().begin_mending(&damage, now).unwrap();
+        all[0].repo.writes_to_failure.store(after, std::sync::atomic::Ordering::Relaxed);
+        all[0].fetch();
+        failures += u32::from(all[0].engine().is_mending());
+        if restarts {
+            all[0].start();
+        }
+        all[0].repo.writes_to_failure.store(0, std::sync::atomic::Ordering::Relaxed);
+        for _ in 0..2 {
+            all[0].pass(true, quiet);
+            all[1].pass(true, quiet);
+        }
+        assert!(!all[0].engine().is_mending());
+        assert_eq!(all[0].state("A"), (AppState::InSync, String::new()), "{after} {restarts}");
+        assert_eq!(all[1].text("A", "x.json").as_deref(), Some("{\"left\":3,\"right\":5}"));
+        let kept = all[0].engine().kept().unwrap();
+        assert!(kept.iter().any(|kept| kept.reason == "superseded by a merge"), "the commits were known: {kept:?}");
+    }
+    assert!(failures > 4, "{failures}");
+}

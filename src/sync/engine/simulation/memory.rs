@@ -1,7 +1,7 @@
 //! A repository and an apps folder in memory.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use sha2::{Digest, Sha256};
@@ -23,6 +23,8 @@ pub(super) struct MemoryRepository {
     pub(super) refs: Arc<Mutex<BTreeMap<String, ObjectId>>>,
     /// Writes until one fails, as on a full disk; 0: none fails.
     pub(super) writes_to_failure: Arc<AtomicU32>,
+    /// The refs of the one that was set aside, until this one has all of it.
+    pub(super) aside: Arc<Mutex<Option<BTreeMap<String, ObjectId>>>>,
 }
 
 pub(super) fn id_of(content: &impl std::fmt::Debug) -> ObjectId {
@@ -132,6 +134,22 @@ impl LocalRepository for MemoryRepository {
     fn maintain(&self) -> Result<bool, Failure> {
         Ok(false)
     }
+    fn set_aside(&self, _: &str) -> Result<(), Failure> {
+        self.may_write()?;
+        self.aside.lock().unwrap().replace(std::mem::take(&mut *self.refs.lock().unwrap()));
+        Ok(())
+    }
+    fn is_mending(&self) -> bool {
+        self.aside.lock().unwrap().is_some()
+    }
+    fn refs_aside(&self) -> Vec<(String, ObjectId)> {
+        self.aside.lock().unwrap().iter().flatten().map(|(name, id)| (name.clone(), *id)).collect()
+    }
+    fn end_mending(&self) -> Result<(), Failure> {
+        self.may_write()?;
+        self.aside.lock().unwrap().take();
+        Ok(())
+    }
     fn bring_over(&self, objects: &[ObjectId]) -> Result<Vec<bool>, Failure> {
         objects.iter().map(|id| self.contains(*id)).collect()
     }
@@ -144,9 +162,13 @@ pub(super) struct MemoryFolder {
     pub(super) repo: MemoryRepository,
     pub(super) apps: Arc<Mutex<BTreeMap<AppName, Files>>>,
     /// What came from the branch and is not noted yet; outlives a crash.
-    pub(super) came: Arc<Mutex<BTreeMap<AppName, Option<ObjectId>>>>,
+    pub(super) came: Arc<Mutex<BTreeMap<AppName, Arrived>>>,
     /// Of those, the ones that this instance was told of.
     pub(super) told: BTreeSet<AppName>,
+    /// The journals of what came cannot be removed.
+    pub(super) keeps_journals: Arc<AtomicBool>,
+    /// A file that somebody saves in the middle of the next install.
+    pub(super) saved_meanwhile: Arc<Mutex<Option<(String, String)>>>,
 }
 
 impl MemoryFolder {
@@ -166,6 +188,25 @@ impl MemoryFolder {
             entries.push(TreeEntry { name: folder.as_bytes().to_vec(), kind: EntryKind::Tree, id });
         }
         self.repo.write_tree(&entries).unwrap()
+    }
+
+    /// Installs `to` if the app is at `from`. Answers the files that were left to whom they were saved by.
+    fn put(&self, app: &AppName, from: Option<ObjectId>, to: Option<ObjectId>) -> Option<BTreeSet<String>> {
+        let now = self.apps.lock().unwrap().get(app).cloned();
+        if now.map(|files| self.store(&files)) != from {
+            return None;
+        }
+        let mut files = to.map(|tree| self.files_of(tree)).unwrap_or_default();
+        let saved = self.saved_meanwhile.lock().unwrap().take();
+        let left = saved.iter().map(|(file, _)| file.clone()).collect();
+        files.extend(saved);
+        let mut apps = self.apps.lock().unwrap();
+        if files.is_empty() {
+            apps.remove(app)
+        } else {
+            apps.insert(app.clone(), files)
+        };
+        Some(left)
     }
 
     pub(super) fn files_of(&self, tree: ObjectId) -> Files {
@@ -194,30 +235,29 @@ impl Workspace for MemoryFolder {
         Ok(files.map_or(AppOnDisk::Absent, |files| AppOnDisk::Settled(self.store(&files))))
     }
     fn install(&mut self, app: &AppName, from: Option<ObjectId>, to: Option<ObjectId>) -> Result<Installed, Failure> {
-        let now = self.apps.lock().unwrap().get(app).cloned();
-        if now.map(|files| self.store(&files)) != from {
-            return Ok(Installed::Disturbed);
-        }
-        match to.map(|tree| self.files_of(tree)) {
-            Some(files) => self.apps.lock().unwrap().insert(app.clone(), files),
-            None => self.apps.lock().unwrap().remove(app),
-        };
-        Ok(Installed::Done)
+        Ok(if self.put(app, from, to).is_some_and(|left| left.is_empty()) {
+            Installed::Done
+        } else {
+            Installed::Disturbed
+        })
     }
     fn bring(&mut self, app: &AppName, from: Option<ObjectId>, to: Option<ObjectId>) -> Result<Installed, Failure> {
-        let installed = self.install(app, from, to)?;
-        if installed == Installed::Done {
-            self.came.lock().unwrap().insert(app.clone(), to);
-            self.told.remove(app);
-        }
+        let Some(left) = self.put(app, from, to) else { return Ok(Installed::Disturbed) };
+        let installed = if left.is_empty() { Installed::Done } else { Installed::Disturbed };
+        let id = format!("{:016x}", rand::random::<u64>());
+        self.came.lock().unwrap().insert(app.clone(), Arrived { app: app.clone(), id, tree: to, left });
+        self.told.remove(app);
         Ok(installed)
     }
     fn take_arrived(&mut self) -> Vec<Arrived> {
         let came = self.came.lock().unwrap();
-        let new = came.iter().filter(|(app, _)| self.told.insert((*app).clone()));
-        new.map(|(app, tree)| Arrived { app: app.clone(), tree: *tree, left: BTreeSet::new() }).collect()
+        came.values().filter(|arrived| self.told.insert(arrived.app.clone())).cloned().collect()
     }
     fn note_arrived(&mut self) -> Result<(), Failure> {
+        if self.keeps_journals.load(Ordering::Relaxed) && !self.told.is_empty() {
+            let error = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+            return Err(Failure::disk("removing the install journal", &error));
+        }
         self.came.lock().unwrap().retain(|app, _| !self.told.contains(app));
         self.told.clear();
         Ok(())

@@ -1,12 +1,16 @@
 //! The engine against a world in memory: instances, a builder that saves at any moment, and a remote that compares and swaps.
 
+mod answers;
 mod asking;
 mod checks;
 mod damage;
 mod incoming;
+mod installs;
 mod memory;
 mod moves;
+mod protecting;
 mod renaming;
+mod trouble;
 mod viewing;
 mod world;
 
@@ -241,72 +245,6 @@ fn a_lost_data_folder_finds_its_bases_in_the_history() {
     all[1].pass(true, quiet);
     assert_eq!(all[1].text("A", "x.json").as_deref(), Some("{\"n\":2}"), "the older state is known: a plain pull");
     assert!(all[1].engine().kept().unwrap().is_empty());
-}
-
-#[test]
-fn a_push_whose_note_was_lost_in_a_crash_is_no_conflict_with_what_others_made_of_it() {
-    let mut all = world(&[EDITING, EDITING]);
-    all[0].save("A", "x.json", "{\"n\":1}");
-    all[0].pass(true, quiet);
-    all[1].pass(true, quiet);
-    let before: BTreeMap<_, _> = all[0].repo.refs.lock().unwrap().clone();
-    all[0].save("A", "x.json", "{\"n\":2}");
-    all[0].pass(true, quiet);
-    *all[0].repo.refs.lock().unwrap() = before;
-    all[1].pass(true, quiet);
-    all[1].save("A", "x.json", "{\"n\":3}");
-    all[1].pass(true, quiet);
-    all[0].start();
-    all[0].pass(true, quiet);
-    assert_eq!(all[0].state("A").0, AppState::InSync);
-    assert_eq!(all[0].text("A", "x.json").as_deref(), Some("{\"n\":3}"));
-}
-
-#[test]
-fn a_push_without_an_answer_is_known_after_a_crash_whatever_was_saved_since() {
-    for (second, third) in [("{\"n\":2}", "{\"n\":3}"), ("{\"n\":2}", "{\"n\":1}")] {
-        let mut all = world(&[EDITING, EDITING]);
-        all[0].save("A", "x.json", "{\"n\":1}");
-        all[0].pass(true, quiet);
-        all[0].save("A", "x.json", second);
-        let now = all[0].now;
-        all[0].engine().look(&Look::All, now).unwrap();
-        while all[0].engine().advance(true, now).unwrap() != Progress::Push {}
-        let outgoing = all[0].engine().set_out(now).unwrap();
-        for update in &outgoing.updates {
-            all[0].answer(update); // accepted, and killed before the answer came
-        }
-        all[0].save("A", "x.json", third);
-        all[0].start();
-        all[0].pass(true, quiet);
-        all[1].pass(true, quiet);
-        assert_eq!(all[0].state("A").0, AppState::InSync);
-        assert_eq!(all[1].text("A", "x.json").as_deref(), Some(third));
-    }
-}
-
-#[test]
-fn what_a_crash_kept_from_being_noted_as_arrived_is_no_edit_against_a_step_back_in_git() {
-    let mut all = world(&[EDITING, EDITING]);
-    all[0].save("A", "x.json", "{\"n\":1}");
-    all[0].pass(true, quiet);
-    all[1].pass(true, quiet);
-    all[0].save("A", "x.json", "{\"n\":2}");
-    all[0].pass(true, quiet);
-    let now = all[1].now;
-    all[1].fetch();
-    all[1].engine().look(&Look::All, now).unwrap();
-    while all[1].engine().advance(true, now).unwrap() != Progress::Rest {}
-    assert_eq!(all[1].text("A", "x.json").as_deref(), Some("{\"n\":2}"), "installed, and killed before it is noted");
-    all[1].save("A", "y.json", "{}");
-    all[0].save("A", "x.json", "{\"n\":1}");
-    all[0].pass(true, quiet);
-    all[1].start();
-    all[1].pass(true, quiet);
-    all[0].pass(true, quiet);
-    assert_eq!(all[1].text("A", "x.json").as_deref(), Some("{\"n\":1}"));
-    assert_eq!(all[0].text("A", "x.json").as_deref(), Some("{\"n\":1}"));
-    assert_eq!(all[0].text("A", "y.json").as_deref(), Some("{}"));
 }
 
 #[test]

@@ -2,18 +2,56 @@
 
 use proptest::prelude::*;
 
+use super::super::{Condition, Save, SaveRefusal};
 use super::world::Instance;
+use crate::domain::AppName;
 
 /// One step of a random story.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Step {
-    Save { who: usize, app: usize, key: usize, value: u32 },
-    Delete { who: usize, app: usize },
-    Rename { who: usize, app: usize, to: usize },
-    Pass { who: usize, online: bool },
-    SaveDuringPass { who: usize, app: usize, key: usize, value: u32 },
-    Restart { who: usize },
-    DiskFillsUp { who: usize, after: u32 },
+    Save {
+        who: usize,
+        app: usize,
+        key: usize,
+        value: u32,
+    },
+    Delete {
+        who: usize,
+        app: usize,
+    },
+    Rename {
+        who: usize,
+        app: usize,
+        to: usize,
+    },
+    Pass {
+        who: usize,
+        online: bool,
+    },
+    SaveDuringPass {
+        who: usize,
+        app: usize,
+        key: usize,
+        value: u32,
+    },
+    /// The remote accepts the next push, and the answer is lost.
+    AnswerLost {
+        who: usize,
+    },
+    /// Through the API, while the next push is under way.
+    SaveDuringPush {
+        who: usize,
+        app: usize,
+        key: usize,
+        value: u32,
+    },
+    Restart {
+        who: usize,
+    },
+    DiskFillsUp {
+        who: usize,
+        after: u32,
+    },
 }
 
 pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -27,6 +65,9 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(who, app, to)| Step::Rename { who, app, to }),
         2 => (who.clone(), 0..4_usize, 0..5_usize, any::<u32>())
             .prop_map(|(who, app, key, value)| Step::SaveDuringPass { who, app, key, value }),
+        1 => who.clone().prop_map(|who| Step::AnswerLost { who }),
+        2 => (who.clone(), 0..4_usize, 0..5_usize, any::<u32>())
+            .prop_map(|(who, app, key, value)| Step::SaveDuringPush { who, app, key, value }),
         1 => who.clone().prop_map(|who| Step::Restart { who }),
         2 => (who, 1..25_u32).prop_map(|(who, after)| Step::DiskFillsUp { who, after }),
     ];
@@ -47,4 +88,21 @@ pub(super) fn save_key(instance: &Instance, app: usize, key: usize, value: u32) 
     let mut json: serde_json::Value = serde_json::from_str(&old).unwrap();
     json[format!("k{key}")] = value.into();
     instance.save(&name, file, &json.to_string());
+}
+
+/// As [`save_key`], through the API. A full disk may refuse it.
+pub(super) fn put_key(instance: &mut Instance, app: usize, key: usize, value: u32) {
+    let name = AppName::new(format!("A{app}")).unwrap();
+    let before = instance.apps().get(&name).cloned();
+    save_key(instance, app, key, value);
+    let files = instance.apps()[&name].clone();
+    match before {
+        Some(before) => instance.folder.apps.lock().unwrap().insert(name.clone(), before),
+        None => instance.folder.apps.lock().unwrap().remove(&name),
+    };
+    let tree = Some(instance.folder.store(&files));
+    let save = Save { app: name, tree, condition: Condition::None, author: None, message: None, commit: true };
+    let now = instance.now;
+    let saved = instance.engine().save_app(&save, now);
+    assert!(matches!(saved, Ok(_) | Err(SaveRefusal::Failed(_) | SaveRefusal::HalfWritten(_))), "{saved:?}");
 }

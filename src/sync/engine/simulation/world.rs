@@ -24,6 +24,10 @@ pub(super) struct Instance {
     pub(super) folder: MemoryFolder,
     pub(super) remote: RemoteRefs,
     pub(super) now: Now,
+    /// The answer to the next push does not come.
+    pub(super) loses_answer: bool,
+    /// An app, a key and its value that are saved through the API while the next push is under way.
+    pub(super) saves_during_push: Option<(usize, usize, u32)>,
     /// The remote refuses updates of the branch whose commit changes an app of this name.
     pub(super) refused_app: Option<String>,
 }
@@ -36,6 +40,8 @@ impl Instance {
             apps: Arc::default(),
             came: Arc::default(),
             told: BTreeSet::default(),
+            keeps_journals: Arc::default(),
+            saved_meanwhile: Arc::default(),
         };
         let settings = Settings {
             mode,
@@ -55,8 +61,17 @@ impl Instance {
             input: InputRules::default(),
         };
         let now = Now { instant: Instant::now(), unix_seconds: 1_700_000_000 };
-        let mut instance =
-            Self { engine: None, settings, repo, folder, remote: Arc::clone(remote), now, refused_app: None };
+        let mut instance = Self {
+            engine: None,
+            settings,
+            repo,
+            folder,
+            remote: Arc::clone(remote),
+            now,
+            loses_answer: false,
+            saves_during_push: None,
+            refused_app: None,
+        };
         instance.start();
         instance
     }
@@ -146,7 +161,9 @@ impl Instance {
                 Ok(Progress::Moved) => {}
                 Ok(Progress::Push) => {
                     moment(self);
-                    self.push();
+                    if !self.push() {
+                        break;
+                    }
                 }
             }
         }
@@ -168,18 +185,29 @@ impl Instance {
         }
     }
 
-    pub(super) fn push(&mut self) {
+    /// Answers whether it went on: not when the disk failed, or no answer came.
+    pub(super) fn push(&mut self) -> bool {
         let now = self.now;
         let outgoing = match self.engine().set_out(now) {
             Ok(outgoing) => outgoing,
-            Err(failure) => return assert_eq!(failure.class, crate::domain::FailureClass::Disk, "{failure}"),
+            Err(failure) => {
+                assert_eq!(failure.class, crate::domain::FailureClass::Disk, "{failure}");
+                return false;
+            }
         };
         let outcomes: Vec<RefOutcome> = outgoing.updates.iter().map(|update| self.answer(update)).collect();
+        if let Some((app, key, value)) = self.saves_during_push.take() {
+            super::moves::put_key(self, app, key, value);
+        }
+        if std::mem::take(&mut self.loses_answer) {
+            return false;
+        }
         match self.engine().take_outcomes(&outgoing, &outcomes, now) {
             Ok(PushEffect::FetchFirst) => self.fetch(),
             Ok(_) => {}
             Err(failure) => assert_eq!(failure.class, crate::domain::FailureClass::Disk, "{failure}"),
         }
+        true
     }
 
     pub(super) fn answer(&self, update: &crate::ports::RefUpdate) -> RefOutcome {

@@ -256,3 +256,20 @@ fn a_remote_that_is_damaged_itself_is_no_endless_loop() {
     assert!(dev.is_running());
     assert_eq!(value(&dev.apps.join(SCREEN), "color"), Some("red".into()), "the apps are untouched");
 }
+
+#[test]
+fn a_tag_that_somebody_made_in_it_is_brought_over_with_all_it_refers_to() {
+    let Some(world) = World::new() else { return };
+    let (mut dev, repository) = stopped(&world);
+    git(&repository, &["config", "user.name", "Somebody"]);
+    git(&repository, &["config", "user.email", "somebody@example.org"]);
+    let state = git(&repository, &["rev-parse", "refs/appferry/state"]);
+    git(&repository, &["tag", "-a", "-m", "Looked at", "looked-at", &state]);
+    let tag = git(&repository, &["rev-parse", "refs/tags/looked-at"]);
+    fs::write(repository.join("refs/appferry/state"), "").expect("empty it");
+    dev.start();
+    assert_mended(&world, &dev);
+    assert_eq!(git(&repository, &["rev-parse", "refs/tags/looked-at"]), tag);
+    assert_eq!(git(&repository, &["rev-parse", "refs/tags/looked-at^{commit}"]), state);
+    sound(&mut dev);
+}

@@ -76,3 +76,29 @@ fn a_release_that_is_withheld_is_neither_pushed_back_nor_lost_by_an_edit() {
     development.wait(PATIENCE, "the release in Git", || release().is_some_and(|text| text.contains("\"version\": 7")));
     development.wait_until("no notice", |repository| repository.notices.is_empty());
 }
+
+#[test]
+fn a_release_that_was_taken_away_elsewhere_is_no_publish_and_goes_when_it_is_asked_for() {
+    let place = Place::new();
+    let production = place.waiting();
+    published(&place, &production, "green", 1);
+    sync(&production, &["update", "PO App", "--release"]);
+    let tip = place.elsewhere("No release", |apps| {
+        recolour(apps, "blue");
+        std::fs::remove_dir_all(apps.join("PO App/last_release")).expect("remove it");
+    });
+    production.wait_until("the news", |repository| repository.remote_tip.as_deref() == Some(&tip));
+    let list = incoming(&production);
+    assert_eq!(list["updated"][0]["published"], false);
+    assert_eq!(list["updated"][0]["actions"].as_array().expect("a list"), &["update", "update_and_release"]);
+
+    let text = sync(&production, &["update", "PO App"]);
+    assert!(text.contains("it has no release in Git any more, and keeps the one here until `--release`"), "{text}");
+    assert!(released(&production).expect("still published").contains("\"version\": 1"));
+    let notices = production.wait_until_in_sync().notices.concat();
+    assert!(notices.contains("has no release in Git any more") && notices.contains("--release"), "{notices}");
+    assert_eq!(incoming(&production)["updated"][0]["actions"].as_array().expect("a list"), &["update_and_release"]);
+    sync(&production, &["update", "PO App", "--release"]);
+    assert_eq!(released(&production), None);
+    assert!(names(&incoming(&production), "updated").is_empty());
+}
