@@ -1,10 +1,12 @@
 //! POSIX shells: where a placeholder may stand, and what is sent.
 
+mod builtins;
 mod commands;
 mod danger;
 mod scan;
 #[cfg(test)]
 mod tests;
+mod wrappers;
 
 use super::template::{Misplaced, Slot, replace};
 use super::variable::Variable;
