@@ -46,7 +46,7 @@ pub struct SavedCommand {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
     /// Placeholders where they must not be.
-    #[error("the script cannot be saved: {}", shown(.0))]
+    #[error("the script is refused: {}", shown(.0))]
     Misplaced(Vec<Misplaced>),
     /// A variable.
     #[error(transparent)]
@@ -83,8 +83,7 @@ impl SavedCommand {
             variable.check_name()?;
             // PowerShell's variables are the same in any case.
             let is_same = |other: &Variable| {
-                other.name == variable.name
-                    || shell.is_powershell() && other.name.eq_ignore_ascii_case(&variable.name)
+                other.name == variable.name || shell.is_powershell() && other.name.eq_ignore_ascii_case(&variable.name)
             };
             if self.variables.iter().take(number).any(is_same) {
                 return Err(CommandError::Twice(variable.name.clone()));

@@ -7,7 +7,7 @@ use super::wrappers::behind_wrappers;
 
 pub(super) const FIXED: &str = "write the program's name itself; `case {{…}} in` can choose between several";
 const AS_ARGUMENT: &str = "give it as an argument after the script: sh -c '… \"$1\" …' sh {{…}}";
-const AS_DATA: &str = "let the program read its script from a fixed place";
+const AS_DATA: &str = "let it read a fixed script, and give the value as an argument behind";
 pub(super) const WITHOUT: &str = "call what you need without it";
 
 /// Looks at one simple command; `fed` are the placeholders in what is written into it.
@@ -41,7 +41,9 @@ pub(super) fn check(scan: &mut Scan<'_>, words: &[Word], fed: &[usize]) {
         find(scan, rest);
     } else if name == "for" || name == "select" || name == "function" {
         rest.iter().take(1).for_each(|word| all(scan, word, "would name a variable", "write a fixed name"));
-    } else if !TEXT.contains(&name) && let Some(at) = shell_behind(rest) {
+    } else if !TEXT.contains(&name)
+        && let Some(at) = shell_behind(rest)
+    {
         run_by_option(scan, name, rest.get(..at).unwrap_or_default());
         check(scan, rest.get(at..).unwrap_or_default(), fed);
     } else {
@@ -80,9 +82,8 @@ pub(super) fn all(scan: &mut Scan<'_>, word: &Word, message: &str, remedy: &str)
 fn shell_behind(words: &[Word]) -> Option<usize> {
     words.iter().enumerate().position(|(at, word)| {
         let name = word.text.rsplit('/').next().unwrap_or_default();
-        let takes_source = |option: &Word| {
-            option.text.starts_with('-') && !option.text.starts_with("--") && option.text.contains('c')
-        };
+        let takes_source =
+            |option: &Word| option.text.starts_with('-') && !option.text.starts_with("--") && option.text.contains('c');
         word.slots.is_empty() && SHELLS.contains(&name) && words.get(at + 1).is_none_or(takes_source)
     })
 }

@@ -72,8 +72,7 @@ pub(super) const LISTENERS: &[&str] = &["at", "batch", "crontab", "parallel", "p
 pub(super) const TEXT: &[&str] = &["[", "[[", "echo", "egrep", "fgrep", "grep", "logger", "printf", "test"];
 
 /// Interpreters that are shells.
-pub(super) const SHELLS: &[&str] =
-    &["ash", "bash", "csh", "dash", "fish", "ksh", "mksh", "rbash", "sh", "tcsh", "zsh"];
+pub(super) const SHELLS: &[&str] = &["ash", "bash", "csh", "dash", "fish", "ksh", "mksh", "rbash", "sh", "tcsh", "zsh"];
 
 /// Programs that take a script: the letters of options after which source comes, and those that take another word.
 pub(super) const INTERPRETERS: &[(&str, &str, &str)] = &[

@@ -3,6 +3,8 @@
 mod builtins;
 mod commands;
 mod danger;
+#[cfg(test)]
+mod in_shells;
 mod scan;
 #[cfg(test)]
 mod tests;
