@@ -71,11 +71,15 @@ fn source(scan: &mut Scan<'_>, name: &str, words: &[Word], fed: &[usize]) {
 
 fn feeds(scan: &mut Scan<'_>, name: &str, fed: &[usize]) {
     let message = format!("would be read as source by `{name}`");
-    fed.iter().for_each(|slot| scan.fault(*slot, &message, AS_DATA));
+    for slot in fed {
+        scan.fault(*slot, &message, AS_DATA);
+    }
 }
 
 pub(super) fn all(scan: &mut Scan<'_>, word: &Word, message: &str, remedy: &str) {
-    word.slots.iter().chain(&word.inner).for_each(|slot| scan.fault(*slot, message, remedy));
+    for slot in word.slots.iter().chain(&word.inner) {
+        scan.fault(*slot, message, remedy);
+    }
 }
 
 /// A shell among the arguments of a program, with source behind it or none: `docker exec web sh -c …`.

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use super::*;
 use crate::domain::shell::template::slots;
 
-const SHELLS: [&[&str]; 5] = [&["sh"], &["dash"], &["bash", "--norc"], &["zsh"], &["busybox", "sh"]];
+pub(super) const SHELLS: [&[&str]; 5] = [&["sh"], &["dash"], &["bash", "--norc"], &["zsh"], &["busybox", "sh"]];
 
 /// What would show that a value was run, and what shells are known to stumble over.
 fn hostile() -> Vec<Vec<u8>> {
@@ -138,7 +138,7 @@ fn script_of(name: &str) -> String {
 }
 
 /// A folder to run it in, if the shell is here; in CI it must be.
-fn there(shell: &[&str]) -> Option<tempfile::TempDir> {
+pub(super) fn there(shell: &[&str]) -> Option<tempfile::TempDir> {
     let found = Command::new(shell[0]).args(&shell[1..]).arg("-c").arg("exit 0").stdin(Stdio::null()).status();
     if found.is_err() {
         assert!(std::env::var("CI").as_deref() != Ok("true"), "{shell:?} is missing: CI must have it");
@@ -148,7 +148,7 @@ fn there(shell: &[&str]) -> Option<tempfile::TempDir> {
     Some(tempfile::tempdir().unwrap())
 }
 
-fn run(shell: &[&str], folder: &std::path::Path, input: &[u8]) -> Vec<u8> {
+pub(super) fn run(shell: &[&str], folder: &std::path::Path, input: &[u8]) -> Vec<u8> {
     let mut child = Command::new(shell[0])
         .args(&shell[1..])
         .current_dir(folder)

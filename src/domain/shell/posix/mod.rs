@@ -5,6 +5,8 @@ mod commands;
 mod danger;
 #[cfg(test)]
 mod in_shells;
+#[cfg(test)]
+mod promise;
 mod scan;
 #[cfg(test)]
 mod tests;

@@ -136,6 +136,19 @@ fn a_placeholder_in_the_wrong_place_is_refused_with_the_reason() {
         ("env LD_PRELOAD={{x}} ls", "decides what is run"),
         ("tar --to-command={{x}} -x", "would be run by"),
         ("env -S {{x}}", "would be run by"),
+        ("ls {{x}} \\", "ends with a backslash"),
+        ("echo 'a", "a quote does not end"),
+        ("cat <<EOF\na", "does not end"),
+        ("echo $(ls", "does not end"),
+        ("echo {{x}} {{undeclared }} {{x}} {{y", ""),
+    ] {
+        refused(script, says);
+    }
+}
+
+#[test]
+fn a_place_where_a_value_would_become_source_is_refused_with_the_reason() {
+    for (script, says) in [
         ("for ((i = 0; i < {{x}}; i++)); do :; done", "arithmetic"),
         ("for ((i={{x}};;)); do :; done", "arithmetic"),
         ("for f do eval {{x}}; done", "source by `eval`"),
@@ -177,18 +190,17 @@ fn a_placeholder_in_the_wrong_place_is_refused_with_the_reason() {
         ("psql -c {{x}}", "run by `psql`"),
         ("sqlite3 db {{x}}", "source by `sqlite3`"),
         ("make {{x}}", "source by `make`"),
-        ("ls {{x}} \\", "ends with a backslash"),
-        ("echo 'a", "a quote does not end"),
-        ("cat <<EOF\na", "does not end"),
-        ("echo $(ls", "does not end"),
-        ("echo {{x}} {{undeclared }} {{x}} {{y", ""),
     ] {
-        let found = messages(script);
-        assert!(
-            says.is_empty() == found.is_empty() && found.iter().all(|message| message.contains(says)),
-            "{script}: {found:?}"
-        );
+        refused(script, says);
     }
+}
+
+fn refused(script: &str, says: &str) {
+    let found = messages(script);
+    assert!(
+        says.is_empty() == found.is_empty() && found.iter().all(|message| message.contains(says)),
+        "{script}: {found:?}"
+    );
 }
 
 #[test]
