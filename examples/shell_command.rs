@@ -92,7 +92,9 @@ async fn run(data: &Path) -> anyhow::Result<Vec<String>> {
         Ok(())
     };
     Client::open(data)?.shell_run("show", &body, each).await?;
-    rows.iter().for_each(|row| println!("     {row}"));
+    for row in &rows {
+        println!("     {row}");
+    }
     Ok(rows)
 }
 

@@ -75,7 +75,5 @@ fn look_at(node: Node<'_>, script: &str, found: &mut Vec<String>) {
         found.push(format!("line {}: {} {text:?}", node.start_position().row + 1, node.kind()));
         return;
     }
-    (0..node.child_count())
-        .filter_map(|at| node.child(at.try_into().unwrap()))
-        .for_each(|child| look_at(child, script, found));
+    (0..node.child_count()).filter_map(|at| node.child(at)).for_each(|child| look_at(child, script, found));
 }

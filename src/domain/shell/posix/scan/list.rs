@@ -91,17 +91,14 @@ impl Scan<'_> {
         self.depth += 1;
         let mut list = List::new(self.at, fed);
         while !self.is_at_end() && self.depth < DEEPEST {
-            if list.in_test() {
-                self.test_word(&mut list);
-                continue;
-            }
             match self.peek(0) {
-                b' ' | b'\t' | b'\r' => self.at += 1,
+                b' ' | b'\t' => self.at += 1,
                 b'\\' if self.peek(1) == b'\n' => self.at += 2,
                 b'\n' => self.line_end(&mut list),
                 b'#' => self.comment(),
                 b';' | b'|' => self.separator(&mut list),
-                b'&' if self.peek(1) != b'>' => {
+                // `&>` redirects in bash and zsh; in other shells, what follows the file is a command.
+                b'&' => {
                     self.finish(&mut list);
                     self.at += if self.peek(1) == b'&' { 2 } else { 1 };
                     list.begin_pipeline(self.at);
@@ -122,7 +119,7 @@ impl Scan<'_> {
                 }
                 b'(' if list.in_pattern() => self.at += 1,
                 b'(' => self.open(&mut list),
-                b'<' | b'>' | b'&' if !(self.peek(1) == b'(' && self.peek(0) != b'&') => self.redirection(&mut list),
+                b'<' | b'>' if self.peek(1) != b'(' => self.redirection(&mut list),
                 _ => {
                     let word = self.word();
                     self.add(word, &mut list);
@@ -167,32 +164,16 @@ impl Scan<'_> {
         }
     }
 
-    /// Between `[[` and `]]` nothing separates commands.
-    fn test_word(&mut self, list: &mut List) {
-        match self.peek(0) {
-            b' ' | b'\t' | b'\r' | b'\n' => self.at += 1,
-            b'\\' if self.peek(1) == b'\n' => self.at += 2,
-            sign @ (b'&' | b'|' | b'(' | b')' | b'<' | b'>' | b';') => {
-                self.at += 1;
-                list.words.push(Word { text: char::from(sign).to_string(), ..Word::default() });
-            }
-            _ => {
-                let word = self.word();
-                let ends = word.is_plain() && word.text == "]]";
-                list.words.push(word);
-                if ends {
-                    self.finish(list);
-                }
-            }
-        }
-    }
-
     fn add(&mut self, word: Word, list: &mut List) {
         list.after_pipe = false;
         if word.is_plain() && self.opens_or_closes(&word.text, list) {
             return;
         }
+        let ends_test = list.in_test() && word.is_plain() && word.text == "]]";
         list.words.push(word);
+        if ends_test {
+            self.finish(list); // zsh takes what follows for a command
+        }
     }
 
     /// Whether a plain word only opens, closes or divides a group.

@@ -39,12 +39,11 @@ impl Scan<'_> {
             }
             match self.peek(0) {
                 0 if self.is_at_end() => break,
-                b'&' if self.at > start || self.peek(1) != b'>' => break,
                 b'<' | b'>' if self.peek(1) == b'(' && self.at == start => {
                     self.at += 2;
                     self.substitution(start, &mut word);
                 }
-                b' ' | b'\t' | b'\n' | b'\r' | b';' | b'|' | b'(' | b')' | b'<' | b'>' => break,
+                b' ' | b'\t' | b'\n' | b'&' | b';' | b'|' | b'(' | b')' | b'<' | b'>' => break,
                 b'\\' => self.escape(&mut word),
                 b'\'' => self.quotes(false, &mut word),
                 b'"' => self.double_quotes(&mut word),
