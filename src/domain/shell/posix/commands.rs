@@ -98,7 +98,8 @@ fn run_by_option(scan: &mut Scan<'_>, name: &str, words: &[Word]) {
     let message = format!("would be run by `{name}`");
     for (number, word) in words.iter().enumerate() {
         let joined = options.iter().any(|option| word.before.starts_with(option));
-        let behind = number.checked_sub(1).and_then(|before| words.get(before)).is_some_and(|option| {
+        let before = words.iter().take(number).rfind(|word| !word.may_vanish());
+        let behind = before.is_some_and(|option| {
             let text = option.text.as_str();
             // Behind the subcommand, `-c` of git is another option.
             option.slots.is_empty() && options.contains(&text) && (name != "git" || text != "-c" || number == 1)
@@ -155,6 +156,10 @@ fn script(scan: &mut Scan<'_>, name: &str, interpreter: &Interpreter, words: &[W
         let is_option = word.text.starts_with(['-', '+'])
             && word.text.len() > 1
             && (word.slots.is_empty() || !word.before.is_empty());
+        if word.may_vanish() {
+            all(scan, word, &message, AS_ARGUMENT);
+            continue; // the next may be in its place
+        }
         if !is_option {
             all(scan, word, &message, AS_ARGUMENT);
             return (word.text != "-" && word.text != "/dev/stdin").then_some(at);
@@ -162,9 +167,13 @@ fn script(scan: &mut Scan<'_>, name: &str, interpreter: &Interpreter, words: &[W
         let letter = |set: &str| !word.text.starts_with("--") && word.text.chars().skip(1).any(|c| set.contains(c));
         if letter(code) || word.text.starts_with("--eval") || word.text.starts_with("--command") {
             all(scan, word, &message, AS_ARGUMENT);
-            let (at, source) = words.next()?;
-            all(scan, source, &message, AS_ARGUMENT);
-            return Some(at);
+            for (at, source) in words.by_ref() {
+                all(scan, source, &message, AS_ARGUMENT);
+                if !source.may_vanish() {
+                    return Some(at);
+                }
+            }
+            return None;
         }
         if letter("s") && SHELLS.contains(&name) {
             return None; // what follows is data

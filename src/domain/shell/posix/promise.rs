@@ -15,7 +15,7 @@ const VALUES: [&str; 7] = [
     "x;touch PWN$((1))ED\n",
 ];
 
-const NAMES: [&str; 47] = [
+const NAMES: [&str; 50] = [
     "echo",
     "printf '%s\\n'",
     "printf '%d'",
@@ -63,6 +63,9 @@ const NAMES: [&str; 47] = [
     "set --",
     "alias a=",
     "a=",
+    "$none",
+    "$none eval",
+    "sh -c $none",
 ];
 
 /// Pseudo-random, and the same each time.

@@ -59,6 +59,7 @@ fn a_placeholder_may_stand_where_it_is_one_word() {
         "for ((i = 0; i < 3; i++)); do ls {{x}}; done",
         "echo ${v:-'}'} \"${v:-it's}\" {{x}}",
         "time -p ls {{x}}",
+        "$SUDO ls {{x}}; \"$TOOL\" {{x}}; $HOME/bin/tool {{y}}; sh \"$script\" {{x}}",
         "f() { ls \"$1\"; }; function g { ls; }; g {{x}}",
         "cat <<EOF | sort\nx\nEOF\nls {{x}}",
     ] {
@@ -188,6 +189,15 @@ fn a_place_where_a_value_would_become_source_is_refused_with_the_reason() {
         ("[[ a == b || {{x}} == c ]]", "choose the program"),
         ("ls &>log {{x}}", "choose the program"),
         ("eval\r{{x}}", "choose the program"),
+        // What is empty is no word, and the next takes its place.
+        ("$SUDO {{x}}", "choose the program"),
+        ("\"$@\" {{x}}", "choose the program"),
+        ("$SUDO eval {{x}}", "source by `eval`"),
+        ("$(true) eval {{x}}", "source by `eval`"),
+        ("sh -c $(true) {{x}}", "source by `sh`"),
+        ("sh -c $source {{x}}", "source by `sh`"),
+        ("bash $options {{x}}", "source by `bash`"),
+        ("psql -c ${none} {{x}}", "run by `psql`"),
         ("split --filter {{x}} f", "run by `split`"),
         ("rsync -e {{x}} a b", "run by `rsync`"),
         ("git -c {{x}} status", "run by `git`"),

@@ -16,9 +16,9 @@ pub(super) fn behind_wrappers<'w>(scan: &mut Scan<'_>, words: &'w [Word]) -> Opt
     let (mut rest, mut xargs) = (words, None);
     loop {
         while let Some((first, others)) = rest.split_first()
-            && is_assignment(first)
+            && (is_assignment(first) || first.may_vanish() && first.inner.is_empty())
         {
-            rest = others;
+            rest = others; // `$SUDO ls`: where it is empty, the next word is the program
         }
         let (first, others) = rest.split_first()?;
         let name = first.text.rsplit('/').next().unwrap_or_default();

@@ -13,6 +13,10 @@ pub(in crate::domain::shell::posix) struct Word {
     /// The text before its first placeholder.
     pub(in crate::domain::shell::posix) before: String,
     pub(super) quoted: bool,
+    /// It has an expansion outside of quotes.
+    expands: bool,
+    /// It has quotes, so that it is a word even if nothing is in them.
+    stays: bool,
     pub(super) end: usize,
 }
 
@@ -20,6 +24,14 @@ impl Word {
     /// Whether it means to the shell what its letters say.
     pub(super) fn is_plain(&self) -> bool {
         !self.quoted && self.slots.is_empty()
+    }
+
+    /// Whether it is no word at all where what it stands for is empty: `$v`, `$(…)`, `"$@"`. Then the next takes its place.
+    pub(in crate::domain::shell::posix) fn may_vanish(&self) -> bool {
+        let is_name = |c: char| c.is_ascii_alphanumeric() || "_$@*#?!-".contains(c);
+        let bare = self.expands && !self.stays && (self.text.is_empty() || self.text.starts_with('$'));
+        let is_list = self.text == "$@" || self.text.starts_with("${") && self.text.contains('@');
+        self.slots.is_empty() && (bare && self.text.chars().all(is_name) || is_list)
     }
 }
 
@@ -79,6 +91,7 @@ impl Scan<'_> {
         }
         word.quoted = true;
         let rest = self.script.get(self.at..).unwrap_or_default();
+        word.stays |= !rest.starts_with('\n');
         match rest.chars().next() {
             Some('\n') => self.at += 1,
             Some(next) => {
@@ -91,7 +104,7 @@ impl Scan<'_> {
 
     fn quotes(&mut self, escapes: bool, word: &mut Word) {
         let start = self.at;
-        word.quoted = true;
+        (word.quoted, word.stays) = (true, true);
         self.at += 1;
         let inner = self.at;
         while !self.is_at_end() && self.peek(0) != b'\'' {
@@ -103,7 +116,7 @@ impl Scan<'_> {
 
     fn double_quotes(&mut self, word: &mut Word) {
         let start = self.at;
-        word.quoted = true;
+        (word.quoted, word.stays) = (true, true);
         self.at += 1;
         let inner = self.at;
         while !self.is_at_end() && self.peek(0) != b'"' {
@@ -120,7 +133,7 @@ impl Scan<'_> {
 
     fn backticks(&mut self, word: &mut Word) {
         let start = self.at;
-        word.quoted = true;
+        (word.quoted, word.expands) = (true, true);
         self.at += 1;
         while !self.is_at_end() && self.peek(0) != b'`' {
             self.at += if self.peek(0) == b'\\' { 2 } else { 1 };
@@ -149,9 +162,12 @@ impl Scan<'_> {
             self.fault(slot, "follows a `$`", "leave the `$` out: the placeholder is the value");
             return;
         }
-        word.quoted = true;
+        (word.quoted, word.expands) = (true, true);
         match (self.peek(0), self.peek(1)) {
-            (b'(', b'(') => self.arithmetic(),
+            (b'(', b'(') => {
+                word.stays = true; // a number is never empty
+                self.arithmetic();
+            }
             (b'(', _) => {
                 self.at += 1;
                 self.substitution(start, word);
