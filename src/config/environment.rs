@@ -15,6 +15,7 @@ use super::{
     MasterKeySources, events, key_sources, near, sync, tunnels, web,
 };
 use crate::domain::RepoUrl;
+use crate::domain::shell::RunsKept;
 
 const DEFAULT_PORT: u16 = 7420;
 const MAX_SECRET_LEN: u64 = 64 * 1024;
@@ -128,6 +129,7 @@ impl Config {
             log_format: log_format(&settings.appferry_log_format, &mut findings),
             keys,
             sync,
+            shell_runs: shell_runs(&settings, &mut findings),
             upload_mib: findings.number(&settings.appferry_upload_limit, 1..=4096).unwrap_or(256),
             file,
             repositories,
@@ -221,6 +223,14 @@ fn listen(setting: &Setting, findings: &mut Findings) -> SocketAddr {
         findings.warnings.push(warning);
     }
     address
+}
+
+fn shell_runs(settings: &Settings, findings: &mut Findings) -> RunsKept {
+    let usual = RunsKept::default();
+    RunsKept {
+        days: findings.number(&settings.appferry_shell_runs_days, 1..=36_500).unwrap_or(usual.days),
+        most: findings.number(&settings.appferry_shell_runs_kept, 1..=1_000_000).unwrap_or(usual.most),
+    }
 }
 
 fn known_hosts(setting: &Setting, files: &dyn Files, findings: &mut Findings) -> Option<PathBuf> {

@@ -9,6 +9,7 @@ use secrecy::SecretString;
 
 use crate::domain::input::size::FileSize;
 use crate::domain::patterns::Patterns;
+use crate::domain::shell::RunsKept;
 use crate::domain::tunnel::AllowedTargets;
 use crate::domain::{BranchName, KeyName, OnProtected, RepoUrl};
 
@@ -61,6 +62,8 @@ pub struct Config {
     pub tunnels: Vec<TunnelConfig>,
     /// `APPFERRY_TUNNELS_ALLOWED`: where tunnels may lead to.
     pub allowed_targets: AllowedTargets,
+    /// `APPFERRY_SHELL_RUNS_DAYS`, `APPFERRY_SHELL_RUNS_KEPT`: which past runs of shell commands are kept.
+    pub shell_runs: RunsKept,
     /// `APPFERRY_UPLOAD_LIMIT`: the largest app that the API takes, in MiB.
     pub upload_mib: u32,
     /// Who is told of what happens, and who may hint.

@@ -106,6 +106,8 @@ variables! {
     APPFERRY_UPLOAD_LIMIT as appferry_upload_limit, "`256`", "the largest app that the API takes as a whole, in MiB (`1` to `4096`)";
     APPFERRY_AUTO_PULL as appferry_auto_pull, "`always`", "`always`: what arrives from Git is installed by itself; `locked`: only on a locked instance; `never`: it waits for `appferry sync update`";
     APPFERRY_TUNNELS_ALLOWED as appferry_tunnels_allowed, "every target", "where tunnels may lead to: `host:port` or the path of a socket, with `*` for any text, separated by `,`";
+    APPFERRY_SHELL_RUNS_DAYS as appferry_shell_runs_days, "`30`", "days after which past runs of shell commands are forgotten";
+    APPFERRY_SHELL_RUNS_KEPT as appferry_shell_runs_kept, "`10000`", "so many of the newest past runs are kept at most (`1` to `1000000`)";
     APPFERRY_ALLOW_PATH_REMOTE as appferry_allow_path_remote, "`false`", "lets the repository be a path on this machine (tests, demonstrations)";
 }
 

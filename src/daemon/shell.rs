@@ -1,6 +1,7 @@
 //! Shell commands: the service, and the token of those who may only run what is saved.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -12,6 +13,9 @@ use crate::keys::KeyService;
 use crate::ports::ShellSessions;
 use crate::shell::ShellService;
 use crate::ssh::Sessions;
+
+/// Where few commands are run, their past runs go by the clock.
+const FORGET_EVERY: Duration = Duration::from_hours(24);
 
 /// What the API needs for shell commands.
 ///
@@ -26,6 +30,15 @@ pub(super) fn feed(
 ) -> Result<ShellFeed, Failure> {
     let sessions: Arc<dyn ShellSessions> = Arc::<Sessions>::clone(sessions);
     let saved = ShellService::saved(keys.shell_records(), keys.audit_log());
-    let service = saved.running(sessions, tasks.clone(), stop.clone());
+    let service = saved.running(sessions, tasks.clone(), stop.clone()).keeping(config.shell_runs);
+    let (forgetting, until) = (service.clone(), stop.clone());
+    tasks.spawn(async move {
+        loop {
+            forgetting.forget_old_runs().await;
+            if until.run_until_cancelled(tokio::time::sleep(FORGET_EVERY)).await.is_none() {
+                return;
+            }
+        }
+    });
     Ok(ShellFeed { service, runner: http::run_token(&config.data_dir)? })
 }

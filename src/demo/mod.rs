@@ -146,6 +146,7 @@ fn config(folders: &Folders, name: &str, port: u16, key: &KeyName) -> anyhow::Re
         known_hosts: Some(folders.known_hosts()),
         instance: Some(name.to_owned()),
         log_format: LogFormat::Human,
+        shell_runs: crate::domain::shell::RunsKept::default(),
         upload_mib: 256,
         events: EventsConfig::default(),
         keys: KeyStoreConfig::embedded(folders.data(name)),

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::{AuditEntry, ProcessEnd, SshTarget};
 use crate::domain::Failure;
-use crate::domain::shell::{RunReport, SavedCommand, ShellHost, ShellName};
+use crate::domain::shell::{RunReport, RunsKept, SavedCommand, ShellHost, ShellName};
 
 /// A command that runs on a host, with both of its streams.
 ///
@@ -33,6 +33,8 @@ pub enum Piece {
     Stdout(Bytes),
     /// Of standard error.
     Stderr(Bytes),
+    /// It exited, or a signal ended it. Its streams may be open still: something that it started has them.
+    Exited,
 }
 
 /// What is done with a command that takes too long. A server may not pass signals on: OpenSSH does not to root's commands
@@ -160,11 +162,17 @@ pub trait ShellRecords: Send + Sync {
     /// Disk, connect or internal.
     async fn commands(&self) -> Result<Vec<SavedCommand>, Failure>;
 
-    /// Keeps what came of a run with its audit row, and forgets what is older than it is kept. Answers its number.
+    /// Keeps what came of a run with its audit row. Answers its number, which is larger than those before.
     ///
     /// # Errors
     /// Disk, connect or internal.
     async fn keep_run(&self, at_ms: i64, report: &RunReport, entry: &AuditEntry) -> Result<i64, Failure>;
+
+    /// Forgets past runs that are not to be kept any more.
+    ///
+    /// # Errors
+    /// Disk, connect or internal.
+    async fn forget_runs(&self, kept: RunsKept) -> Result<(), Failure>;
 
     /// Past runs, newest first.
     ///

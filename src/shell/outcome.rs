@@ -27,13 +27,16 @@ pub(super) fn judge(watched: &Watched, command: &SavedCommand, rows: Result<usiz
     }
     let Some(code) = end.exit_status else {
         let said = String::from_utf8_lossy(&end.stderr).trim().to_owned();
+        if said.is_empty() && watched.has_written() {
+            let message = "the server closed the channel without a word about how the command ended";
+            return (HowEnded::Failed, Some(message.to_owned()), None);
+        }
         let message = if said.is_empty() { "the server did not say how the command ended".to_owned() } else { said };
         let remedy = "see the server's log; it may allow this key no commands";
         let failure = Failure::new(FailureClass::RemoteCommand, message.clone(), remedy);
         return (HowEnded::NotRun, Some(message), Some(failure));
     };
-    let count = rows.as_ref().map_or(0, |count| *count);
-    if let Some(reason) = command.fail.judge(code, watched.stderr.kept(), count) {
+    if let Some(reason) = command.fail.judge(code, &watched.stderr, rows.as_ref().ok().copied()) {
         return (HowEnded::Failed, Some(reason), None);
     }
     match rows {
@@ -47,7 +50,12 @@ fn ended_from_here(because: EndedFor, watched: &Watched) -> String {
         EndedFor::TimeOut(limit) => format!("it took longer than {} s", limit.as_secs()),
         EndedFor::Stop => "appferry was stopped while it ran".to_owned(),
     };
+    let left_something = || {
+        let exit = watched.end.exit_status.map(|code| format!(" with {code}")).unwrap_or_default();
+        format!("it had exited{exit}, but something that it left in the background kept its output open")
+    };
     let how = match (&watched.end.signal, watched.end.exit_status, watched.left) {
+        _ if watched.exited_before => left_something(),
         (Some(signal), ..) => format!("SIG{signal} ended it"),
         (None, Some(code), _) => format!("it was told to end, and exited with {code}"),
         (None, None, true) => {

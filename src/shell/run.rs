@@ -9,10 +9,11 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
+use super::listener::Listener;
 use super::outcome;
 use super::service::{ShellError, ShellService};
 use super::watch::{Watched, watch};
-use crate::domain::shell::{HowEnded, Output, RunReport, SavedCommand, ShellHost, ShellName, render};
+use crate::domain::shell::{HowEnded, Output, RunReport, SavedCommand, Shell, ShellHost, ShellName, render};
 use crate::domain::{Failure, FailureClass};
 use crate::ports::{AuditEntry, ShellProcess, ShellSessions, SshTarget};
 
@@ -23,6 +24,8 @@ const MOST_HOSTS: usize = 1_000;
 /// What is kept of each stream of a past run.
 const KEPT_OUTPUT: usize = 64 << 10;
 const KEPT_ROWS: usize = 500;
+/// After so many runs it is looked whether some are to be forgotten.
+const FORGET_EVERY: i64 = 50;
 /// While others have a turn there, a host that allows no more channels is asked again for so long.
 const PATIENCE: Duration = Duration::from_mins(30);
 
@@ -84,8 +87,8 @@ pub enum Told {
 type Tell = mpsc::UnboundedSender<Told>;
 
 impl ShellService {
-    /// Runs a saved command. What comes is told as it comes; it goes on when nobody listens any more. What is told is
-    /// bounded, because output is.
+    /// Runs a saved command. What comes is told as it comes; it goes on when nobody listens any more. Who listens slowly
+    /// holds up the hosts that have not begun, and no command that runs.
     ///
     /// # Errors
     /// That it cannot begin on any host: no such command or host, or a value that is not as it must be.
@@ -94,7 +97,7 @@ impl ShellService {
         name: &ShellName,
         request: RunRequest,
         who: Who,
-    ) -> Result<mpsc::UnboundedReceiver<Told>, ShellError> {
+    ) -> Result<mpsc::Receiver<Told>, ShellError> {
         let command = self.command(name).await?;
         let hosts = if request.hosts.is_empty() { vec![command.host.clone()] } else { request.hosts };
         self.begin(command, Some(name), (hosts, request.limit), &request.values, who).await
@@ -104,7 +107,7 @@ impl ShellService {
     ///
     /// # Errors
     /// As [`run`](Self::run).
-    pub async fn exec(&self, ad_hoc: AdHoc) -> Result<mpsc::UnboundedReceiver<Told>, ShellError> {
+    pub async fn exec(&self, ad_hoc: AdHoc) -> Result<mpsc::Receiver<Told>, ShellError> {
         self.begin(ad_hoc.command, None, (ad_hoc.hosts, ad_hoc.limit), &BTreeMap::new(), Who::Admin).await
     }
 
@@ -115,28 +118,30 @@ impl ShellService {
         (hosts, limit): (Vec<ShellName>, Option<usize>),
         values: &BTreeMap<String, Zeroizing<Vec<u8>>>,
         who: Who,
-    ) -> Result<mpsc::UnboundedReceiver<Told>, ShellError> {
+    ) -> Result<mpsc::Receiver<Told>, ShellError> {
         let Some(sessions) = self.sessions.clone().filter(|_| !self.stop.is_cancelled()) else {
             return Err(ShellError::Stopping);
         };
         if hosts.is_empty() || hosts.len() > MOST_HOSTS {
             return Err(ShellError::Request(format!("name 1 to {MOST_HOSTS} hosts, not {}", hosts.len())));
         }
-        let mut jobs = Vec::with_capacity(hosts.len());
+        let known = self.hosts().await?;
+        let mut jobs: Vec<Job> = Vec::with_capacity(hosts.len());
         for (number, host) in hosts.iter().enumerate() {
             if hosts.iter().take(number).any(|other| other == host) {
                 return Err(ShellError::Request(format!("the host `{host}` is named twice; leave one out")));
             }
-            let host = self.host(host).await?;
-            // All before the first runs: a wrong value must not run on some hosts only.
-            let input = render(&command, host.shell, values)?;
-            jobs.push(Job { host, input });
+            let host = Self::among(&known, host)?;
+            // All before the first runs: a wrong value must not run on some hosts only. Once for all with the same shell.
+            let same = jobs.iter().find(|job| job.shell == host.shell).map(|job| Arc::clone(&job.input));
+            let input = if let Some(input) = same { input } else { Arc::new(render(&command, host.shell, values)?) };
+            jobs.push(Job { shell: host.shell, host, input });
         }
-        let (tell, told) = mpsc::unbounded_channel();
+        let (listener, told) = Listener::new(self.stop.clone());
         let shared = Arc::new(Shared { service: self.clone(), sessions, command, name: name.cloned(), who });
         let limit = limit.unwrap_or(USUAL_LIMIT).clamp(1, MOST_LIMIT);
         self.tasks.spawn(async move {
-            let run = |job| shared.one(job, tell.clone());
+            let run = |job| shared.one(job, &listener);
             futures::stream::iter(jobs).for_each_concurrent(limit, run).await;
         });
         Ok(told)
@@ -145,7 +150,8 @@ impl ShellService {
 
 struct Job {
     host: ShellHost,
-    input: Zeroizing<Vec<u8>>,
+    shell: Shell,
+    input: Arc<Zeroizing<Vec<u8>>>,
 }
 
 struct Shared {
@@ -157,7 +163,12 @@ struct Shared {
 }
 
 impl Shared {
-    async fn one(&self, job: Job, tell: Tell) {
+    async fn one(&self, job: Job, listener: &Listener) {
+        let (tell, saying) = mpsc::unbounded_channel();
+        tokio::join!(self.run(job, tell), listener.pass_on(saying));
+    }
+
+    async fn run(&self, job: Job, tell: Tell) {
         let host = &job.host;
         let turns = self.service.turns(host);
         let _turn = turns.acquire().await;
@@ -199,7 +210,7 @@ impl Shared {
         let program = program.unwrap_or_else(as_command);
         let give_up = Instant::now() + PATIENCE;
         loop {
-            let input = if is_line { Zeroizing::default() } else { job.input.clone() };
+            let input = if is_line { Zeroizing::default() } else { Zeroizing::clone(&job.input) };
             match self.sessions.start(&target, &program, input).await {
                 Err(failure)
                     if failure.class == FailureClass::ChannelRefused
@@ -258,7 +269,12 @@ impl Shared {
         }
         let entry = audit_entry(host, report);
         let failure = match self.service.records.keep_run(at_ms, &kept, &entry).await {
-            Ok(id) => return Some(id),
+            Ok(id) => {
+                if id % FORGET_EVERY == 0 {
+                    self.service.forget_old_runs().await;
+                }
+                return Some(id);
+            }
             Err(failure) => failure,
         };
         tracing::error!(host = report.host, %failure, "what came of a run could not be kept");

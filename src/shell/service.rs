@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::domain::Failure;
-use crate::domain::shell::{CommandError, HostError, RunReport, SavedCommand, ShellHost, ShellName};
+use crate::domain::shell::{CommandError, HostError, RunReport, RunsKept, SavedCommand, ShellHost, ShellName};
 use crate::ports::{AuditLog, RunFilter, RunRow, ShellChanged, ShellRecords, ShellSessions};
 
 /// Runs at once on one host: fewer than an OpenSSH server allows (`MaxSessions 10`), so that people get in beside them.
@@ -43,7 +43,9 @@ pub enum ShellError {
         known: Vec<String>,
     },
     /// No such run.
-    #[error("there is no past run {0}; `appferry shell runs` lists them (they are kept for 30 days)")]
+    #[error(
+        "there is no past run {0}; `appferry shell runs` lists them (old ones are forgotten: APPFERRY_SHELL_RUNS_DAYS)"
+    )]
     NoRun(i64),
     /// The name is taken.
     #[error("there is a {what} `{name}` already, and it stays as it is; choose another name, or change that one")]
@@ -78,6 +80,7 @@ pub struct ShellService {
     pub(super) sessions: Option<Arc<dyn ShellSessions>>,
     pub(super) tasks: TaskTracker,
     pub(super) stop: CancellationToken,
+    kept: RunsKept,
     turns: Arc<Mutex<HashMap<String, Arc<Semaphore>>>>,
 }
 
@@ -86,13 +89,26 @@ impl ShellService {
     #[must_use]
     pub fn saved(records: Arc<dyn ShellRecords>, audit: Arc<dyn AuditLog>) -> Self {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        Self { records, audit, sessions: None, tasks, stop, turns: Arc::default() }
+        Self { records, audit, sessions: None, tasks, stop, kept: RunsKept::default(), turns: Arc::default() }
     }
 
     /// The same, running commands over `sessions` in tasks of `tasks` until `stop` fires.
     #[must_use]
     pub fn running(self, sessions: Arc<dyn ShellSessions>, tasks: TaskTracker, stop: CancellationToken) -> Self {
         Self { sessions: Some(sessions), tasks, stop, ..self }
+    }
+
+    /// The same, with another time and number for which past runs are kept.
+    #[must_use]
+    pub fn keeping(self, kept: RunsKept) -> Self {
+        Self { kept, ..self }
+    }
+
+    /// Forgets past runs that are not to be kept any more. What does not work is tried again at the next time.
+    pub async fn forget_old_runs(&self) {
+        if let Err(failure) = self.records.forget_runs(self.kept).await {
+            tracing::warn!(%failure, "old runs of shell commands could not be forgotten; it is tried again");
+        }
     }
 
     /// All hosts.
@@ -108,10 +124,13 @@ impl ShellService {
     /// # Errors
     /// [`ShellError::NoHost`].
     pub async fn host(&self, name: &ShellName) -> Result<ShellHost, ShellError> {
-        let hosts = self.records.hosts().await?;
-        let known: Vec<String> = hosts.iter().map(|host| host.name.to_string()).collect();
-        let found = hosts.into_iter().find(|host| host.name == *name);
-        found.ok_or_else(|| ShellError::NoHost { asked: name.to_string(), known })
+        Self::among(&self.records.hosts().await?, name)
+    }
+
+    pub(super) fn among(hosts: &[ShellHost], name: &ShellName) -> Result<ShellHost, ShellError> {
+        let found = hosts.iter().find(|host| host.name == *name).cloned();
+        let known = || hosts.iter().map(|host| host.name.to_string()).collect();
+        found.ok_or_else(|| ShellError::NoHost { asked: name.to_string(), known: known() })
     }
 
     /// Adds a host, or changes it with `replace`. Commands that are saved on it must still be possible.

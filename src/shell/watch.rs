@@ -26,6 +26,8 @@ pub(super) struct Watched {
     pub(super) ended_for: Option<EndedFor>,
     /// It had to be left alone: no signal ended it in time.
     pub(super) left: bool,
+    /// It had exited before it was ended from here; something else kept the channel open.
+    pub(super) exited_before: bool,
 }
 
 /// Why a process was ended from here.
@@ -51,6 +53,7 @@ pub(super) async fn watch(
         end: ProcessEnd::default(),
         ended_for: None,
         left: false,
+        exited_before: false,
     };
     let mut at = Instant::now() + limit;
     let mut next = [Step::Terminate, Step::Kill, Step::Close].into_iter();
@@ -67,7 +70,9 @@ pub(super) async fn watch(
             () = ending.cancelled(), if watched.ended_for.is_none() => EndedFor::Stop,
         };
         watched.ended_for.get_or_insert(because);
-        let Some(step) = next.next() else {
+        // Signals reach nobody any more when it has exited: what is left of it only holds the channel.
+        let step = if watched.exited_before { next.by_ref().last() } else { next.next() };
+        let Some(step) = step else {
             watched.left = true;
             break;
         };
@@ -82,11 +87,20 @@ pub(super) async fn watch(
 }
 
 impl Watched {
+    /// Whether it wrote anything, so that it must have begun.
+    pub(super) fn has_written(&self) -> bool {
+        !self.stdout.kept().is_empty() || !self.stderr.kept().is_empty()
+    }
+
     /// Keeps a piece up to the limit, and tells what was kept.
     fn take(&mut self, piece: &Piece, host: &str, tell: &impl Fn(Told)) {
         let (gathered, bytes, is_error) = match piece {
             Piece::Stdout(bytes) => (&mut self.stdout, bytes, false),
             Piece::Stderr(bytes) => (&mut self.stderr, bytes, true),
+            Piece::Exited => {
+                self.exited_before = self.ended_for.is_none();
+                return;
+            }
         };
         let kept = gathered.push(bytes);
         let Some(bytes) = bytes.get(..kept).filter(|bytes| !bytes.is_empty()) else { return };

@@ -114,8 +114,14 @@ impl Pump {
             match message {
                 Some(ChannelMsg::Data { data }) => self.put(Piece::Stdout(data)).await,
                 Some(ChannelMsg::ExtendedData { data, ext: STREAM_STDERR }) => self.put(Piece::Stderr(data)).await,
-                Some(ChannelMsg::ExitStatus { exit_status }) => self.end.exit_status = Some(exit_status),
-                Some(ChannelMsg::ExitSignal { signal_name, .. }) => self.end.signal = Some(signal_words(&signal_name)),
+                Some(ChannelMsg::ExitStatus { exit_status }) => {
+                    self.end.exit_status = Some(exit_status);
+                    self.put(Piece::Exited).await;
+                }
+                Some(ChannelMsg::ExitSignal { signal_name, .. }) => {
+                    self.end.signal = Some(signal_words(&signal_name));
+                    self.put(Piece::Exited).await;
+                }
                 Some(ChannelMsg::Failure) => {
                     self.end.stderr = b"the server refused to run the command".to_vec();
                     return Ending::GivenUp;

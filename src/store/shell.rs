@@ -9,12 +9,12 @@ use super::db::{Conn, execute, row, rows};
 use super::users::{hold_claims, replace};
 use super::{Store, is_refusal, is_taken};
 use crate::domain::Failure;
-use crate::domain::shell::{RunReport, SavedCommand, ShellHost, ShellName};
+use crate::domain::shell::{RunReport, RunsKept, SavedCommand, ShellHost, ShellName};
 use crate::ports::{AuditEntry, RunFilter, RunRow, ShellChanged, ShellRecords};
 
-/// Past runs are kept for so long, and no more than so many.
-const KEPT_MS: i64 = 30 * 24 * 3600 * 1000;
-const MOST_RUNS: i64 = 10_000;
+const DAY_MS: i64 = 24 * 3600 * 1000;
+/// No more past runs are forgotten in one transaction: others write, too.
+const FORGOTTEN_AT_ONCE: u32 = 500;
 /// As many are listed when nobody says how many.
 const USUAL_RUNS: u32 = 100;
 
@@ -100,6 +100,29 @@ impl ShellRecords for Store {
         let mut tx = self.begin(doing).await?;
         let kept = keep_run(&mut tx.conn(), &self.actor, at_ms, report, entry).await;
         self.finish(doing, tx, kept).await
+    }
+
+    async fn forget_runs(&self, kept: RunsKept) -> Result<(), Failure> {
+        let doing = "forgetting old runs";
+        let before = now_ms() - i64::from(kept.days) * DAY_MS;
+        loop {
+            let mut reading = self.reading(doing).await?;
+            let first = first_kept(&mut reading.conn(), i64::from(kept.most)).await;
+            let first = first.map_err(|e| self.failure(doing, &e))?;
+            let sql = "SELECT id FROM shell_runs WHERE at_ms < $1 OR id < $2 LIMIT 1";
+            let old = row!(&mut reading.conn(), (i64,), sql, before, first);
+            drop(reading);
+            if old.map_err(|e| self.failure(doing, &e))?.is_none() {
+                return Ok(()); // nearly always: no write lock for nothing
+            }
+            let mut tx = self.begin(doing).await?;
+            let sql =
+                "DELETE FROM shell_runs WHERE id IN (SELECT id FROM shell_runs WHERE at_ms < $1 OR id < $2 LIMIT $3)";
+            let forgotten = execute!(&mut tx.conn(), sql, before, first, i64::from(FORGOTTEN_AT_ONCE));
+            if self.finish(doing, tx, forgotten).await? < u64::from(FORGOTTEN_AT_ONCE) {
+                return Ok(());
+            }
+        }
     }
 
     async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, Failure> {
@@ -223,11 +246,13 @@ async fn keep_run(
     )?;
     let id = id.map_or(0, |(id,)| id);
     append(c, actor, entry).await?;
-    if id % 50 == 0 {
-        // Now and then: what is too old is gone soon enough.
-        execute!(c, "DELETE FROM shell_runs WHERE at_ms < $1 OR id <= $2", now_ms() - KEPT_MS, id - MOST_RUNS)?;
-    }
     Ok(id)
+}
+
+/// The number of the oldest run that is among the newest `most`.
+async fn first_kept(c: &mut Conn<'_>, most: i64) -> Result<i64, sqlx::Error> {
+    let sql = "SELECT id FROM shell_runs ORDER BY id DESC LIMIT 1 OFFSET $1";
+    Ok(row!(c, (i64,), sql, (most - 1).max(0))?.map_or(0, |(id,)| id))
 }
 
 fn done(event: &'static str) -> AuditEntry {

@@ -131,6 +131,9 @@ pub(in crate::cli) struct CommandArgs {
     /// more than once.
     #[arg(long = "var", value_name = "NAME[:TYPE]", value_parser = variable)]
     pub(in crate::cli) variables: Vec<Variable>,
+    /// No variables any more.
+    #[arg(long, conflicts_with = "variables")]
+    pub(in crate::cli) no_vars: bool,
     /// After so long it is ended (60s).
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(in crate::cli) timeout: Option<Duration>,
@@ -140,6 +143,9 @@ pub(in crate::cli) struct CommandArgs {
     /// What counts as failure: `exit-not:0,1`, `stderr:REGEX`, `rows-under:N`, `rows-over:N`; may be given more than once.
     #[arg(long, value_name = "RULE")]
     pub(in crate::cli) fail: Vec<String>,
+    /// Nothing counts as failure any more but an exit code other than 0.
+    #[arg(long, conflicts_with = "fail")]
+    pub(in crate::cli) no_fails: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -15,7 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::output::{complain, plain, say};
 use crate::client::{Client, ClientError};
 use crate::config::{BaseConfig, account_name};
-use crate::domain::shell::{FailRule, RowsAs, RunReport};
+use crate::domain::shell::{FailRule, Output, RowsAs, RunReport};
 use crate::http::{ExecBody, RunBody, ShellEvent};
 use crate::keys::KeyService;
 use crate::ports::RunFilter;
@@ -26,7 +26,7 @@ use args::{ExecArgs, HostsAction, RunArgs, RunsArgs, ShellAction};
 pub(super) async fn run(action: ShellAction, base: &BaseConfig) -> anyhow::Result<ExitCode> {
     match action {
         ShellAction::Hosts { action: HostsAction::Test { name, json } } => {
-            let mut runs = Runs::new(json);
+            let mut runs = Runs::new(json, 1);
             let client = Client::open(&base.data_dir)?;
             client.shell_test(name.as_str(), |event| runs.take(event)).await?;
             runs.end()
@@ -66,7 +66,7 @@ async fn past(args: RunsArgs, shell: &ShellService) -> anyhow::Result<String> {
 async fn run_saved(args: RunArgs, base: &BaseConfig) -> anyhow::Result<ExitCode> {
     let vars = values::read(&args.vars, &args.var_files)?;
     let body = RunBody { vars, hosts: args.hosts, limit: args.limit };
-    let mut runs = Runs::new(args.json);
+    let mut runs = Runs::new(args.json, body.hosts.len());
     let client = Client::open(&base.data_dir)?;
     client.shell_run(args.name.as_str(), &body, |event| runs.take(event)).await?;
     runs.end()
@@ -81,36 +81,42 @@ async fn exec(args: ExecArgs, base: &BaseConfig) -> anyhow::Result<ExitCode> {
         fail: FailRule::default(),
         limit: args.limit,
     };
-    let mut runs = Runs::new(args.json);
+    let mut runs = Runs::new(args.json, body.hosts.len());
     Client::open(&base.data_dir)?.shell_exec(&body, |event| runs.take(event)).await?;
     runs.end()
 }
 
-/// Shows what comes as it comes, or gathers it for one JSON.
+/// Shows what comes as it comes; of several hosts, what each wrote when it has ended; or gathers all for one JSON.
 struct Runs {
     json: bool,
+    several: bool,
     ended: Vec<RunReport>,
 }
 
 impl Runs {
-    const fn new(json: bool) -> Self {
-        Self { json, ended: Vec::new() }
+    const fn new(json: bool, hosts: usize) -> Self {
+        Self { json, several: hosts > 1, ended: Vec::new() }
     }
 
     fn take(&mut self, event: ShellEvent) -> Result<(), ClientError> {
         let unwritten = |error: std::io::Error| ClientError::Answer(format!("it cannot be written: {error}"));
+        let write = |bytes: &[u8]| {
+            let mut out = std::io::stdout().lock();
+            out.write_all(bytes).and_then(|()| out.flush()).map_err(unwritten)
+        };
         match event {
             ShellEvent::Ended { report } => {
+                if self.several && !self.json {
+                    write(&[format!("==> {} <==\n", report.host).as_bytes(), &whole_lines(&report.stdout)].concat())?;
+                    let _unheard = std::io::stderr().lock().write_all(&whole_lines(&report.stderr));
+                }
                 if !self.json {
                     complain(&shown::end(&report));
                 }
                 self.ended.push(*report);
             }
-            _ if self.json => {}
-            ShellEvent::Stdout { text, base64, .. } => {
-                let mut out = std::io::stdout().lock();
-                out.write_all(&bytes(text, base64)).and_then(|()| out.flush()).map_err(unwritten)?;
-            }
+            _ if self.json || self.several => {}
+            ShellEvent::Stdout { text, base64, .. } => write(&bytes(text, base64))?,
             ShellEvent::Stderr { text, base64, .. } => {
                 let _unheard = std::io::stderr().lock().write_all(&bytes(text, base64));
             }
@@ -130,6 +136,15 @@ impl Runs {
         let is_ok = self.ended.iter().all(RunReport::is_ok);
         Ok(if is_ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
+}
+
+/// What a stream wrote, with a line break at its end, so that what comes next begins a line.
+fn whole_lines(output: &Output) -> Vec<u8> {
+    let mut bytes = output.content();
+    if !bytes.is_empty() && !bytes.ends_with(b"\n") {
+        bytes.push(b'\n');
+    }
+    bytes
 }
 
 fn bytes(text: Option<String>, base64: Option<String>) -> Vec<u8> {

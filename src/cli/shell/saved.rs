@@ -69,14 +69,14 @@ fn changed(mut command: SavedCommand, args: CommandArgs) -> anyhow::Result<Saved
         command.script = String::from_utf8(script.to_vec())
             .with_context(|| format!("the script {} is not UTF-8 text; convert it", file.display()))?;
     }
-    if !args.variables.is_empty() {
+    if !args.variables.is_empty() || args.no_vars {
         command.variables = args.variables;
     }
     if let Some(timeout) = args.timeout {
         command.timeout_s = timeout.as_secs().max(1);
     }
     command.rows = args.rows.unwrap_or(command.rows);
-    if !args.fail.is_empty() {
+    if !args.fail.is_empty() || args.no_fails {
         command.fail = args.fail.iter().try_fold(FailRule::default(), |rule, text| rule.with(text))?;
     }
     Ok(command)

@@ -27,6 +27,9 @@ pub(super) fn read(vars: &[String], files: &[String]) -> anyhow::Result<BTreeMap
         let Some((name, value)) = text.split_once('=') else { bail!("a value is missing; write --var NAME=VALUE") };
         put(name, Value::from(value))?;
     }
+    if files.iter().filter(|text| text.ends_with("=-")).count() > 1 {
+        bail!("standard input can be the value of one variable only; give the others from files");
+    }
     for text in files {
         let Some((name, file)) = text.split_once('=') else {
             bail!("{text:?} names no file; write --var-file NAME=FILE")
@@ -66,5 +69,6 @@ mod tests {
         assert!(!read(&["s3cret".into()], &[]).unwrap_err().to_string().contains("s3cret"));
         assert!(read(&["a=1".into(), "a=2".into()], &[]).is_err());
         assert!(read(&[], &["a=/no/such".into()]).is_err());
+        assert!(read(&[], &["a=-".into(), "b=-".into()]).unwrap_err().to_string().contains("one variable only"));
     }
 }

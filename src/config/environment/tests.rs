@@ -270,6 +270,8 @@ fn our_own_variables_are_read() {
         ("APPFERRY_VOLATILE_KEYS", "updated_time, saved_at,"),
         ("APPFERRY_IDENTITY_FIELDS", "slot, id"),
         ("APPFERRY_KEPT_DAYS", "7"),
+        ("APPFERRY_SHELL_RUNS_DAYS", "3"),
+        ("APPFERRY_SHELL_RUNS_KEPT", "200"),
         ("APPFERRY_SKIP_VOLATILE_SAVES", "off"),
         ("APPFERRY_MAX_FILE_SIZE", "100 MiB"),
         ("APPFERRY_IGNORE", "*.bak, !*.tmp"),
@@ -283,6 +285,7 @@ fn our_own_variables_are_read() {
     ];
     let config = read(OLDER, &changes).expect("valid");
     assert_eq!(config.host_keys, HostKeyPolicy::AcceptNew);
+    assert_eq!((config.shell_runs.days, config.shell_runs.most), (3, 200));
     assert_eq!((config.listen.to_string(), config.log_format), ("127.0.0.1:0".to_owned(), LogFormat::Json));
     assert_eq!(config.keys.master_keys.files, [Path::new("/a"), Path::new("/b")]);
     let sync = config.sync.expect("on");
@@ -312,6 +315,8 @@ fn what_cannot_work_is_refused() {
         ("APPFERRY_FILE_MODE", "0444"),
         ("APPFERRY_DIR_MODE", "+755"),
         ("APPFERRY_KEPT_DAYS", "0"),
+        ("APPFERRY_SHELL_RUNS_DAYS", "0"),
+        ("APPFERRY_SHELL_RUNS_KEPT", "many"),
         ("APPFERRY_ON_PROTECTED", "force"),
         ("APPFERRY_AUTHOR_EMAIL", "<jo@example.org>"),
         ("APPFERRY_AUTHOR_NAME", "a\nb"),

@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     /// Settings of the whole program, which no entry has.
-    const OF_THE_INSTANCE: [&str; 30] = [
+    const OF_THE_INSTANCE: [&str; 32] = [
         "APPFERRY_DATA_DIR",
         "APPFERRY_CONFIG",
         "APPFERRY_INSTANCE",
@@ -146,6 +146,8 @@ mod tests {
         "APPFERRY_HOOK_SECRET_FILE",
         "APPFERRY_UPLOAD_LIMIT",
         "APPFERRY_TUNNELS_ALLOWED",
+        "APPFERRY_SHELL_RUNS_DAYS",
+        "APPFERRY_SHELL_RUNS_KEPT",
         "APPFERRY_ALLOW_PATH_REMOTE",
     ];
 

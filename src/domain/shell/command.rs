@@ -46,7 +46,7 @@ pub struct SavedCommand {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
     /// Placeholders where they must not be.
-    #[error("the script cannot be saved: {}", shown(.0))]
+    #[error("the script is refused: {}", shown(.0))]
     Misplaced(Vec<Misplaced>),
     /// A variable.
     #[error(transparent)]
@@ -81,12 +81,21 @@ impl SavedCommand {
         }
         for (number, variable) in self.variables.iter().enumerate() {
             variable.check_name()?;
-            if self.variables.iter().take(number).any(|other| other.name == variable.name) {
+            // PowerShell's variables are the same in any case.
+            let is_same = |other: &Variable| {
+                other.name == variable.name || shell.is_powershell() && other.name.eq_ignore_ascii_case(&variable.name)
+            };
+            if self.variables.iter().take(number).any(is_same) {
                 return Err(CommandError::Twice(variable.name.clone()));
             }
         }
-        let misplaced = template::check(&self.script, shell, &self.variables);
+        let misplaced = template::check(&self.sent(), shell, &self.variables);
         if misplaced.is_empty() { Ok(()) } else { Err(CommandError::Misplaced(misplaced)) }
+    }
+
+    /// The script as it is sent and looked at: the line ends of Windows are none for a shell.
+    fn sent(&self) -> String {
+        self.script.replace("\r\n", "\n")
     }
 }
 
@@ -115,7 +124,7 @@ pub fn render(
         }
         given.push((variable.name.as_str(), value.as_slice()));
     }
-    let script = command.script.replace("\r\n", "\n");
+    let script = command.sent();
     Ok(Zeroizing::new(if shell.is_powershell() {
         powershell::render(&script, &given)
     } else if shell == Shell::Cmd {
@@ -174,6 +183,11 @@ mod tests {
     fn what_cannot_be_saved_says_why() {
         assert_eq!(command(" \n", &[]).check(Shell::Sh), Err(CommandError::Script));
         assert!(matches!(command("a {{x}}", &["x", "x:int"]).check(Shell::Sh), Err(CommandError::Twice(_))));
+        let in_any_case = command("f {{x}} {{X}}", &["x", "X"]);
+        assert!(in_any_case.check(Shell::Sh).is_ok());
+        assert_eq!(in_any_case.check(Shell::Powershell), Err(CommandError::Twice("X".into())));
+        let windows = command("cat <<E\r\na\r\nE\r\nls {{x}}\r\n", &["x"]);
+        assert_eq!(windows.check(Shell::Sh), Ok(()));
         let late = SavedCommand { timeout_s: 0, ..command("true", &[]) };
         assert_eq!(late.check(Shell::Sh), Err(CommandError::Timeout(0)));
         let error = command("echo ok\necho '{{x}}'", &["x"]).check(Shell::Sh).unwrap_err().to_string();

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::output::Gathered;
 use super::pattern::{Pattern, PatternError};
 
 /// What counts as failure. What is not said does not count, but for the exit code.
@@ -54,16 +55,23 @@ impl FailRule {
         Ok(self)
     }
 
-    /// Why a command that exited with `code` failed, if it did.
+    /// Why a command that exited with `code` failed, if it did. Where the output has no rows, nothing is said of their number.
     #[must_use]
-    pub fn judge(&self, code: u32, stderr: &[u8], rows: usize) -> Option<String> {
+    pub fn judge(&self, code: u32, stderr: &Gathered, rows: Option<usize>) -> Option<String> {
         let is_ok = if self.exit_ok.is_empty() { code == 0 } else { self.exit_ok.contains(&code) };
         if !is_ok {
             return Some(format!("it exited with {code}"));
         }
-        if let Some(pattern) = self.stderr.as_ref().filter(|pattern| pattern.is_found_in(stderr)) {
-            return Some(format!("standard error holds what `{}` matches", pattern.as_str()));
+        if let Some(pattern) = &self.stderr {
+            if pattern.is_found_in(stderr.kept()) {
+                return Some(format!("standard error holds what `{}` matches", pattern.as_str()));
+            }
+            if stderr.is_cut() {
+                let pattern = pattern.as_str();
+                return Some(format!("standard error was cut, and what `{pattern}` matches may be in the rest"));
+            }
         }
+        let rows = rows?;
         match (self.rows_under, self.rows_over) {
             (Some(least), _) if rows < least => Some(format!("{rows} rows are fewer than {least}")),
             (_, Some(most)) if rows > most => Some(format!("{rows} rows are more than {most}")),
@@ -78,15 +86,23 @@ mod tests {
 
     #[test]
     fn a_run_is_judged_by_what_was_said() {
+        let said = |text: &str| {
+            let mut gathered = Gathered::new(8);
+            gathered.push(text.as_bytes());
+            gathered
+        };
+        let judge = |rule: &FailRule, code, stderr: &str, rows| rule.judge(code, &said(stderr), Some(rows));
         let usual = FailRule::default();
-        assert_eq!((usual.judge(0, b"x", 0), usual.judge(1, b"", 9).is_some()), (None, true));
+        assert_eq!((judge(&usual, 0, "x", 0), judge(&usual, 1, "", 9).is_some()), (None, true));
         let rule = FailRule::default().with("exit-not:0, 1").unwrap().with("stderr:^E").unwrap();
         let rule = rule.with("rows-under:1").unwrap().with("rows-over:2").unwrap();
-        assert_eq!(rule.judge(1, b"no\nwarn E", 1), None);
-        assert!(rule.judge(2, b"", 1).unwrap().contains("exited with 2"));
-        assert!(rule.judge(0, b"w\nE1", 1).unwrap().contains("`^E`"));
-        assert!(rule.judge(0, b"", 0).unwrap().contains("fewer"));
-        assert!(rule.judge(0, b"", 3).unwrap().contains("more"));
+        assert_eq!(judge(&rule, 1, "no\nw E", 1), None);
+        assert!(judge(&rule, 2, "", 1).unwrap().contains("exited with 2"));
+        assert!(judge(&rule, 0, "w\nE1", 1).unwrap().contains("`^E`"));
+        assert!(judge(&rule, 0, "nothing\nE", 1).unwrap().contains("was cut"));
+        assert!(judge(&rule, 0, "", 0).unwrap().contains("fewer"));
+        assert!(judge(&rule, 0, "", 3).unwrap().contains("more"));
+        assert_eq!(rule.judge(0, &said(""), None), None);
         for wrong in ["", "exit-not:x", "stderr:(", "stderr:", "rows-under:-1", "x:1"] {
             assert!(FailRule::default().with(wrong).is_err(), "{wrong}");
         }

@@ -23,7 +23,7 @@ pub use host::{HostError, Shell, ShellHost};
 pub use name::{ShellName, ShellNameError};
 pub use output::Output;
 pub use pattern::{Pattern, PatternError};
-pub use report::{HowEnded, RunReport};
+pub use report::{HowEnded, RunReport, RunsKept};
 pub use rows::RowsAs;
 pub use template::Misplaced;
 pub use variable::{Kind, ValueError, Variable};

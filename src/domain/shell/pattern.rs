@@ -58,19 +58,15 @@ impl Pattern {
     }
 
     /// Each match, as what its named groups hold.
-    pub fn matches<'t>(&self, text: &'t str) -> impl Iterator<Item = Vec<(String, Option<&'t str>)>> {
+    pub fn matches<'t>(&'t self, text: &'t str) -> impl Iterator<Item = Vec<(String, Option<&'t str>)>> {
         let names: Vec<String> = self.names().map(str::to_owned).collect();
-        self.regex
-            .captures_iter(text)
-            .map(move |found| {
-                let group = |name: &String| {
-                    let span = found.get_group_by_name(name);
-                    (name.clone(), span.and_then(|span| text.get(span.range())))
-                };
-                names.iter().map(group).collect::<Vec<_>>()
-            })
-            .collect::<Vec<_>>()
-            .into_iter()
+        self.regex.captures_iter(text).map(move |found| {
+            let group = |name: &String| {
+                let span = found.get_group_by_name(name);
+                (name.clone(), span.and_then(|span| text.get(span.range())))
+            };
+            names.iter().map(group).collect::<Vec<_>>()
+        })
     }
 
     /// The pattern as it was written.

@@ -13,17 +13,31 @@ use super::template::{Misplaced, Slot, replace};
 const ALONE: &str = "put it outside, as a word of its own; or write `$v = {{…}}` on a line before, and use $v here";
 
 /// What takes text for source, in small letters.
-const SOURCE: [&str; 11] = [
+const SOURCE: [&str; 25] = [
     "add-type",
     "bash",
     "cmd",
+    "cscript",
     "icm",
     "iex",
+    "ii",
     "import-module",
     "invoke-command",
     "invoke-expression",
+    "invoke-item",
+    "mshta",
+    "new-alias",
     "powershell",
     "pwsh",
+    "rundll32",
+    "sal",
+    "saps",
+    "set-alias",
+    "sh",
+    "ssh",
+    "start",
+    "start-process",
+    "wscript",
     "wsl",
 ];
 
@@ -45,6 +59,10 @@ pub(super) fn check(script: &str, slots: &[Slot]) -> Vec<Misplaced> {
         let before = script.get(..slot.start).unwrap_or_default();
         let after = script.get(slot.end..).unwrap_or_default();
         let free = |c: Option<char>, also: &str| c.is_none_or(|c| c.is_whitespace() || also.contains(c));
+        if before.ends_with("::") {
+            wrong.push(misplaced("would name a member of a type", "write its name itself"));
+            continue;
+        }
         if !free(before.chars().next_back(), "(,;=|{:") || !free(after.chars().next(), "),;|}") {
             wrong.push(misplaced("touches another word", "put spaces around it, or join texts with -f or -join"));
             continue;
@@ -54,20 +72,39 @@ pub(super) fn check(script: &str, slots: &[Slot]) -> Vec<Misplaced> {
             wrong.push(misplaced("would choose the program to run", "write the program's name itself"));
             continue;
         }
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        let line_end = after.find('\n').map_or(script.len(), |at| slot.end + at);
-        let line = script.get(line_start..line_end).unwrap_or_default().to_lowercase();
+        let line = statement_around(script, slot).to_lowercase();
         let words = line.split(|c: char| c.is_whitespace() || "(){};|&,=[".contains(c));
         let bare = |word: &str| word.rsplit(['.', ':', '/', '\\']).next().unwrap_or_default().to_owned();
         let mut found = words.flat_map(|word| [word.to_owned(), bare(word), word.trim_end_matches(".exe").to_owned()]);
         let method = METHODS.into_iter().find(|method| line.contains(method)).map(str::to_owned);
         let command = found.find(|word| SOURCE.contains(&word.as_str()));
         if let Some(source) = command.or(method) {
-            let message = format!("is in one line with `{source}`, which takes text for source");
+            let message = format!("is in one statement with `{source}`, which takes text for source");
             wrong.push(misplaced(&message, "call what you need without it"));
         }
     }
     wrong
+}
+
+/// The line of a placeholder, with those before and behind that are the same statement or pipeline.
+fn statement_around<'s>(script: &'s str, slot: &Slot) -> &'s str {
+    let goes_on = |line: &str| line.trim_end().ends_with(['`', '|', ',', '(', '{', '=', '&']);
+    let goes_back = |line: &str| line.trim_start().starts_with(['|', '.', ')', '}', '&']);
+    let line_at = |at: usize| script.get(at..).unwrap_or_default().split('\n').next().unwrap_or_default();
+    let start_of = |at: usize| script.get(..at).unwrap_or_default().rfind('\n').map_or(0, |newline| newline + 1);
+    let mut start = start_of(slot.start);
+    while start > 0 && (goes_on(line_at(start_of(start - 1))) || goes_back(line_at(start))) {
+        start = start_of(start - 1);
+    }
+    let mut last = start_of(slot.start);
+    loop {
+        let next = last + line_at(last).len() + 1;
+        if next > script.len() || !(goes_on(line_at(last)) || goes_back(line_at(next))) {
+            break;
+        }
+        last = next;
+    }
+    script.get(start..last + line_at(last).len()).unwrap_or_default()
 }
 
 /// The quotes, here-strings and comments, by their places.
@@ -160,6 +197,7 @@ mod tests {
             "f({{x}},{{y}})",
             "'it''s' ; f {{x}}",
             "\"a`\"\"; f {{x}}",
+            "iex $fixed\nf {{x}}\niex $fixed",
         ] {
             assert!(messages(good).is_empty(), "{good}: {:?}", messages(good));
         }
@@ -178,6 +216,12 @@ mod tests {
             ("f; Invoke-Expression {{x}}", "source"),
             ("[scriptblock]::Create( {{x}} )", "source"),
             ("cmd.exe /c {{x}}", "source"),
+            ("Invoke-Expression `\n  {{x}}", "source"),
+            ("{{x}} |\n  iex", "source"),
+            ("{{x}}\n  | iex", "source"),
+            ("iex (\n  {{x}}\n)", "source"),
+            ("Start-Process {{x}}", "source"),
+            ("[IO.File]::{{x}}", "member"),
         ] {
             assert!(messages(bad).iter().any(|message| message.contains(what)), "{bad}: {:?}", messages(bad));
         }

@@ -39,6 +39,21 @@ pub struct RunReport {
     pub failure: Option<Failure>,
 }
 
+/// Which past runs are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunsKept {
+    /// Those of so many days.
+    pub days: u32,
+    /// The newest, at most so many.
+    pub most: u32,
+}
+
+impl Default for RunsKept {
+    fn default() -> Self {
+        Self { days: 30, most: 10_000 }
+    }
+}
+
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -13,6 +13,10 @@ pub type Row = Map<String, Value>;
 
 /// The most rows of one run.
 const MOST_ROWS: usize = 100_000;
+/// The most that all of them take: each row repeats the names of its columns, so that little output can make much of them.
+const MOST_BYTES: usize = 16 << 20;
+/// What a value takes beside its bytes.
+const CELL: usize = 64;
 
 /// How standard output becomes rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +68,11 @@ pub enum RowsError {
     /// Too many.
     #[error("the output has more than 100,000 rows; let the command write less")]
     Many,
+    /// Too large.
+    #[error(
+        "the rows are larger than 16 MiB, with the names of their columns; let the command write less, or give the columns short names"
+    )]
+    Large,
 }
 
 impl RowsAs {
@@ -80,16 +89,16 @@ impl RowsAs {
             Err(_) if matches!(self, Self::Text) => return Ok(vec![row("text", &String::from_utf8_lossy(output))]),
             Err(_) => return Err(RowsError::NotText),
         };
-        let rows = match self {
-            Self::Text if text.is_empty() => Vec::new(),
-            Self::Text => vec![row("text", text)],
-            Self::Lines => text.lines().map(|line| row("line", line)).collect(),
-            Self::Csv => csv_rows(text)?,
-            Self::Json => json_rows(text)?,
-            Self::Jsonl => jsonl_rows(text)?,
-            Self::Regex(pattern) => pattern.matches(text).map(group_row).collect(),
-        };
-        if rows.len() > MOST_ROWS { Err(RowsError::Many) } else { Ok(rows) }
+        let data = text.strip_prefix('\u{feff}').unwrap_or(text); // programs of Windows begin with this mark
+        match self {
+            Self::Text if text.is_empty() => Ok(Vec::new()),
+            Self::Text => Ok(vec![row("text", text)]),
+            Self::Lines => gathered(data.lines().map(|line| Ok(row("line", line)))),
+            Self::Csv => csv_rows(data),
+            Self::Json => json_rows(data),
+            Self::Jsonl => jsonl_rows(data),
+            Self::Regex(pattern) => gathered(pattern.matches(data).map(|groups| Ok(group_row(groups)))),
+        }
     }
 
     /// As it is written.
@@ -124,35 +133,59 @@ impl FromStr for RowsAs {
     }
 }
 
+/// All of the rows, or that they are too many; those beyond are never made.
+fn gathered(rows: impl Iterator<Item = Result<Row, RowsError>>) -> Result<Vec<Row>, RowsError> {
+    let (mut gathered, mut room) = (Vec::new(), MOST_BYTES);
+    for row in rows {
+        let row = row?;
+        if gathered.len() == MOST_ROWS {
+            return Err(RowsError::Many);
+        }
+        let size =
+            row.iter().map(|(name, value)| name.len() + value.as_str().map_or(0, str::len) + CELL).sum::<usize>();
+        room = room.checked_sub(size).ok_or(RowsError::Large)?;
+        gathered.push(row);
+    }
+    Ok(gathered)
+}
+
 fn row(column: &str, value: &str) -> Row {
     Row::from_iter([(column.to_owned(), Value::from(value))])
 }
 
 fn csv_rows(text: &str) -> Result<Vec<Row>, RowsError> {
     let mut records = csv::records(text)?.into_iter();
-    let columns = records.next().unwrap_or_default();
-    let named = |(number, value): (usize, String)| {
-        let column = columns.get(number).filter(|name| !name.is_empty());
-        (column.cloned().unwrap_or_else(|| format!("column {}", number + 1)), Value::from(value))
-    };
-    Ok(records.map(|record| record.into_iter().enumerate().map(named).collect()).collect())
+    let mut columns = records.next().unwrap_or_default();
+    for at in 0..columns.len() {
+        // A name that stands there already would take the other's value away.
+        let is_repeated = columns.get(at).is_some_and(|name| columns.iter().take(at).any(|other| other == name));
+        if let Some(name) = columns.get_mut(at).filter(|name| is_repeated || name.is_empty()) {
+            *name = unnamed(at);
+        }
+    }
+    let named =
+        |(at, value): (usize, String)| (columns.get(at).cloned().unwrap_or_else(|| unnamed(at)), Value::from(value));
+    gathered(records.map(|record| Ok(record.into_iter().enumerate().map(named).collect())))
+}
+
+fn unnamed(at: usize) -> String {
+    format!("column {}", at + 1)
 }
 
 fn json_rows(text: &str) -> Result<Vec<Row>, RowsError> {
     let value: Value = serde_json::from_str(text).map_err(|error| RowsError::Json(error.to_string()))?;
-    Ok(match value {
-        Value::Array(values) => values.into_iter().map(value_row).collect(),
-        value => vec![value_row(value)],
-    })
+    match value {
+        Value::Array(values) => gathered(values.into_iter().map(|value| Ok(value_row(value)))),
+        value => Ok(vec![value_row(value)]),
+    }
 }
 
 fn jsonl_rows(text: &str) -> Result<Vec<Row>, RowsError> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    let parsed = lines.map(|(number, line)| match serde_json::from_str(line) {
+    gathered(lines.map(|(number, line)| match serde_json::from_str(line) {
         Ok(value) => Ok(value_row(value)),
         Err(error) => Err(RowsError::Line(number + 1, error.to_string())),
-    });
-    parsed.collect()
+    }))
 }
 
 fn value_row(value: Value) -> Row {
@@ -183,6 +216,8 @@ mod tests {
             ("lines", "a\r\nb\n", r#"[{"line":"a"},{"line":"b"}]"#),
             ("csv", "id,n\n1,x\n2\n3,y,z", r#"[{"id":"1","n":"x"},{"id":"2"},{"id":"3","n":"y","column 3":"z"}]"#),
             ("csv", "", "[]"),
+            ("csv", "a,,a\n1,2,3", r#"[{"a":"1","column 2":"2","column 3":"3"}]"#),
+            ("csv", "\u{feff}id\r\n1\r\n", r#"[{"id":"1"}]"#),
             ("json", r#"[{"b":1,"a":1.10}, 2]"#, r#"[{"b":1,"a":1.10},{"value":2}]"#),
             ("json", r#"{"a":null}"#, r#"[{"a":null}]"#),
             ("jsonl", "{\"a\":1}\n\n{\"a\":2}\n", r#"[{"a":1},{"a":2}]"#),
@@ -200,5 +235,13 @@ mod tests {
         assert_eq!(RowsAs::Lines.of(b"a", true), Err(RowsError::Cut));
         assert_eq!(RowsAs::Lines.of(b"\xff", false), Err(RowsError::NotText));
         assert_eq!(RowsAs::Text.of(b"\xff", true).unwrap().len(), 1);
+        assert_eq!(rows("lines", &"\n".repeat(100_001)), Err(RowsError::Many));
+        assert_eq!(rows("json", &format!("[{}0]", "0,".repeat(100_000))), Err(RowsError::Many));
+    }
+
+    #[test]
+    fn a_little_output_does_not_become_gigabytes_of_rows() {
+        let output = format!("{}\n{}", "n".repeat(500_000), "1\n".repeat(90_000));
+        assert_eq!(rows("csv", &output), Err(RowsError::Large));
     }
 }

@@ -13,8 +13,8 @@ use tokio::sync::mpsc;
 
 use super::Shell;
 use super::saved::name;
-use super::shapes::{ExecBody, RunBody, RunsAnswer, ShellEvent};
-use crate::domain::shell::{FailRule, RowsAs, RunReport, Shell as Reader, ShellHost};
+use super::shapes::{ExecBody, RunBody, ShellEvent};
+use crate::domain::shell::{FailRule, RowsAs, Shell as Reader, ShellHost};
 use crate::http::answer::ApiError;
 use crate::http::routes::{Body, read};
 use crate::shell::{Told, Who};
@@ -34,21 +34,23 @@ pub(super) async fn run(
     let name = name(named)?;
     let is_empty = body.as_ref().is_ok_and(|bytes| bytes.trim_ascii().is_empty());
     let asked: RunBody = if is_empty { RunBody::default() } else { read(body)? };
+    let hosts = asked.hosts.len().max(1);
     let told = shell.service.run(&name, asked.request()?, who).await?;
-    Ok(answer(told, &headers))
+    Ok(answer(told, hosts, &headers))
 }
 
 pub(super) async fn exec(State(shell): State<Shell>, headers: HeaderMap, body: Body) -> Result<Response, ApiError> {
     let asked: ExecBody = read(body)?;
+    let hosts = asked.hosts.len();
     let told = shell.service.exec(asked.ad_hoc()?).await?;
-    Ok(answer(told, &headers))
+    Ok(answer(told, hosts, &headers))
 }
 
 /// Runs nothing, as a command would.
 pub(super) async fn test(State(shell): State<Shell>, named: Named, headers: HeaderMap) -> Result<Response, ApiError> {
     let host = shell.service.host(&name(named)?).await?;
     let told = shell.service.exec(nothing(&host).ad_hoc()?).await?;
-    Ok(answer(told, &headers))
+    Ok(answer(told, 1, &headers))
 }
 
 fn nothing(host: &ShellHost) -> ExecBody {
@@ -58,11 +60,11 @@ fn nothing(host: &ShellHost) -> ExecBody {
     ExecBody { hosts, script, timeout_s: Some(30), rows: RowsAs::default(), fail: FailRule::default(), limit: None }
 }
 
-fn answer(told: mpsc::UnboundedReceiver<Told>, headers: &HeaderMap) -> Response {
+fn answer(told: mpsc::Receiver<Told>, hosts: usize, headers: &HeaderMap) -> Response {
     let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let as_lines = accept.contains("ndjson");
     let kind = if as_lines { "application/x-ndjson" } else { "application/json" };
-    let teller = Teller { told, as_lines, runs: Vec::new(), done: false };
+    let teller = Teller { told, as_lines, before: BEGINS, ok: true, missing: hosts, done: false };
     let stream = futures::stream::unfold(teller, |mut teller| async move {
         let piece = teller.next().await?;
         Some((Ok::<_, Infallible>(piece), teller))
@@ -71,10 +73,18 @@ fn answer(told: mpsc::UnboundedReceiver<Told>, headers: &HeaderMap) -> Response 
     (headers, [("x-accel-buffering", "no")], Stream::from_stream(stream)).into_response()
 }
 
+/// What stands before the first report of a whole answer, and before the others.
+const BEGINS: &str = "{\"runs\":[";
+const GOES_ON: &str = ",";
+
+/// Writes the answer while the hosts tell, so that the reports of many hosts are never in memory at once.
 struct Teller {
-    told: mpsc::UnboundedReceiver<Told>,
+    told: mpsc::Receiver<Told>,
     as_lines: bool,
-    runs: Vec<RunReport>,
+    before: &'static str,
+    ok: bool,
+    /// So many hosts have not told how it ended.
+    missing: usize,
     done: bool,
 }
 
@@ -88,16 +98,22 @@ impl Teller {
             };
             match told {
                 Some(told) if self.as_lines => return line(&ShellEvent::from(told)),
-                Some(Told::Ended(report)) => self.runs.push(*report),
+                Some(Told::Ended(report)) => {
+                    self.ok &= report.is_ok();
+                    self.missing = self.missing.saturating_sub(1);
+                    let mut text = std::mem::replace(&mut self.before, GOES_ON).as_bytes().to_vec();
+                    serde_json::to_writer(&mut text, &report).ok()?;
+                    return Some(text.into());
+                }
                 Some(_) => {}
                 None => self.done = true,
             }
         }
-        if self.as_lines || self.runs.is_empty() {
+        // An answer in which hosts are missing stays a broken one.
+        if self.as_lines || self.missing > 0 || std::mem::take(&mut self.before).is_empty() {
             return None;
         }
-        let runs = std::mem::take(&mut self.runs);
-        line(&RunsAnswer { ok: runs.iter().all(RunReport::is_ok), runs })
+        Some(format!("],\"ok\":{}}}\n", self.ok).into())
     }
 }
 

@@ -11,6 +11,7 @@ $lines = @(@LINES@)
 # Well-known identifiers: the names of these accounts differ from language to language.
 $administrators = New-Object System.Security.Principal.SecurityIdentifier 'S-1-5-32-544'
 $system = New-Object System.Security.Principal.SecurityIdentifier 'S-1-5-18'
+$sshUsers = New-Object System.Security.Principal.SecurityIdentifier 'S-1-5-32-585'
 
 function Say([string]$outcome, [string]$step, [string]$words) {
     [Console]::Out.WriteLine(('{0,-8} {1,-15} {2}' -f $outcome, $step, $words))
@@ -83,6 +84,19 @@ function Confirm-Account {
             'choose an account that is none, or put the line there yourself')
     }
     return $account.SID
+}
+
+# Windows Server 2025 lets in administrators and this group (AllowGroups in its sshd_config); older servers do not have it.
+function Confirm-Admission {
+    $group = Get-LocalGroup -SID $sshUsers -ErrorAction SilentlyContinue
+    if (-not $group) { return }
+    try {
+        Add-LocalGroupMember -SID $sshUsers -Member $user
+        Say 'changed' 'group' "$user is in the group $($group.Name) now, whose members sshd lets in"
+    } catch {
+        if ($_.FullyQualifiedErrorId -notlike 'MemberExists,*') { throw }
+        Say 'ok' 'group' "$user is in the group $($group.Name)"
+    }
 }
 
 # The profile is made at the first login, which needs the key: so it is made here.
@@ -172,6 +186,7 @@ function Invoke-Setup {
     Confirm-Administrator
     Start-Server
     $sid = Confirm-Account
+    Confirm-Admission
     $profilePath = Confirm-Profile $sid
     Write-Keys $profilePath $sid
     Say 'ok' 'done' "$user may log in with the key marked $marker"

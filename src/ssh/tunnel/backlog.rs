@@ -41,9 +41,9 @@ impl Backlog {
         }
     }
 
-    /// Whether there is enough for one write.
+    /// Whether there is enough for one write. What is on disk is: taking more before the client had its turn would only grow it.
     pub(super) fn is_a_full_write(&self) -> bool {
-        self.pieces.len() >= PIECES_AT_ONCE
+        self.spill.is_some() || self.pieces.len() >= PIECES_AT_ONCE
     }
 
     /// What is to be written next, in one system call, and how many pieces that are.

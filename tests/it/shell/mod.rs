@@ -2,6 +2,8 @@
 
 mod program;
 mod runs;
+#[path = "../../../examples/shell_command.rs"]
+mod story;
 mod trouble;
 
 use std::collections::BTreeMap;
@@ -15,7 +17,7 @@ use appferry::shell::{RunRequest, ShellService, Told, Who};
 use appferry::ssh::{HostKeys, Sessions, Settings};
 use appferry::store::Store;
 use tempfile::TempDir;
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use zeroize::Zeroizing;
@@ -65,7 +67,7 @@ impl Scene {
         self.shell.save(&saved, false).await.unwrap();
     }
 
-    async fn start(&self, command: &str, values: &[(&str, &[u8])]) -> UnboundedReceiver<Told> {
+    async fn start(&self, command: &str, values: &[(&str, &[u8])]) -> Receiver<Told> {
         let values: BTreeMap<_, _> =
             values.iter().map(|(name, value)| ((*name).to_owned(), Zeroizing::new(value.to_vec()))).collect();
         let request = RunRequest { values, ..RunRequest::default() };
@@ -84,7 +86,7 @@ impl Scene {
     }
 }
 
-async fn end_of(mut told: UnboundedReceiver<Told>) -> RunReport {
+async fn end_of(mut told: Receiver<Told>) -> RunReport {
     while let Some(one) = told.recv().await {
         if let Told::Ended(report) = one {
             return *report;
@@ -94,7 +96,7 @@ async fn end_of(mut told: UnboundedReceiver<Told>) -> RunReport {
 }
 
 /// Waits until standard output begins with `text`.
-async fn said(told: &mut UnboundedReceiver<Told>, text: &str) {
+async fn said(told: &mut Receiver<Told>, text: &str) {
     let mut came = Vec::new();
     while !came.starts_with(text.as_bytes()) {
         match told.recv().await.expect("more output") {

@@ -9,6 +9,15 @@ use serde_json::Value;
 use crate::support::instance::Instance;
 use crate::support::sshd::{Sshd, current_user};
 
+/// The example: a key, a host, a saved command, and a run over the API.
+#[test]
+fn the_example_tells_its_story_to_the_end() {
+    if Sshd::start().is_none() {
+        return;
+    }
+    super::story::main().unwrap();
+}
+
 /// An instance that runs, with the host `box` added.
 fn scene() -> Option<(Sshd, Instance)> {
     let sshd = Sshd::start()?;
@@ -78,6 +87,10 @@ fn a_command_is_saved_run_and_found_among_the_past_runs() {
     let shown = instance.cli_text(&["shell", "commands", "show", "greet"]);
     assert!(shown.contains("at most 5 s, rows: lines") && shown.contains("{{who}}"), "{shown}");
     assert!(!instance.whole_log().contains("s3cret"), "no value is in the log");
+    std::fs::write(&script, "echo plain").unwrap();
+    let args = ["shell", "commands", "edit", "greet", "--script-file", &script, "--no-vars", "--no-fails"];
+    instance.cli_text(&args);
+    assert_eq!(instance.cli_text(&["shell", "run", "greet"]), "plain\n");
     instance.cli_text(&["shell", "commands", "remove", "greet"]);
     instance.cli_text(&["shell", "hosts", "remove", "box"]);
 }
@@ -158,6 +171,25 @@ fn the_runners_token_runs_what_is_saved_and_nothing_else() {
         .collect();
     assert_eq!((kinds.first().map(String::as_str), kinds.last().map(String::as_str)), (Some("began"), Some("ended")));
     assert!(kinds.contains(&"stdout".to_owned()) && kinds.contains(&"stderr".to_owned()), "{kinds:?}");
+}
+
+#[test]
+fn several_hosts_are_told_apart_on_the_command_line_and_in_one_answer() {
+    let Some((_sshd, instance)) = scene() else { return };
+    let hosts: Value = serde_json::from_str(&instance.cli_text(&["shell", "hosts", "list", "--json"])).unwrap();
+    let port = hosts[0]["port"].to_string();
+    let address = format!("127.0.0.1:{port}");
+    let user = current_user();
+    let again = ["shell", "hosts", "add", "again", "--address", &address, "--user", &user, "--key", "ops"];
+    instance.cli_text(&again);
+    let said = instance.cli_text(&["shell", "exec", "box,again", "--limit", "1", "--", "printf %s a; sleep 0; echo b"]);
+    assert!(said.contains("==> box <==\nab\n") && said.contains("==> again <==\nab\n"), "{said}");
+    let token = std::fs::read_to_string(instance.data.join("api.token")).unwrap();
+    let body = r#"{"hosts":["box","again"],"script":"exit 3"}"#;
+    let (_, answer) = ask(&instance, token.trim(), "POST", "/api/v1/shell/exec", body, "application/json");
+    let answer: Value = serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{error}: {answer}"));
+    let codes: Vec<&Value> = answer["runs"].as_array().unwrap().iter().map(|run| &run["exit_code"]).collect();
+    assert_eq!((&answer["ok"], codes), (&Value::Bool(false), vec![&3.into(), &3.into()]));
 }
 
 fn ask(instance: &Instance, token: &str, method: &str, path: &str, body: &str, accept: &str) -> (u16, String) {

@@ -3,7 +3,7 @@
 use appferry::domain::shell::{FailRule, HowEnded};
 use appferry::ports::{AuditFilter, AuditLog as _, RunFilter};
 use appferry::shell::{RunRequest, Told, Who};
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::Receiver;
 
 use super::{Scene, end_of, name, said};
 
@@ -91,7 +91,7 @@ async fn output_streams_while_the_command_runs() {
 async fn runs_beyond_what_the_server_allows_wait_their_turn() {
     let Some((sshd, scene)) = Scene::new(&["MaxSessions 2"]).await else { return };
     scene.save("short", "sleep 0.2; echo done", &[], |_| ()).await;
-    let mut waiting: Vec<UnboundedReceiver<Told>> = Vec::new();
+    let mut waiting: Vec<Receiver<Told>> = Vec::new();
     for _ in 0..12 {
         waiting.push(scene.start("short", &[]).await);
     }

@@ -1,11 +1,11 @@
 //! Commands that do not end well: each is reported as what it is.
 
-use appferry::domain::shell::HowEnded;
+use appferry::domain::shell::{FailRule, HowEnded};
 
 use super::{Scene, end_of, said};
 use crate::support::dropbear::Dropbear;
 use crate::support::host::Host;
-use crate::support::sshd::KeyPair;
+use crate::support::sshd::{KeyPair, Setup, Sshd};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_that_floods_its_output_is_cut_with_a_mark_and_the_session_goes_on() {
@@ -64,8 +64,7 @@ async fn a_lost_connection_is_told_from_an_end_and_the_next_run_connects_again()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_command_that_no_signal_reaches_is_left_with_its_channel_closed_and_what_had_come_is_there() {
-    // OpenSSH passes no signals on where root logs in; a shell that ignores them is the same to us.
+async fn a_command_that_ignores_sigterm_is_ended_all_the_same_and_what_had_come_is_there() {
     let Some((_sshd, scene)) = Scene::new(&[]).await else { return };
     let report = scene.once("trap '' TERM\necho up\nprintf half\nsleep 20\necho never", 1).await;
     assert_eq!((report.ended, report.stdout.text.as_str()), (HowEnded::TimedOut, "up\nhalf"), "{report:?}");
@@ -100,4 +99,54 @@ async fn a_run_under_way_is_told_when_the_service_stops() {
     let report = end_of(told).await;
     assert_eq!((report.ended, report.stdout.text.as_str()), (HowEnded::Stopped, "up\n"), "{report:?}");
     scene.sessions.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_forced_command_that_no_signal_reaches_is_reported_as_left_alone() {
+    // OpenSSH passes no signals on to forced commands. This one reads our script, as `command="sh"` in a key line would.
+    let setup = Setup { force_command: Some("exec sh".to_owned()), ..Setup::default() };
+    let Some(sshd) = Sshd::start_with(setup) else { return };
+    let key = KeyPair::ed25519("deploy");
+    sshd.authorize(&key.public_line);
+    let scene = Scene::over(sshd.target(&key), &key, sshd.known_hosts_file()).await;
+    let go_on = scene.folder.path().join("go on");
+    std::fs::write(&go_on, "").unwrap();
+    let script = format!("echo up; while [ -e '{}' ]; do sleep 0.1; done", go_on.display());
+    let report = scene.once(&script, 1).await;
+    assert_eq!((report.ended, report.stdout.text.as_str()), (HowEnded::TimedOut, "up\n"), "{report:?}");
+    assert_eq!((report.exit_code, report.signal.as_deref()), (None, None));
+    let reason = report.reason.unwrap();
+    assert!(reason.contains("no signal ended it") && reason.ends_with("it may go on there"), "{reason}");
+    std::fs::remove_file(&go_on).unwrap();
+    assert_eq!(scene.once("echo x", 60).await.stdout.text, "x\n");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_command_leaves_in_the_background_is_told_from_the_command() {
+    let Some((_sshd, scene)) = Scene::new(&[]).await else { return };
+    let go_on = scene.folder.path().join("go on");
+    std::fs::write(&go_on, "").unwrap();
+    let script = format!("(while [ -e '{}' ]; do sleep 0.1; done) & echo up; exit 3", go_on.display());
+    let report = scene.once(&script, 1).await;
+    assert_eq!((report.ended, report.stdout.text.as_str()), (HowEnded::TimedOut, "up\n"), "{report:?}");
+    let reason = report.reason.unwrap();
+    assert!(reason.contains("it had exited with 3, but something that it left in the background"), "{reason}");
+    std::fs::remove_file(&go_on).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_known_of_a_cut_stream_is_a_failure_and_the_first_cause_is_named() {
+    let Some((_sshd, scene)) = Scene::new(&[]).await else { return };
+    let flood = "head -c 3000000 /dev/zero | tr '\\0' x >&2; echo FATAL >&2";
+    scene.save("flood", flood, &[], |saved| saved.fail = FailRule::default().with("stderr:FATAL").unwrap()).await;
+    let report = scene.run("flood", &[]).await;
+    assert_eq!(report.ended, HowEnded::Failed, "{:?}", report.reason);
+    assert!(report.reason.unwrap().contains("standard error was cut, and what `FATAL` matches may be in the rest"));
+    let change = |saved: &mut appferry::domain::shell::SavedCommand| {
+        saved.rows = "json".parse().unwrap();
+        saved.fail = FailRule::default().with("rows-under:1").unwrap();
+    };
+    scene.save("oops", "echo oops", &[], change).await;
+    let reason = scene.run("oops", &[]).await.reason.unwrap();
+    assert!(reason.starts_with("the output is not JSON"), "{reason}");
 }

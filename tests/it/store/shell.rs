@@ -1,6 +1,6 @@
 //! Hosts, saved commands and runs in either database.
 
-use appferry::domain::shell::{HowEnded, RunReport, SavedCommand, ShellHost, ShellName};
+use appferry::domain::shell::{HowEnded, RunReport, RunsKept, SavedCommand, ShellHost, ShellName};
 use appferry::ports::{
     AuditEntry, AuditFilter, AuditLog as _, Changed, KeyRecords as _, RunFilter, ShellChanged, ShellRecords,
 };
@@ -26,6 +26,7 @@ async fn all(store: Store) {
     hosts_use_their_keys(&store).await;
     commands_hold_their_hosts(&store).await;
     runs_are_numbered_and_filtered(&store).await;
+    old_runs_are_forgotten(&store).await;
 }
 
 fn host(text: &str, key: &str) -> ShellHost {
@@ -89,14 +90,43 @@ async fn commands_hold_their_hosts(store: &Store) {
     );
 }
 
-async fn runs_are_numbered_and_filtered(store: &Store) {
-    let report: RunReport = serde_json::from_str(
+fn report() -> RunReport {
+    serde_json::from_str(
         r#"{"id":null,"command":"ls","host":"web","by":"admin","started":"2026-01-01T00:00:00Z","duration_ms":5,"ended":"ok",
             "reason":null,"exit_code":0,"signal":null,"rows":[{"a":1.10}],"stdout":{"text":"a\u0000b","bytes":3},
             "stderr":{"text":"","bytes":0},"failure":null}"#,
     )
-    .unwrap();
-    let entry = AuditEntry { event: "shell_command_run", outcome: "ok".into(), ..AuditEntry::default() };
+    .unwrap()
+}
+
+fn entry() -> AuditEntry {
+    AuditEntry { event: "shell_command_run", outcome: "ok".into(), ..AuditEntry::default() }
+}
+
+/// By age and by number, each for itself; the numbers of those that stay do not change.
+async fn old_runs_are_forgotten(store: &Store) {
+    let now = jiff::Timestamp::now().as_millisecond();
+    let day = 24 * 3600 * 1000;
+    let mut ids = Vec::new();
+    for at_ms in [now - 40 * day, now - 3 * day, now - day, now] {
+        ids.push(store.keep_run(at_ms, &report(), &entry()).await.unwrap());
+    }
+    let left = async |days, most| {
+        store.forget_runs(RunsKept { days, most }).await.unwrap();
+        let left = store.runs(&RunFilter::default()).await.unwrap();
+        left.into_iter().rev().map(|run| run.id).collect::<Vec<_>>()
+    };
+    assert_eq!(left(30, 10).await, ids[1..]);
+    assert_eq!(left(2, 10).await, ids[2..]);
+    assert_eq!(left(30, 1).await, ids[3..]);
+    for _ in 0..510 {
+        store.keep_run(now - 2 * day, &report(), &entry()).await.unwrap();
+    }
+    assert_eq!(left(1, 10_000).await, ids[3..], "more than one transaction forgets");
+}
+
+async fn runs_are_numbered_and_filtered(store: &Store) {
+    let (report, entry) = (report(), entry());
     let first = store.keep_run(7, &report, &entry).await.unwrap();
     let other = RunReport { command: None, ended: HowEnded::TimedOut, ..report.clone() };
     let second = store.keep_run(8, &other, &entry).await.unwrap();

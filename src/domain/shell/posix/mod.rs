@@ -1,10 +1,16 @@
 //! POSIX shells: where a placeholder may stand, and what is sent.
 
+mod builtins;
 mod commands;
 mod danger;
+#[cfg(test)]
+mod in_shells;
+#[cfg(test)]
+mod promise;
 mod scan;
 #[cfg(test)]
 mod tests;
+mod wrappers;
 
 use super::template::{Misplaced, Slot, replace};
 use super::variable::Variable;

@@ -1,13 +1,7 @@
-//! Hostile values through real shells, and placeholders in every wrong place.
+//! Placeholders in every right and wrong place.
 
-use std::io::{Read as _, Write as _};
-use std::process::{Command, Stdio};
-
-use super::*;
 use crate::domain::shell::template::{check as check_all, slots};
 use crate::domain::shell::{Shell, Variable};
-
-const SHELLS: [&[&str]; 5] = [&["sh"], &["dash"], &["bash", "--norc"], &["zsh"], &["busybox", "sh"]];
 
 fn messages(script: &str) -> Vec<String> {
     let mut variables: Vec<Variable> = slots(script)
@@ -48,6 +42,26 @@ fn a_placeholder_may_stand_where_it_is_one_word() {
         "(cd {{x}} && ls)",
         "while read -r l; do echo {{x}}; done </etc/passwd",
         "xargs -n 1 grep {{x}} | nohup env A={{y}} ls {{x}} &",
+        "command -v {{x}}; type {{y}}",
+        "[[ {{x}} == a* ]] && [[ -n {{y}} ]] && ls {{x}}",
+        "ls {{x}} &>log; ls {{y}} >log 2>&1 &",
+        "[[ $a =~ ^(b|c)$ ]]; ls {{x}}",
+        "echo {{x}} | tee -a log; sh fixed.sh",
+        "cd {{x}} && cat fixed.sh | sh",
+        "{ cd {{x}}; } \n curl -s https://example.org/fixed | bash -s -- {{y}}",
+        "if [ -d {{x}} ]; then ls; fi; cat fixed | sh",
+        "printf '%s' {{x}} | sed -e 's/a/b/' | awk '{ print }' | python3 -m json.tool",
+        "printf '%s\\0' {{x}} | xargs -0 -I{} sh -c 'ls \"$1\"' sh {}",
+        "printf '%s' {{x}} | ssh host 'cat >file'",
+        "docker exec web ls {{x}}; docker exec web sh -c 'ls \"$1\"' sh {{x}}",
+        "git switch -c {{x}}; tar -xzf {{y}} -C {{x}}; rsync -a --exclude={{x}} a b",
+        "grep -r bash -c {{x}}",
+        "for ((i = 0; i < 3; i++)); do ls {{x}}; done",
+        "echo ${v:-'}'} \"${v:-it's}\" {{x}}",
+        "time -p ls {{x}}",
+        "$SUDO ls {{x}}; \"$TOOL\" {{x}}; $HOME/bin/tool {{y}}; sh \"$script\" {{x}}",
+        "f() { ls \"$1\"; }; function g { ls; }; g {{x}}",
+        "cat <<EOF | sort\nx\nEOF\nls {{x}}",
     ] {
         assert!(messages(script).is_empty(), "{script}: {:?}", messages(script));
     }
@@ -124,17 +138,84 @@ fn a_placeholder_in_the_wrong_place_is_refused_with_the_reason() {
         ("env LD_PRELOAD={{x}} ls", "decides what is run"),
         ("tar --to-command={{x}} -x", "would be run by"),
         ("env -S {{x}}", "would be run by"),
+        ("ls {{x}} \\", "ends with a backslash"),
         ("echo 'a", "a quote does not end"),
         ("cat <<EOF\na", "does not end"),
         ("echo $(ls", "does not end"),
         ("echo {{x}} {{undeclared }} {{x}} {{y", ""),
     ] {
-        let found = messages(script);
-        assert!(
-            says.is_empty() == found.is_empty() && found.iter().all(|message| message.contains(says)),
-            "{script}: {found:?}"
-        );
+        refused(script, says);
     }
+}
+
+#[test]
+fn a_place_where_a_value_would_become_source_is_refused_with_the_reason() {
+    for (script, says) in [
+        ("for ((i = 0; i < {{x}}; i++)); do :; done", "arithmetic"),
+        ("for ((i={{x}};;)); do :; done", "arithmetic"),
+        ("for f do eval {{x}}; done", "source by `eval`"),
+        ("time -p eval {{x}}", "source by `eval`"),
+        ("function f { eval {{x}}; }", "source by `eval`"),
+        ("coproc c { eval {{x}}; }", "source by `eval`"),
+        ("{ :; } always { eval {{x}}; }", "source by `eval`"),
+        ("noglob eval {{x}}", "source by `eval`"),
+        ("if [[ -n $a ]] eval {{x}}", "source by `eval`"),
+        ("ev\\\nal {{x}}", "source by `eval`"),
+        ("docker exec web sh -c {{x}}", "source by `sh`"),
+        ("kubectl exec pod -- /bin/bash -ec ls{{x}}", "source by `bash`"),
+        ("sh <<<{{x}}", "read as source by `sh`"),
+        ("bash -s <<< {{x}}", "read as source by `bash`"),
+        ("python3 - < {{x}}", "read as source by `python3`"),
+        (". /dev/stdin <<< {{x}}", "read as source by `.`"),
+        ("echo {{x}} | sh", "read as source by `sh`"),
+        ("echo {{x}} |\n  tee log | sudo bash -x", "read as source by `bash`"),
+        ("{ echo a; echo {{x}}; } | sh", "read as source by `sh`"),
+        ("for f in {{x}}; do echo \"$f\"; done | sh", "read as source by `sh`"),
+        ("(echo {{x}}) | (cd /; sh)", "read as source by `sh`"),
+        ("echo {{x}} | { read -r a; sh; }", "read as source by `sh`"),
+        ("echo {{x}} | docker exec -i web sh", "read as source by `sh`"),
+        ("echo {{x}} | ssh host", "read as source by `ssh`"),
+        ("echo {{x}} | at now", "read as source by `at`"),
+        ("echo {{x}} | xargs -I{} sh -c 'echo {}'", "read as source by `sh`"),
+        ("echo {{x}} | xargs -I % bash -c 'echo %'", "read as source by `bash`"),
+        ("echo {{x}} | xargs sh -c", "read as source by `sh`"),
+        ("bash <(echo {{x}})", "source by `bash`"),
+        ("bash < <(echo {{x}})", "source by `bash`"),
+        ("eval $(echo {{x}})", "source by `eval`"),
+        ("$(echo {{x}}) a", "choose the program"),
+        ("[[ -v {{x}} ]]", "calculated"),
+        ("[[ a == b ]] && [[ {{x}} -eq 1 ]]", "calculated"),
+        // sh may be dash, for which `[[` is a program, and `&>` ends a command.
+        ("[[ a == b || {{x}} == c ]]", "choose the program"),
+        ("ls &>log {{x}}", "choose the program"),
+        ("eval\r{{x}}", "choose the program"),
+        // What is empty is no word, and the next takes its place.
+        ("$SUDO {{x}}", "choose the program"),
+        ("\"$@\" {{x}}", "choose the program"),
+        ("$SUDO eval {{x}}", "source by `eval`"),
+        ("$(true) eval {{x}}", "source by `eval`"),
+        ("sh -c $(true) {{x}}", "source by `sh`"),
+        ("sh -c $source {{x}}", "source by `sh`"),
+        ("bash $options {{x}}", "source by `bash`"),
+        ("psql -c ${none} {{x}}", "run by `psql`"),
+        ("split --filter {{x}} f", "run by `split`"),
+        ("rsync -e {{x}} a b", "run by `rsync`"),
+        ("git -c {{x}} status", "run by `git`"),
+        ("git clone --upload-pack={{x}} u", "run by `git`"),
+        ("psql -c {{x}}", "run by `psql`"),
+        ("sqlite3 db {{x}}", "source by `sqlite3`"),
+        ("make {{x}}", "source by `make`"),
+    ] {
+        refused(script, says);
+    }
+}
+
+fn refused(script: &str, says: &str) {
+    let found = messages(script);
+    assert!(
+        says.is_empty() == found.is_empty() && found.iter().all(|message| message.contains(says)),
+        "{script}: {found:?}"
+    );
 }
 
 #[test]
@@ -184,163 +265,4 @@ fn no_script_makes_the_check_panic_or_hang() {
         }
         let _ = messages(&script);
     }
-}
-
-/// What would show that a value was run, and what shells are known to stumble over.
-fn hostile() -> Vec<Vec<u8>> {
-    let pieces: [&[u8]; 44] = [
-        b"'",
-        b"\"",
-        b"\\",
-        b"`touch PWNED`",
-        b"$(touch PWNED)",
-        b"${IFS}",
-        b"$HOME",
-        b"\n",
-        b"\r",
-        b"\t",
-        b" ",
-        b";",
-        b"touch PWNED",
-        b"&",
-        b"|",
-        b">PWNED",
-        b"<",
-        b"*",
-        b"?",
-        b"[a-z]",
-        b"~",
-        b"-",
-        b"--",
-        b"-n",
-        b"-e",
-        b"{a,b}",
-        b"}",
-        b"{",
-        b"exit",
-        b"'\\''",
-        b"!",
-        b"#",
-        b"%s",
-        b"\\n",
-        b"\x01",
-        b"\x7f",
-        b"\x80",
-        b"\x81",
-        b"\x88",
-        b"\xff\xfe",
-        b"\xc3",
-        "ü€😀".as_bytes(),
-        b"EOF",
-        b"$((1+1))",
-    ];
-    let mut values: Vec<Vec<u8>> = pieces.iter().map(|piece| piece.to_vec()).collect();
-    values.extend((1..=255_u8).map(|byte| vec![byte]));
-    values.extend((1..=255_u8).map(|byte| vec![byte, byte, b'\'', byte]));
-    values.push(Vec::new());
-    values.push(b"\n\n".to_vec());
-    let mut seed = 1_u64;
-    while values.len() < 3_000 {
-        let mut value = Vec::new();
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        for _ in 0..=(seed >> 60) {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            value.extend_from_slice(pieces[usize::try_from(seed >> 33).unwrap() % pieces.len()]);
-        }
-        values.push(value);
-    }
-    values
-}
-
-#[test]
-fn thousands_of_hostile_values_come_back_byte_for_byte_and_never_run() {
-    let values = hostile();
-    for shell in SHELLS {
-        let Some(folder) = there(shell) else { continue };
-        for portion in values.chunks(250) {
-            let names: Vec<String> = (0..portion.len()).map(|number| format!("v{number}")).collect();
-            let given: Vec<(&str, &[u8])> =
-                names.iter().map(String::as_str).zip(portion.iter().map(Vec::as_slice)).collect();
-            let lines: Vec<String> = names.iter().map(|name| script_of(name)).collect();
-            let script = lines.concat();
-            assert!(super::check(&script, &slots(&script), &[]).is_empty());
-            let came = run(shell, folder.path(), &render(&script, &given));
-            let expected: Vec<u8> = portion
-                .iter()
-                .flat_map(|value| [value, b"\0".as_slice(), value, b"\0a", value, b"b\0", value, b"\0"].concat())
-                .collect();
-            if came != expected {
-                let came: Vec<&[u8]> = came.split(|byte| *byte == 0).collect();
-                let expected: Vec<&[u8]> = expected.split(|byte| *byte == 0).collect();
-                let first = came.iter().zip(&expected).position(|(a, b)| a != b);
-                panic!(
-                    "{shell:?}: {first:?} {:?}",
-                    first.map(|n| (came[n].escape_ascii().to_string(), expected[n].escape_ascii().to_string()))
-                );
-            }
-            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{shell:?} ran a value");
-        }
-    }
-}
-
-#[test]
-fn a_script_that_is_cut_off_anywhere_runs_nothing() {
-    let whole = render("touch PWNED\ntouch {{x}}", &[("x", b"PWNED\ntouch PWNED\n'x".as_slice())]);
-    let end = whole.len() - " </dev/null; exit\n".len();
-    for shell in SHELLS {
-        let Some(folder) = there(shell) else { continue };
-        for cut in (0..end).step_by(3) {
-            run(shell, folder.path(), &whole[..cut]);
-            assert_eq!(
-                std::fs::read_dir(folder.path()).unwrap().count(),
-                0,
-                "{shell:?} ran {:?}",
-                whole[..cut].escape_ascii().to_string()
-            );
-        }
-    }
-}
-
-#[test]
-fn a_command_cannot_read_the_rest_of_the_script() {
-    for shell in SHELLS {
-        let Some(folder) = there(shell) else { continue };
-        assert_eq!(run(shell, folder.path(), &render("cat; echo after", &[])), b"after\n", "{shell:?}");
-    }
-}
-
-/// With another word around it, in a substitution, through an assignment, and as the value itself.
-fn script_of(name: &str) -> String {
-    let slot = format!("{{{{{name}}}}}");
-    format!("printf '%s\\0' {slot}; v={slot}; printf '%s\\0' \"$v\" a{slot}b $(printf %s x >&2){slot}\n")
-}
-
-/// A folder to run it in, if the shell is here; in CI it must be.
-fn there(shell: &[&str]) -> Option<tempfile::TempDir> {
-    let found = Command::new(shell[0]).args(&shell[1..]).arg("-c").arg("exit 0").stdin(Stdio::null()).status();
-    if found.is_err() {
-        assert!(std::env::var("CI").as_deref() != Ok("true"), "{shell:?} is missing: CI must have it");
-        eprintln!("skipped: {shell:?} is not installed");
-        return None;
-    }
-    Some(tempfile::tempdir().unwrap())
-}
-
-fn run(shell: &[&str], folder: &std::path::Path, input: &[u8]) -> Vec<u8> {
-    let mut child = Command::new(shell[0])
-        .args(&shell[1..])
-        .current_dir(folder)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let input = input.to_vec();
-    let feeding = std::thread::spawn(move || drop(stdin.write_all(&input)));
-    let mut came = Vec::new();
-    child.stdout.take().unwrap().read_to_end(&mut came).unwrap();
-    feeding.join().unwrap();
-    child.wait().unwrap();
-    came
 }

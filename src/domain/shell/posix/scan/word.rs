@@ -1,0 +1,222 @@
+//! One word of a command, with the quotes and substitutions in it.
+
+use super::{OUTSIDE, Scan};
+
+/// A word of a command: its text without quotes, and the placeholders in it.
+#[derive(Clone, Debug, Default)]
+pub(in crate::domain::shell::posix) struct Word {
+    /// Placeholders are left out.
+    pub(in crate::domain::shell::posix) text: String,
+    pub(in crate::domain::shell::posix) slots: Vec<usize>,
+    /// The placeholders in commands whose output is a part of the word, or is read through it.
+    pub(in crate::domain::shell::posix) inner: Vec<usize>,
+    /// The text before its first placeholder.
+    pub(in crate::domain::shell::posix) before: String,
+    pub(super) quoted: bool,
+    /// It has an expansion outside of quotes.
+    expands: bool,
+    /// It has quotes, so that it is a word even if nothing is in them.
+    stays: bool,
+    pub(super) end: usize,
+}
+
+impl Word {
+    /// Whether it means to the shell what its letters say.
+    pub(super) fn is_plain(&self) -> bool {
+        !self.quoted && self.slots.is_empty()
+    }
+
+    /// Whether it is no word at all where what it stands for is empty: `$v`, `$(…)`, `"$@"`. Then the next takes its place.
+    pub(in crate::domain::shell::posix) fn may_vanish(&self) -> bool {
+        let is_name = |c: char| c.is_ascii_alphanumeric() || "_$@*#?!-".contains(c);
+        let bare = self.expands && !self.stays && (self.text.is_empty() || self.text.starts_with('$'));
+        let is_list = self.text == "$@" || self.text.starts_with("${") && self.text.contains('@');
+        self.slots.is_empty() && (bare && self.text.chars().all(is_name) || is_list)
+    }
+}
+
+impl Scan<'_> {
+    /// One word, up to a blank or an operator. Takes at least one byte.
+    pub(super) fn word(&mut self) -> Word {
+        let start = self.at;
+        let mut word = Word::default();
+        loop {
+            if let Some(slot) = self.slot_here() {
+                if word.slots.is_empty() {
+                    word.before.clone_from(&word.text);
+                }
+                word.slots.push(slot);
+                self.at = self.slots.get(slot).map_or(self.at + 1, |slot| slot.end);
+                continue;
+            }
+            match self.peek(0) {
+                0 if self.is_at_end() => break,
+                b'<' | b'>' if self.peek(1) == b'(' && self.at == start => {
+                    self.at += 2;
+                    self.substitution(start, &mut word);
+                }
+                b' ' | b'\t' | b'\n' | b'&' | b';' | b'|' | b'(' | b')' | b'<' | b'>' => break,
+                b'\\' => self.escape(&mut word),
+                b'\'' => self.quotes(false, &mut word),
+                b'"' => self.double_quotes(&mut word),
+                b'`' => self.backticks(&mut word),
+                b'$' => self.dollar(&mut word, true),
+                _ => {
+                    let rest = self.script.get(self.at..).unwrap_or_default();
+                    let Some(next) = rest.chars().next() else { break };
+                    word.text.push(next);
+                    self.at += next.len_utf8();
+                }
+            }
+        }
+        if self.at == start {
+            self.at += 1;
+        }
+        word.end = self.at;
+        word
+    }
+
+    /// Commands up to the parenthesis, whose output belongs to the word.
+    fn substitution(&mut self, start: usize, word: &mut Word) {
+        self.in_parentheses(Vec::new());
+        word.quoted = true;
+        word.inner.extend(self.slots_between(start, self.at));
+    }
+
+    fn escape(&mut self, word: &mut Word) {
+        self.at += 1;
+        if let Some(slot) = self.slot_here() {
+            self.fault(slot, "follows a backslash, which would take its quotes away", "leave the backslash out");
+            return;
+        }
+        word.quoted = true;
+        let rest = self.script.get(self.at..).unwrap_or_default();
+        word.stays |= !rest.starts_with('\n');
+        match rest.chars().next() {
+            Some('\n') => self.at += 1,
+            Some(next) => {
+                word.text.push(next);
+                self.at += next.len_utf8();
+            }
+            None => self.fault_at(self.at - 1, "the script ends with a backslash, as if it went on", "leave it out"),
+        }
+    }
+
+    fn quotes(&mut self, escapes: bool, word: &mut Word) {
+        let start = self.at;
+        (word.quoted, word.stays) = (true, true);
+        self.at += 1;
+        let inner = self.at;
+        while !self.is_at_end() && self.peek(0) != b'\'' {
+            self.at += if escapes && self.peek(0) == b'\\' { 2 } else { 1 };
+        }
+        word.text.push_str(self.script.get(inner..self.at).unwrap_or_default());
+        self.close(start, "stands in quotes");
+    }
+
+    fn double_quotes(&mut self, word: &mut Word) {
+        let start = self.at;
+        (word.quoted, word.stays) = (true, true);
+        self.at += 1;
+        let inner = self.at;
+        while !self.is_at_end() && self.peek(0) != b'"' {
+            match self.peek(0) {
+                b'\\' => self.at += 2,
+                b'`' => self.backticks(&mut Word::default()),
+                b'$' if self.peek(1) == b'(' || self.peek(1) == b'{' => self.dollar(&mut Word::default(), false),
+                _ => self.at += 1,
+            }
+        }
+        word.text.push_str(self.script.get(inner..self.at).unwrap_or_default());
+        self.close(start, "stands in quotes");
+    }
+
+    fn backticks(&mut self, word: &mut Word) {
+        let start = self.at;
+        (word.quoted, word.expands) = (true, true);
+        self.at += 1;
+        while !self.is_at_end() && self.peek(0) != b'`' {
+            self.at += if self.peek(0) == b'\\' { 2 } else { 1 };
+        }
+        let remedy = "write $(…) in place of the backticks";
+        self.fault_between(start, self.at, "stands in backticks", remedy);
+        self.close(start, "stands in backticks");
+    }
+
+    /// After the last byte inside a quote.
+    fn close(&mut self, start: usize, message: &str) {
+        self.fault_between(start, self.at, message, OUTSIDE);
+        if self.is_at_end() {
+            self.at = self.bytes.len();
+            self.fault_at(start, "a quote does not end", "close it");
+            return;
+        }
+        self.at += 1;
+    }
+
+    /// `bare`: outside of double quotes, inside of which apostrophes are nothing special.
+    fn dollar(&mut self, word: &mut Word, bare: bool) {
+        let start = self.at;
+        self.at += 1;
+        if let Some(slot) = self.slot_here() {
+            self.fault(slot, "follows a `$`", "leave the `$` out: the placeholder is the value");
+            return;
+        }
+        (word.quoted, word.expands) = (true, true);
+        match (self.peek(0), self.peek(1)) {
+            (b'(', b'(') => {
+                word.stays = true; // a number is never empty
+                self.arithmetic();
+            }
+            (b'(', _) => {
+                self.at += 1;
+                self.substitution(start, word);
+            }
+            (b'{', _) => {
+                self.balanced(b'{', b'}', bare);
+                self.fault_between(start, self.at, "stands inside ${…}", OUTSIDE);
+            }
+            (b'[', _) => {
+                self.balanced(b'[', b']', true);
+                self.fault_arithmetic(start);
+            }
+            (b'\'', _) if bare => self.quotes(true, word),
+            (b'"', _) if bare => self.double_quotes(word),
+            _ => word.text.push('$'),
+        }
+    }
+
+    pub(super) fn arithmetic(&mut self) {
+        let start = self.at;
+        self.balanced(b'(', b')', true);
+        self.fault_arithmetic(start);
+    }
+
+    fn fault_arithmetic(&mut self, start: usize) {
+        let remedy = "give the variable the type int, write `n={{…}}` on a line before, and $n here";
+        self.fault_between(start, self.at, "stands in arithmetic, where some shells run what a value says", remedy);
+    }
+
+    /// Goes behind the bracket that closes the one here; quotes inside count, apostrophes only where they are quotes.
+    pub(super) fn balanced(&mut self, open: u8, close: u8, apostrophes: bool) {
+        let start = self.at;
+        let mut depth = 0_usize;
+        while !self.is_at_end() {
+            match self.peek(0) {
+                b'\\' => self.at += 2,
+                b'\'' if apostrophes => self.quotes(false, &mut Word::default()),
+                b'"' => self.double_quotes(&mut Word::default()),
+                byte => {
+                    self.at += 1;
+                    depth += usize::from(byte == open);
+                    depth -= usize::from(byte == close);
+                }
+            }
+            if depth == 0 {
+                return;
+            }
+        }
+        self.at = self.bytes.len();
+        self.fault_at(start, "a bracket does not end", "close it");
+    }
+}
