@@ -59,6 +59,7 @@ fn engine(place: &Place, name: &str, apps: &Path) -> Engine {
         apps_dir: apps.to_owned(),
         data,
         debounce: Duration::ZERO,
+        install_for: Duration::MAX,
         file_mode: 0o644,
         dir_mode: 0o755,
         ignore: ignore::defaults(),
