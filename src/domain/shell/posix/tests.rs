@@ -187,7 +187,8 @@ fn a_place_where_a_value_would_become_source_is_refused_with_the_reason() {
         ("[[ a == b ]] && [[ {{x}} -eq 1 ]]", "calculated"),
         // sh may be dash, for which `[[` is a program, and `&>` ends a command.
         ("[[ a == b || {{x}} == c ]]", "choose the program"),
-        ("ls &>log {{x}}", "choose the program"),
+        ("ls &>log {{x}}", "in two ways"),
+        ("eval &>log w={{x}}", "in two ways"),
         ("eval\r{{x}}", "choose the program"),
         // What is empty is no word, and the next takes its place.
         ("$SUDO {{x}}", "choose the program"),

@@ -22,6 +22,8 @@ pub(super) struct List {
     groups: Vec<Group>,
     after_pipe: bool,
     after_time: bool,
+    /// Behind `&>`: bash and zsh take it for a redirection, other shells for the end of the command.
+    in_two_ways: bool,
 }
 
 /// `{ … }`, a loop, a condition: its commands share what is written into it.
@@ -38,7 +40,7 @@ impl List {
     fn new(at: usize, fed: Vec<usize>) -> Self {
         let groups = vec![Group { pipeline: at, command: at, fed }];
         let (words, input, cases) = (Vec::new(), Vec::new(), Vec::new());
-        Self { words, input, cases, groups, after_pipe: false, after_time: false }
+        Self { words, input, cases, groups, after_pipe: false, after_time: false, in_two_ways: false }
     }
 
     fn in_pattern(&self) -> bool {
@@ -97,9 +99,9 @@ impl Scan<'_> {
                 b'\n' => self.line_end(&mut list),
                 b'#' => self.comment(),
                 b';' | b'|' => self.separator(&mut list),
-                // `&>` redirects in bash and zsh; in other shells, what follows the file is a command.
                 b'&' => {
                     self.finish(&mut list);
+                    list.in_two_ways = self.peek(1) == b'>';
                     self.at += if self.peek(1) == b'&' { 2 } else { 1 };
                     list.begin_pipeline(self.at);
                 }
@@ -166,6 +168,11 @@ impl Scan<'_> {
 
     fn add(&mut self, word: Word, list: &mut List) {
         list.after_pipe = false;
+        if list.in_two_ways {
+            for slot in word.slots.iter().chain(&word.inner) {
+                self.fault(*slot, "stands behind `&>`, which shells read in two ways", "write `>FILE 2>&1`");
+            }
+        }
         if word.is_plain() && self.opens_or_closes(&word.text, list) {
             return;
         }
@@ -241,6 +248,7 @@ impl Scan<'_> {
         let fed = self.fed(list);
         let words = std::mem::take(&mut list.words);
         list.input.clear();
+        list.in_two_ways = false;
         commands::check(self, &words, &fed);
     }
 
