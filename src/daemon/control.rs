@@ -67,7 +67,11 @@ impl SyncControl for Control {
     async fn apps(&self) -> Result<Vec<AppRow>, Failure> {
         let last = self.worker.read(Reader::last_commits).await?;
         let apps = self.worker.status().borrow().apps.clone();
-        let row = |app: AppStatus| AppRow { commit: last.get(&app.name).cloned(), app };
+        let row = |app: AppStatus| AppRow {
+            commit: last.found.get(&app.name).cloned(),
+            commit_unread: last.unread.contains(&app.name),
+            app,
+        };
         Ok(apps.into_iter().map(row).collect())
     }
 

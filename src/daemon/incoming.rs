@@ -77,6 +77,7 @@ fn shown(arrived: Arrived, actions: [&str; 2]) -> IncomingApp {
         published: arrived.published,
         actions: possible.map(|(word, _)| word.to_owned()).collect(),
         reason: arrived.reason,
+        commit_unread: arrived.change_unread,
         ..IncomingApp::default()
     };
     if let Some(change) = arrived.change {

@@ -130,6 +130,9 @@ pub(super) fn repository_folder(repository: &RepositoryConfig, home: &Home) -> P
     home.folder().join("repositories").join(format!("{short:016x}"))
 }
 
+/// Somebody may ask or save meanwhile, and shall not wait longer.
+const INSTALL_FOR: Duration = Duration::from_secs(2);
+
 fn engine_settings(repository: &RepositoryConfig, home: &Home) -> Settings {
     let sync = &repository.sync;
     let instance = home.instance().to_owned();
@@ -146,6 +149,7 @@ fn engine_settings(repository: &RepositoryConfig, home: &Home) -> Settings {
         author_email: sync.author_email.clone().unwrap_or_else(|| format!("appferry@{instance}")),
         instance,
         debounce: sync.debounce,
+        install_for: INSTALL_FOR,
         volatile_keys: VolatileKeys::new(sync.volatile_keys.clone()),
         identity_fields: IdentityFields::new(sync.identity_fields.clone()),
         kept_days: sync.kept_days,

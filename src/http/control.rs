@@ -87,8 +87,11 @@ pub struct AppRow {
     /// How its two sides stand.
     #[serde(flatten)]
     pub app: AppStatus,
-    /// The last commit that changed it; `None` for an app that is not in Git, or was not changed for very long.
+    /// The last commit that changed it; `None` for an app that is not in Git, or while [`commit_unread`](Self::commit_unread).
     pub commit: Option<CommitShown>,
+    /// None of the commits read so far changed it: its last commit lies further back, and asking again reads on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub commit_unread: bool,
 }
 
 /// Content that was kept aside.

@@ -86,6 +86,9 @@ pub struct IncomingApp {
     pub time: Option<String>,
     /// The first line of its message.
     pub subject: Option<String>,
+    /// None of the commits read so far changed it: that commit lies further back, and asking again reads on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub commit_unread: bool,
 }
 
 /// The question of *install*, *update* and *delete*.

@@ -110,7 +110,7 @@ impl SyncControl for Fake {
     async fn apps(&self) -> Result<Vec<AppRow>, Failure> {
         let app = AppStatus { name: "PO App".into(), state: AppState::InSync, reason: None };
         let commit = CommitShown { subject: "PO App:: App published".into(), ..commit() };
-        Ok(vec![AppRow { app, commit: Some(commit) }])
+        Ok(vec![AppRow { app, commit: Some(commit), commit_unread: false }])
     }
 
     async fn conflict(&self, app: AppName) -> Result<ConflictView, Failure> {
@@ -126,7 +126,7 @@ impl SyncControl for Fake {
         let commit = CommitShown { subject, ..commit() };
         let (change, pushed) = (AppFate::Added, true);
         let entry = HistoryEntry { commit, app: app.into(), change, renamed_from: None, published: false, pushed };
-        Ok(HistoryPage { commits: vec![entry], next: None })
+        Ok(HistoryPage { commits: vec![entry], ..HistoryPage::default() })
     }
 
     async fn backups(&self) -> Result<Vec<Backup>, Failure> {

@@ -132,6 +132,8 @@ fn entry(text: &mut String, app: &IncomingApp) {
         let short: String = app.commit.iter().flat_map(|id| id.chars()).take(10).collect();
         let (time, author, subject) = (shown(&app.time), shown(&app.author), shown(&app.subject));
         let _infallible = writeln!(text, "      {short}  {time}  {author}  {subject}");
+    } else if app.commit_unread {
+        let _infallible = writeln!(text, "      its last commit was not reached yet; ask again");
     }
     if let Some(reason) = &app.reason {
         let _infallible = writeln!(text, "      {}", plain(reason));

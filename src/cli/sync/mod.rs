@@ -1,6 +1,7 @@
 //! `appferry sync …`: what a person asks the worker for.
 
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -16,12 +17,15 @@ use incoming::IncomingWord;
 pub(super) use args::SyncArgs;
 
 use super::output::say;
-use crate::client::Client;
-use crate::http::{ActionReport, PushRequest, Resolution, Selection, TagRequest, Take};
+use crate::client::{Client, ClientError};
+use crate::http::{ActionReport, AppRow, PushRequest, Resolution, Selection, TagRequest, Take};
+
+/// How long `apps` waits until the commits of all apps are read.
+const READING: Duration = Duration::from_secs(30);
 
 pub(super) async fn run(action: SyncAction, client: Client) -> anyhow::Result<ExitCode> {
     match action {
-        SyncAction::Apps { json } => print(&client.apps().await?, json, |apps| shown::apps(apps)),
+        SyncAction::Apps { json } => print(&apps(&client).await?, json, |apps| shown::apps(apps)),
         SyncAction::Diff { app, commit, json } => {
             print(&client.diff(&app, commit.as_deref()).await?, json, shown::diff)
         }
@@ -34,6 +38,17 @@ pub(super) async fn run(action: SyncAction, client: Client) -> anyhow::Result<Ex
         }
         SyncAction::Incoming(word) => take_in(word, &client).await,
         action => change(action, client).await,
+    }
+}
+
+/// An answer reads history for a second at most; a person waits a while for the rest.
+async fn apps(client: &Client) -> Result<Vec<AppRow>, ClientError> {
+    let deadline = Instant::now() + READING;
+    loop {
+        let apps = client.apps().await?;
+        if !apps.iter().any(|row| row.commit_unread) || Instant::now() > deadline {
+            return Ok(apps);
+        }
     }
 }
 

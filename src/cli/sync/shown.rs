@@ -44,7 +44,7 @@ pub(super) fn apps(apps: &[AppRow]) -> String {
         return "no apps\n".to_owned();
     }
     let width = apps.iter().map(|row| row.app.name.chars().count()).max().unwrap_or_default().min(40);
-    apps.iter().fold(String::new(), |mut text, AppRow { app, commit }| {
+    apps.iter().fold(String::new(), |mut text, AppRow { app, commit, commit_unread }| {
         let name = plain(&app.name);
         match commit {
             Some(commit) => line(
@@ -58,7 +58,10 @@ pub(super) fn apps(apps: &[AppRow]) -> String {
                     plain(&commit.subject),
                 ),
             ),
-            None => line(&mut text, format_args!("{name:width$}  {:9}  -", state(app.state))),
+            None => {
+                let why = if *commit_unread { "its last commit was not reached yet; ask again" } else { "-" };
+                line(&mut text, format_args!("{name:width$}  {:9}  {why}", state(app.state)));
+            }
         }
         if let Some(reason) = &app.reason {
             line(&mut text, format_args!("    {}", plain(reason)));
@@ -81,7 +84,7 @@ const fn state(state: AppState) -> &'static str {
 }
 
 pub(super) fn history(page: &HistoryPage) -> String {
-    if page.commits.is_empty() {
+    if page.commits.is_empty() && page.unread_before.is_none() {
         return "no commits\n".to_owned();
     }
     let mut text = String::new();
@@ -98,6 +101,13 @@ pub(super) fn history(page: &HistoryPage) -> String {
     }
     if let Some(next) = &page.next {
         line(&mut text, format_args!("more with --before {}", short(next)));
+    }
+    if let Some(commit) = &page.unread_before {
+        let commit = short(commit);
+        line(
+            &mut text,
+            format_args!("commits before {commit} were not looked at: the branch is long, and the time was up"),
+        );
     }
     text
 }

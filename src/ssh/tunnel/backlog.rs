@@ -1,13 +1,15 @@
 //! What has come for a client that has not read it yet: some of it in memory, the rest on disk, none without a limit.
 
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, IoSlice};
 use std::path::PathBuf;
 
 use bytes::{Buf as _, Bytes};
 
 use super::spill::Spill;
 
+/// So many pieces, 32 KiB each at most, are written at once.
+const PIECES_AT_ONCE: usize = 8;
 /// As much waits in memory.
 const MEMORY_BYTES: usize = 1 << 20;
 
@@ -39,16 +41,27 @@ impl Backlog {
         }
     }
 
-    /// What is to be written next.
-    pub(super) fn front(&self) -> &[u8] {
-        self.pieces.front().map(AsRef::as_ref).unwrap_or_default()
+    /// Whether there is enough for one write.
+    pub(super) fn is_a_full_write(&self) -> bool {
+        self.pieces.len() >= PIECES_AT_ONCE
+    }
+
+    /// What is to be written next, in one system call, and how many pieces that are.
+    pub(super) fn front(&self) -> ([IoSlice<'_>; PIECES_AT_ONCE], usize) {
+        let mut front = [IoSlice::new(&[]); PIECES_AT_ONCE];
+        for (slot, piece) in front.iter_mut().zip(&self.pieces) {
+            *slot = IoSlice::new(piece);
+        }
+        (front, self.pieces.len().min(PIECES_AT_ONCE))
     }
 
     /// So many bytes of [`front`](Self::front) are written.
-    pub(super) fn consume(&mut self, bytes: usize) {
+    pub(super) fn consume(&mut self, mut bytes: usize) {
         self.bytes = self.bytes.saturating_sub(bytes);
-        if let Some(front) = self.pieces.front_mut() {
-            front.advance(bytes.min(front.len()));
+        while let Some(front) = self.pieces.front_mut().filter(|_| bytes > 0) {
+            let written = bytes.min(front.len());
+            front.advance(written);
+            bytes -= written;
             if front.is_empty() {
                 self.pieces.pop_front();
             }
@@ -121,12 +134,14 @@ mod tests {
         let mut out = Vec::new();
         loop {
             backlog.refill().await.unwrap();
-            let front = backlog.front().len().min(5_000);
-            if front == 0 {
+            let (front, pieces) = backlog.front();
+            let front: Vec<u8> = front[..pieces].iter().flat_map(|piece| piece.iter().copied()).collect();
+            let written = front.len().min(50_000);
+            if written == 0 {
                 break;
             }
-            out.extend_from_slice(&backlog.front()[..front]);
-            backlog.consume(front);
+            out.extend_from_slice(&front[..written]);
+            backlog.consume(written);
         }
         for word in out.chunks_exact(32 << 10) {
             assert_eq!(word, &piece(next_out)[..]);

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use bytes::BytesMut;
+use futures::FutureExt as _;
 use russh::client::Msg;
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -135,6 +136,14 @@ impl Down<'_> {
             if self.backlog.refill().await.is_err() {
                 return End::Gone; // what is lost cannot be made up for
             }
+            // What is there already goes out in one write: each of them wakes the client, which costs more than the bytes.
+            while ending.is_none()
+                && !self.backlog.is_a_full_write()
+                && self.backlog.has_room()
+                && let Some(message) = self.read.wait().now_or_never()
+            {
+                ending = self.take(message).await;
+            }
             if self.backlog.is_empty()
                 && let Some(end) = ending
             {
@@ -142,22 +151,37 @@ impl Down<'_> {
                 return end;
             }
             let room = ending.is_none() && self.backlog.has_room();
-            let _held_up = (ending.is_none() && !room).then(|| HeldUp::note(&self.held_up));
-            tokio::select! {
-                message = self.read.wait(), if room => match message {
-                    Some(ChannelMsg::Data { data }) => {
-                        self.meter.add_down(data.len());
-                        self.backlog.push(data).await;
+            let held_up = (ending.is_none() && !room).then(|| HeldUp::note(&self.held_up));
+            let (front, pieces) = self.backlog.front();
+            let front = front.get(..pieces).unwrap_or_default();
+            let came = tokio::select! {
+                message = self.read.wait(), if room => Some(message),
+                written = self.writer.write_vectored(front), if !front.is_empty() => match written {
+                    Ok(bytes) if bytes > 0 => {
+                        self.backlog.consume(bytes);
+                        None
                     }
-                    Some(ChannelMsg::Eof) => ending = Some(End::Eof),
-                    None | Some(ChannelMsg::Close) => ending = Some(End::Closed),
-                    Some(_) => {}
-                },
-                written = self.writer.write(self.backlog.front()), if !self.backlog.is_empty() => match written {
-                    Ok(bytes) if bytes > 0 => self.backlog.consume(bytes),
                     _ => return End::Gone,
                 },
+            };
+            drop(held_up);
+            if let Some(message) = came {
+                ending = self.take(message).await;
             }
+        }
+    }
+
+    /// Answers how the direction ends, if it does.
+    async fn take(&mut self, message: Option<ChannelMsg>) -> Option<End> {
+        match message {
+            Some(ChannelMsg::Data { data }) => {
+                self.meter.add_down(data.len());
+                self.backlog.push(data).await;
+                None
+            }
+            Some(ChannelMsg::Eof) => Some(End::Eof),
+            None | Some(ChannelMsg::Close) => Some(End::Closed),
+            Some(_) => None,
         }
     }
 }

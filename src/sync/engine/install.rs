@@ -1,5 +1,7 @@
 //! Installing: what the branch has comes to the disk.
 
+use std::time::Instant;
+
 use crate::domain::{AppName, Failure, FailureClass};
 use crate::ports::Installed;
 
@@ -7,11 +9,18 @@ use super::finding::{Finding, Sides};
 use super::{Engine, Look, Now};
 
 impl Engine {
-    /// Installs what planning found. One app's failure does not stop the others. Answers whether anything moved.
+    /// Installs what planning found, as far as the time goes; what somebody asked for comes first. One app's failure does not stop
+    /// the others. Answers whether anything moved.
     pub(super) fn install_found(&mut self, now: Now) -> Result<bool, Failure> {
         self.install_failures.clear();
         let mut moved = false;
-        for (app, finding) in self.findings_with(|f| matches!(f, Finding::Pull(_) | Finding::Replace(_))) {
+        let begun = Instant::now();
+        let mut found = self.findings_with(|f| matches!(f, Finding::Pull(_) | Finding::Replace(_)));
+        found.sort_by_key(|(app, _)| !self.state.notes.accepted.contains_key(app));
+        for (app, finding) in found {
+            if moved && begun.elapsed() > self.settings.install_for {
+                break;
+            }
             let outcome = match finding {
                 Finding::Pull(sides) => self.install(&app, sides, now),
                 Finding::Replace(sides) => self

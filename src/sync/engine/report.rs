@@ -72,7 +72,7 @@ impl Engine {
             Finding::Committed => (AppState::Modified, Some("committed here, not pushed yet".to_owned())),
             Finding::Push(_) => (AppState::Modified, Some("changed here, about to be pushed".to_owned())),
             Finding::Merge(_) => (AppState::Modified, Some("changed on both sides, about to be merged".to_owned())),
-            Finding::Pull(_) | Finding::Replace(_) => (AppState::Behind, self.why_behind(app)),
+            Finding::Pull(_) | Finding::Replace(_) => (AppState::Behind, Some(self.why_behind(app))),
             Finding::Gone => {
                 (AppState::Modified, Some("its folder is gone; it counts as removed if it stays away".to_owned()))
             }
@@ -82,8 +82,10 @@ impl Engine {
         AppStatus { name: app.to_string(), state, reason }
     }
 
-    fn why_behind(&self, app: &AppName) -> Option<String> {
-        let failure = self.install_failures.get(app)?;
-        Some(format!("not installed: {failure}"))
+    fn why_behind(&self, app: &AppName) -> String {
+        match self.install_failures.get(app) {
+            Some(failure) => format!("not installed: {failure}"),
+            None => "changed in Git, about to be installed".to_owned(),
+        }
     }
 }

@@ -26,6 +26,8 @@ pub struct Settings {
     pub author_email: String,
     /// How long a file must have been quiet.
     pub debounce: Duration,
+    /// How long apps are installed in one go: with 10,000 of them there is more to do than that.
+    pub install_for: Duration,
     /// JSON keys whose newest value wins.
     pub volatile_keys: VolatileKeys,
     /// Fields that name the elements of JSON arrays.

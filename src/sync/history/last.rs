@@ -1,196 +1,208 @@
 //! The last commit of every app, in one walk of history: a commit answers for the apps that it changed, and its parents for the
-//! others. What was found is remembered, so that the next walk ends where this one began.
+//! others. What was found is remembered, so that the next walk ends where this one began; and where the time was up, the next
+//! question goes on.
 
-use std::cmp::Ordering;
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use crate::domain::{AppName, EntryKind, Failure, ObjectId, TreeEntry};
-use crate::sync::trees::entries;
+use crate::domain::{AppName, Failure, ObjectId};
 
-use super::{CommitShown, LONGEST, MOST_COMMITS, Reader};
+use super::walk::{Folders, Walk};
+use super::{CommitShown, Reader};
+
+/// How long one question reads. A commit of 10,000 apps costs milliseconds, and people wait for the answer.
+const AT_ONCE: Duration = Duration::from_secs(1);
+/// So many walks are remembered.
+const REMEMBERED: usize = 2;
+
+/// The last commits of the apps, as far as history was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LastCommits {
+    /// By the app's name.
+    pub found: BTreeMap<String, CommitShown>,
+    /// Apps that none of the commits read so far changed: asking again reads on.
+    pub unread: BTreeSet<String>,
+}
 
 /// What the last walks found, newest first: one from what was committed here, one from the remote's tip.
 #[derive(Debug, Default)]
-pub struct KnownCommits(Mutex<Vec<Found>>);
-
-/// So many are remembered.
-const REMEMBERED: usize = 2;
-
-/// For each app of the commit `head`, by its name, the last commit that changed it.
-#[derive(Clone, Debug)]
-struct Found {
-    head: ObjectId,
-    commits: Arc<HashMap<Vec<u8>, ObjectId>>,
-}
-
-/// Folders that were read last: a commit's is that of the next one's parent.
-type Folders = HashMap<ObjectId, std::rc::Rc<Vec<TreeEntry>>>;
+pub struct KnownCommits(Mutex<Vec<Walk>>);
 
 impl Reader {
-    /// For each app its last commit; those that lie too far back are left out.
+    /// For each app its last commit.
     ///
     /// # Errors
     /// As the repository.
-    pub fn last_commits(&self) -> Result<BTreeMap<String, CommitShown>, Failure> {
-        let Some(head) = self.head else { return Ok(BTreeMap::new()) };
-        self.shown(self.last_of_all(head)?.iter())
+    pub fn last_commits(&self) -> Result<LastCommits, Failure> {
+        let Some(head) = self.head else { return Ok(LastCommits::default()) };
+        let mut folders = Folders::new();
+        let here = self.apps_of(head, &mut folders)?;
+        self.last_of(head, &here.iter().map(|entry| entry.name.clone()).collect(), AT_ONCE)
     }
 
     /// For each of `apps` the commit that made it what it is at the remote, also if that took it away.
     ///
     /// # Errors
     /// As the repository.
-    pub fn last_commits_there(&self, apps: &BTreeSet<AppName>) -> Result<BTreeMap<String, CommitShown>, Failure> {
-        let Some(tip) = self.tip.filter(|_| !apps.is_empty()) else { return Ok(BTreeMap::new()) };
-        let there = self.apps_of(tip, &mut Folders::new())?;
-        let there: HashSet<&[u8]> = there.iter().map(|entry| entry.name.as_slice()).collect();
-        let names = || apps.iter().map(|app| app.as_str().as_bytes());
-        let gone: HashSet<Vec<u8>> = names().filter(|name| !there.contains(name)).map(<[u8]>::to_vec).collect();
-        let gone = if gone.is_empty() { HashMap::new() } else { self.walk(tip, gone, &[])? };
-        let all = self.last_of_all(tip)?;
-        self.shown(names().filter_map(|name| all.get_key_value(name)).chain(&gone))
+    pub fn last_commits_there(&self, apps: &BTreeSet<AppName>) -> Result<LastCommits, Failure> {
+        let Some(tip) = self.tip.filter(|_| !apps.is_empty()) else { return Ok(LastCommits::default()) };
+        self.last_of(tip, &apps.iter().map(|app| app.as_str().as_bytes().to_vec()).collect(), AT_ONCE)
     }
 
-    fn shown<'a>(
-        &self,
-        commits: impl Iterator<Item = (&'a Vec<u8>, &'a ObjectId)>,
-    ) -> Result<BTreeMap<String, CommitShown>, Failure> {
+    /// The last commits of `names`, which may be gone at `head`. Another question meanwhile waits for this one, and then finds
+    /// what it has found.
+    fn last_of(&self, head: ObjectId, names: &HashSet<Vec<u8>>, time: Duration) -> Result<LastCommits, Failure> {
+        let mut known = self.known.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut walk = match known.iter().position(|walk| walk.head == head) {
+            Some(at) => known.remove(at),
+            None => Walk::from(head, self.apps_of(head, &mut Folders::new())?.iter().map(|entry| entry.name.clone())),
+        };
+        walk.look_for(names);
+        let walked = walk.go_on(self, &known, Instant::now() + time);
+        let answer = walked.and_then(|()| self.told(&walk, names));
+        known.insert(0, walk);
+        known.truncate(REMEMBERED);
+        answer
+    }
+
+    fn told(&self, walk: &Walk, names: &HashSet<Vec<u8>>) -> Result<LastCommits, Failure> {
+        let text = |name: &[u8]| String::from_utf8(name.to_vec()).ok();
         let mut shown: HashMap<ObjectId, CommitShown> = HashMap::new();
-        let mut last = BTreeMap::new();
-        for (name, id) in commits {
+        let mut answer = LastCommits::default();
+        for (name, id) in names.iter().filter_map(|name| walk.found.get_key_value(name)) {
             let commit = match shown.entry(*id) {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(new) => new.insert(CommitShown::new(*id, &self.repo.commit(*id)?)),
             };
-            if let Ok(name) = String::from_utf8(name.clone()) {
-                last.insert(name, commit.clone());
-            }
+            answer.found.extend(text(name).map(|name| (name, commit.clone())));
         }
-        Ok(last)
-    }
-
-    fn last_of_all(&self, head: ObjectId) -> Result<Arc<HashMap<Vec<u8>, ObjectId>>, Failure> {
-        let known = self.known.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(known) = known.iter().find(|known| known.head == head) {
-            return Ok(Arc::clone(&known.commits));
-        }
-        let all = self.apps_of(head, &mut Folders::new())?.iter().map(|entry| entry.name.clone()).collect();
-        let commits = Arc::new(self.walk(head, all, &known)?);
-        let mut known = self.known.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.insert(0, Found { head, commits: Arc::clone(&commits) });
-        known.truncate(REMEMBERED);
-        Ok(commits)
-    }
-
-    /// The last commit of each of these, which may be gone at `head`; at a commit that is known it ends.
-    fn walk(
-        &self,
-        head: ObjectId,
-        names: HashSet<Vec<u8>>,
-        known: &[Found],
-    ) -> Result<HashMap<Vec<u8>, ObjectId>, Failure> {
-        let deadline = Instant::now() + LONGEST;
-        let mut folders = Folders::new();
-        let mut found = HashMap::new();
-        let mut open: HashMap<ObjectId, HashSet<Vec<u8>>> = HashMap::from([(head, names)]);
-        let mut next = BinaryHeap::from([(i64::MAX, head)]); // newest first
-        for _ in 0..MOST_COMMITS {
-            let Some((_, id)) = next.pop() else { break };
-            let Some(mut waiting) = open.remove(&id) else { continue };
-            if Instant::now() > deadline {
-                break;
-            }
-            if let Some(known) = known.iter().find(|known| known.head == id) {
-                found.extend(waiting.into_iter().filter_map(|name| known.commits.get(&name).map(|id| (name, *id))));
-                continue;
-            }
-            let apps = self.apps_of(id, &mut folders)?;
-            let parents = self.repo.commit(id)?.parents;
-            if parents.is_empty() {
-                let there: HashSet<&[u8]> = apps.iter().map(|entry| entry.name.as_slice()).collect();
-                waiting.retain(|name| there.contains(name.as_slice())); // the others never were
-            }
-            for parent in parents {
-                let before = self.apps_of(parent, &mut folders)?;
-                let changed = changed_names(&apps, &before);
-                let own: HashSet<Vec<u8>> = changed.into_iter().filter_map(|name| waiting.take(name)).collect();
-                let inherited = std::mem::replace(&mut waiting, own);
-                if !inherited.is_empty() {
-                    let time = self.repo.commit(parent)?.committer.seconds;
-                    next.push((time, parent));
-                    merge_into(open.entry(parent).or_default(), inherited);
-                }
-            }
-            found.extend(waiting.into_iter().map(|name| (name, id)));
-        }
-        Ok(found)
-    }
-
-    /// The folders beside each other in the folder of the apps, in Git's order.
-    fn apps_of(&self, commit: ObjectId, folders: &mut Folders) -> Result<std::rc::Rc<Vec<TreeEntry>>, Failure> {
-        let Some(folder) = self.folder(&self.repo.commit(commit)?)? else { return Ok(std::rc::Rc::default()) };
-        if let Some(read) = folders.get(&folder) {
-            return Ok(std::rc::Rc::clone(read));
-        }
-        let mut apps = entries(&*self.repo, Some(folder))?;
-        apps.retain(|entry| entry.kind == EntryKind::Tree);
-        if folders.len() > 8 {
-            folders.clear();
-        }
-        let apps = std::rc::Rc::new(apps);
-        folders.insert(folder, std::rc::Rc::clone(&apps));
-        Ok(apps)
-    }
-}
-
-fn merge_into(set: &mut HashSet<Vec<u8>>, more: HashSet<Vec<u8>>) {
-    if set.is_empty() {
-        *set = more;
-    } else {
-        set.extend(more);
-    }
-}
-
-/// The names that are not the same in both. Both are folders only, and in Git's order.
-fn changed_names<'a>(new: &'a [TreeEntry], old: &'a [TreeEntry]) -> Vec<&'a [u8]> {
-    if std::ptr::eq(new, old) {
-        return Vec::new();
-    }
-    let order = |a: &TreeEntry, b: &TreeEntry| a.name.iter().chain(b"/").cmp(b.name.iter().chain(b"/"));
-    let (mut new, mut old) = (new.iter().peekable(), old.iter().peekable());
-    let mut changed = Vec::new();
-    loop {
-        let side = match (new.peek(), old.peek()) {
-            (Some(a), Some(b)) => order(a, b),
-            (Some(_), None) => Ordering::Less,
-            (None, Some(_)) => Ordering::Greater,
-            (None, None) => return changed,
-        };
-        let in_new = if side == Ordering::Greater { None } else { new.next() };
-        let in_old = if side == Ordering::Less { None } else { old.next() };
-        let same = in_new.map(|entry| entry.id) == in_old.map(|entry| entry.id);
-        changed.extend(in_new.or(in_old).filter(|_| !same).map(|entry| entry.name.as_slice()));
+        let unread = walk.open.values().flatten().filter(|name| names.contains(*name));
+        answer.unread = unread.filter_map(|name| text(name)).collect();
+        Ok(answer)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::sync::Arc;
 
-    #[test]
-    fn the_names_that_differ_are_found_side_by_side() {
-        let entry = |name: &str, id: u8| TreeEntry {
-            name: name.into(),
-            kind: EntryKind::Tree,
-            id: ObjectId::from_bytes([id; 20]),
-        };
-        let old = [entry("a", 1), entry("a.b", 1), entry("c", 1), entry("e", 1)];
-        let new = [entry("a", 1), entry("a.b", 2), entry("d", 1), entry("e", 1)];
-        assert_eq!(changed_names(&new, &old), [&b"a.b"[..], b"c", b"d"]);
-        assert_eq!(changed_names(&new, &[]).len(), 4);
-        assert_eq!(changed_names(&[], &old).len(), 4);
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::{EntryKind, TreeEntry};
+    use crate::git::local::LocalRepo;
+    use crate::ports::{Commit, LocalRepository as _, Signature};
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// However often the time is up, and whatever is committed meanwhile: in the end each app has its commit, and no answer on
+        /// the way names a wrong one.
+        #[test]
+        fn a_walk_in_pieces_finds_what_one_look_at_each_commit_finds(commits in prop::collection::vec(made(), 1..24)) {
+            let folder = tempfile::tempdir().expect("a folder");
+            let repo = Arc::new(LocalRepo::open_or_create(folder.path()).expect("a repository"));
+            let history = write(&repo, &commits);
+            let known = Arc::new(KnownCommits::default());
+            let names: HashSet<Vec<u8>> = NAMES.iter().map(|name| name.as_bytes().to_vec()).collect();
+            for (at, Made { asked, .. }) in commits.iter().enumerate() {
+                let reader = reader(&repo, &known, history[at].id);
+                for _ in 0..*asked {
+                    let answer = reader.last_of(history[at].id, &names, Duration::ZERO).expect("an answer");
+                    check(&history, at, &answer);
+                }
+            }
+            let at = history.len() - 1;
+            let reader = reader(&repo, &known, history[at].id);
+            let mut questions = 0;
+            loop {
+                let answer = reader.last_of(history[at].id, &names, Duration::ZERO).expect("an answer");
+                check(&history, at, &answer);
+                if answer.unread.is_empty() {
+                    break;
+                }
+                questions += 1;
+                prop_assert!(questions <= 4 * history.len(), "it does not come to an end");
+            }
+        }
+    }
+
+    const NAMES: [&str; 4] = ["App_1", "App_2", "PO App", "b"];
+
+    /// A commit: its apps' states (0 is none), how far back its parents are, and how often is asked when it is the newest.
+    #[derive(Clone, Debug)]
+    struct Made {
+        apps: [u8; 4],
+        parents: Vec<usize>,
+        seconds: i64,
+        asked: usize,
+    }
+
+    fn made() -> impl Strategy<Value = Made> {
+        let apps = prop::array::uniform4(0..3_u8);
+        (apps, prop::collection::vec(1..4_usize, 1..3), 0..5_i64, 0..3_usize)
+            .prop_map(|(apps, parents, seconds, asked)| Made { apps, parents, seconds, asked })
+    }
+
+    struct Written {
+        id: ObjectId,
+        apps: [u8; 4],
+        parents: Vec<usize>,
+    }
+
+    fn write(repo: &LocalRepo, commits: &[Made]) -> Vec<Written> {
+        let mut history: Vec<Written> = Vec::new();
+        for (at, made) in commits.iter().enumerate() {
+            let mut parents: Vec<usize> = made.parents.iter().filter_map(|back| at.checked_sub(*back)).collect();
+            parents.dedup();
+            let states = NAMES.iter().zip(made.apps).filter(|(_, state)| *state > 0);
+            let apps: Vec<TreeEntry> = states.map(|(name, state)| entry(name, state)).collect();
+            let signature = Signature {
+                name: "Ada".into(),
+                email: "ada@example.org".into(),
+                seconds: made.seconds,
+                offset_minutes: 0,
+            };
+            let commit = Commit {
+                tree: repo.write_tree(&apps).expect("a tree"),
+                parents: parents.iter().map(|at| history[*at].id).collect(),
+                author: signature.clone(),
+                committer: signature,
+                message: format!("{at}"),
+            };
+            let id = repo.write_commit(&commit).expect("a commit");
+            history.push(Written { id, apps: made.apps, parents });
+        }
+        history
+    }
+
+    fn reader(repo: &Arc<LocalRepo>, known: &Arc<KnownCommits>, head: ObjectId) -> Reader {
+        let repo = Arc::clone(repo);
+        Reader { repo, prefix: String::new(), head: Some(head), tip: None, known: Arc::clone(known) }
+    }
+
+    /// The slow and plain way.
+    fn plainly(history: &[Written], at: usize, app: usize) -> Option<ObjectId> {
+        let Written { id, apps, parents } = &history[at];
+        match parents.iter().find(|parent| history[**parent].apps[app] == apps[app]) {
+            Some(parent) => plainly(history, *parent, app),
+            None => (!parents.is_empty() || apps[app] > 0).then_some(*id),
+        }
+    }
+
+    fn check(history: &[Written], at: usize, answer: &LastCommits) {
+        for (app, name) in NAMES.iter().enumerate() {
+            let right = plainly(history, at, app).map(|id| id.to_string());
+            match answer.found.get(*name) {
+                Some(commit) => assert_eq!(Some(&commit.id), right.as_ref(), "{name}"),
+                None => assert!(answer.unread.contains(*name) || right.is_none(), "{name} is neither found nor unread"),
+            }
+        }
+    }
+
+    fn entry(name: &str, id: u8) -> TreeEntry {
+        TreeEntry { name: name.into(), kind: EntryKind::Tree, id: ObjectId::from_bytes([id; 20]) }
     }
 }

@@ -53,6 +53,9 @@ pub struct HistoryPage {
     /// There may be more: ask for those before this commit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
+    /// The time was up here: commits before this one were not looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread_before: Option<String>,
 }
 
 /// Where the history of the app goes on, and the name that it has there.
@@ -77,7 +80,7 @@ impl Reader {
         let mut page = HistoryPage::default();
         let mut skipping = before.is_some();
         let unpushed = self.unpushed()?;
-        self.walk_back(app, |step| {
+        let cut = self.walk_back(app, |step| {
             if !skipping {
                 if page.commits.len() >= limit {
                     page.next = page.commits.last().map(|entry| entry.commit.id.clone());
@@ -88,6 +91,7 @@ impl Reader {
             skipping &= Some(step.id) != before;
             Ok(true)
         })?;
+        page.unread_before = cut.map(|commit| commit.to_string());
         Ok(page)
     }
 
@@ -134,17 +138,20 @@ impl Reader {
     }
 
     /// Calls `visit` for each commit that changed the app, newest first, as long as it answers true. Where a merge took one side's
-    /// state, only that side is followed, as `git log` does it.
-    fn walk_back(&self, app: &AppName, mut visit: impl FnMut(Step) -> Result<bool, Failure>) -> Result<(), Failure> {
+    /// state, only that side is followed, as `git log` does it. Answers with the commit at which the time was up, if it was.
+    fn walk_back(
+        &self,
+        app: &AppName,
+        mut visit: impl FnMut(Step) -> Result<bool, Failure>,
+    ) -> Result<Option<ObjectId>, Failure> {
         let deadline = Instant::now() + LONGEST;
-        let Some(head) = self.head else { return Ok(()) };
+        let Some(head) = self.head else { return Ok(None) };
         let mut names = HashMap::from([(head, app.clone())]);
         let mut next = BinaryHeap::from([(i64::MAX, head)]); // newest first
-        for _ in 0..MOST_COMMITS {
-            let Some((_, id)) = next.pop() else { break };
+        while let Some((_, id)) = next.pop() {
             let Some(name) = names.remove(&id) else { continue };
             if Instant::now() > deadline {
-                break;
+                return Ok(Some(id));
             }
             let commit = self.repo.commit(id)?;
             let (parents, step) = self.step(id, commit, &name)?;
@@ -158,7 +165,7 @@ impl Reader {
                 break;
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Where the app's history goes on, and what this commit did to it, if anything.

@@ -4,6 +4,7 @@
 mod diff;
 mod last;
 mod log;
+mod walk;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,14 +15,14 @@ use crate::domain::{AppName, Failure, FailureClass, ObjectId};
 use crate::ports::{Commit, LocalRepository};
 
 pub use diff::{AppDiff, FileDiff, FileFate};
-pub use last::KnownCommits;
+pub use last::{KnownCommits, LastCommits};
 pub use log::{AppFate, HistoryEntry, HistoryPage};
 
 use super::trees::{entries, find_tree};
 
 /// Commits that are looked at for one question, at most.
 const MOST_COMMITS: usize = 200_000;
-/// A question that takes longer is answered with what was found.
+/// A question about one app that takes longer is answered with what was found.
 const LONGEST: Duration = Duration::from_secs(20);
 
 /// Reads the branch as it was when this was made.

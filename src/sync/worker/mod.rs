@@ -35,6 +35,10 @@ use link::{Link, PUSHING, READING};
 use schedule::{Schedule, Wake};
 use tell::Teller;
 
+/// A pass that lasts longer ends, and the next one goes on: in between others have their turn.
+const LONG: Duration = Duration::from_secs(2);
+/// The same for a pass that somebody waits for; the answer must come within [`command::PATIENCE`].
+const LONG_FOR_A_PERSON: Duration = Duration::from_secs(30);
 /// Rounds of one pass: far more than work needs, so that a defect cannot spin for ever.
 const MOST_ROUNDS: usize = 2_000;
 /// What the status says of a repository and what does not change.
@@ -96,6 +100,11 @@ pub struct Worker {
     races_lost: u32,
     /// Something was fetched in this pass, and so probably installed.
     fetched: bool,
+    /// The last pass ended because it was long, and there is more to do.
+    cut: bool,
+    /// The remote was asked once.
+    polled: bool,
+    /// The first pass has ended, with all that it had to do.
     started: bool,
 }
 
@@ -135,6 +144,8 @@ impl Worker {
             stumbled: false,
             races_lost: 0,
             fetched: false,
+            cut: false,
+            polled: false,
             started: false,
         };
         (worker, Handle::new(sender, receiver, poll, shelf))
@@ -201,7 +212,7 @@ impl Worker {
             let looked = self.on_engine(move |engine| engine.look(&look, Now::read())).await?;
             self.note_trouble(looked);
         }
-        self.settle(stop).await?;
+        self.settle(stop, if asked { LONG_FOR_A_PERSON } else { LONG }).await?;
         if wake.tidy {
             let tidied = self.on_engine(|engine| engine.tidy(Now::read())).await?;
             self.note_trouble(tidied);
@@ -218,7 +229,8 @@ impl Worker {
         if std::mem::take(&mut self.fetched) {
             self.schedule.expect_echo();
         }
-        self.started |= wake.poll;
+        self.polled |= wake.poll;
+        self.started |= self.polled && !self.cut;
         if let Some(wait) = self.push_link.waits() {
             self.schedule.poll_within(wait);
         }
@@ -233,8 +245,10 @@ impl Worker {
         Ok(())
     }
 
-    /// Plans and works until nothing moves.
-    async fn settle(&mut self, stop: &CancellationToken) -> Result<(), Failure> {
+    /// Plans and works until nothing moves, or the time is up.
+    async fn settle(&mut self, stop: &CancellationToken, time: Duration) -> Result<(), Failure> {
+        let begun = std::time::Instant::now();
+        self.cut = false;
         for _ in 0..MOST_ROUNDS {
             let may_push = self.link.is_up() && self.push_link.may_try();
             let can_push = may_push && !stop.is_cancelled();
@@ -245,6 +259,11 @@ impl Worker {
                     if self.stumbled {
                         break;
                     }
+                }
+                Ok(Progress::Moved) if begun.elapsed() > time => {
+                    self.cut = true;
+                    self.schedule.go_on();
+                    break;
                 }
                 Ok(Progress::Moved) if !stop.is_cancelled() => {}
                 Ok(_) => break,

@@ -58,10 +58,10 @@ impl Handle {
         self.at_once(move |engine, _| work(engine), Kind::Glance).await?
     }
 
-    /// Waits for the end of the first pass, but not for ever.
+    /// Waits for the first pass, but not for ever; a long one shows its apps before it has ended.
     async fn begun(&self) {
         let mut status = self.status();
-        let begun = status.wait_for(|status| status.state != RepositoryState::Starting);
+        let begun = status.wait_for(|status| status.state != RepositoryState::Starting || !status.apps.is_empty());
         let _ = tokio::time::timeout(PATIENCE, begun).await.map(drop);
     }
 

@@ -23,6 +23,8 @@ const TOGETHER: Duration = Duration::from_millis(30);
 const LONGEST_TOGETHER: Duration = Duration::from_millis(200);
 /// How long after an install the hints that it caused may come.
 const ECHO: Duration = Duration::from_millis(300);
+/// While a long work goes on, what it writes itself is hinted at all the time: looks are this far from each other.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(10);
 /// More apps than this at once are looked at in one walk of the folder.
 const MOST_APPS: usize = 500;
 
@@ -45,6 +47,9 @@ pub(super) struct Schedule {
     tidy_at: Instant,
     /// Apps to look at, and when.
     look_at: BTreeMap<AppName, Instant>,
+    /// The last pass left work that can go on at once.
+    unfinished: bool,
+    looked_at: Instant,
     /// Until then changes are taken for our own.
     echo_until: Instant,
     /// Somebody knows that the branch moved.
@@ -61,6 +66,8 @@ impl Schedule {
             rescan_at: now,
             tidy_at: now + FIRST_TIDY,
             look_at: BTreeMap::new(),
+            unfinished: false,
+            looked_at: now,
             echo_until: now,
             poll_hint: Arc::default(),
         }
@@ -99,7 +106,15 @@ impl Schedule {
         }
     }
 
+    /// The next pass is due at once.
+    pub(super) fn go_on(&mut self) {
+        self.unfinished = true;
+    }
+
     fn alarm(&self) -> Instant {
+        if self.unfinished {
+            return Instant::now();
+        }
         let first = self.poll_at.min(self.rescan_at).min(self.tidy_at);
         self.next_look().map_or(first, |look| first.min(look))
     }
@@ -146,6 +161,11 @@ impl Schedule {
         }
         let due: BTreeSet<AppName> =
             self.look_at.iter().filter(|(_, at)| **at <= now).map(|(app, _)| app.clone()).collect();
+        let goes_on = std::mem::take(&mut self.unfinished);
+        if goes_on && now < self.looked_at + BETWEEN_LOOKS {
+            return wake;
+        }
+        self.looked_at = now;
         if now >= self.rescan_at || due.len() > MOST_APPS {
             self.rescan_at = now + self.rescan_every;
             self.look_at.clear();
@@ -220,6 +240,31 @@ mod tests {
         let due = schedule.look_at.get(&app).copied();
         schedule.look_again(vec![(app.clone(), hour)]);
         assert_eq!(schedule.look_at.get(&app).copied(), due);
+    }
+
+    #[tokio::test]
+    async fn unfinished_work_goes_on_at_once_and_what_it_wrote_itself_is_not_looked_at_each_time() {
+        let hour = Duration::from_hours(1);
+        let mut schedule = Schedule::new(Pace { poll_interval: hour, debounce: Duration::ZERO }, hour);
+        let (sender, mut commands) = mpsc::channel(1);
+        let mut hints = Hints(None);
+        schedule.due(&hints); // what is due at the start
+        schedule.polled();
+        schedule.go_on();
+        schedule.take_hint(edit());
+        let wake = schedule.next(&mut hints, &mut commands, None).await;
+        assert!(wake.look.is_none() && wake.command.is_none(), "{wake:?}");
+        let wake = schedule.next(&mut hints, &mut commands, None).await;
+        assert!(wake.look.is_some(), "when the work is done, the hint counts: {wake:?}");
+        // Who asks has a turn.
+        schedule.go_on();
+        sender.try_send(Command::new(|_, _| {}, super::super::command::Kind::Glance)).expect("room");
+        let mut asked = false;
+        for _ in 0..100 {
+            asked |= schedule.next(&mut hints, &mut commands, None).await.command.is_some();
+            schedule.go_on();
+        }
+        assert!(asked);
     }
 
     /// How often the remote was asked to prepare before the look that follows `hint`.

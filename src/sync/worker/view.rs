@@ -134,7 +134,8 @@ pub(super) fn is_news(old: &RepositoryStatus, new: &RepositoryStatus) -> bool {
         status.last_error.as_ref().map(|error| (error.failure.class, error.failure.message.clone()))
     };
     let same_error = new.last_error.is_some() && error(old) == error(new);
-    old.state != new.state || !same_error && old.summary != new.summary
+    let goes_on = new.state == RepositoryState::Starting; // its summary counts
+    old.state != new.state || !same_error && !goes_on && old.summary != new.summary
 }
 
 fn state(report: &Report, standing: Option<&ErrorStatus>, started: bool) -> RepositoryState {
@@ -158,7 +159,11 @@ fn summary(state: RepositoryState, report: &Report, standing: Option<&ErrorStatu
     }
     let count = |number: usize| if number == 1 { "1 app".to_owned() } else { format!("{number} apps") };
     match state {
-        RepositoryState::Starting => "the first pass is under way".to_owned(),
+        RepositoryState::Starting if report.apps.is_empty() => "the first pass is under way".to_owned(),
+        RepositoryState::Starting => {
+            let done = report.apps.len() - waiting(report);
+            format!("the first pass is under way: {done} of {} in sync", count(report.apps.len()))
+        }
         RepositoryState::HeldDeletions => "removals wait for a person; see the apps".to_owned(),
         RepositoryState::Syncing => format!("to be pushed: {}", count(report.unpushed)),
         RepositoryState::AppsWaiting => format!("{}, not in sync: {}", count(report.apps.len()), waiting(report)),

@@ -28,6 +28,8 @@ pub struct Arrived {
     pub published: bool,
     /// The commit that made it what it is in Git.
     pub change: Option<CommitShown>,
+    /// That commit lies further back than was read so far.
+    pub change_unread: bool,
     /// Whether it can be taken in, without and with its release.
     pub possible: [bool; 2],
     /// Why not, or what is to know of it.
@@ -35,7 +37,7 @@ pub struct Arrived {
 }
 
 impl IncomingApps {
-    /// Tells of each app who made it what it is in Git. It may take its time, and needs no engine.
+    /// Tells of each app who made it what it is in Git, as far as that was read. It may take its time, and needs no engine.
     ///
     /// # Errors
     /// As the repository.
@@ -44,7 +46,8 @@ impl IncomingApps {
         let apps = lists.iter().flat_map(|list| list.iter()).map(|arrived| arrived.app.clone()).collect();
         let mut commits = reader.last_commits_there(&apps)?;
         for arrived in lists.iter_mut().flat_map(|list| list.iter_mut()) {
-            arrived.change = commits.remove(arrived.app.as_str());
+            arrived.change = commits.found.remove(arrived.app.as_str());
+            arrived.change_unread = commits.unread.contains(arrived.app.as_str());
         }
         Ok(())
     }
@@ -96,6 +99,6 @@ impl Engine {
         } else {
             finding.and_then(|finding| self.app_status(&app, finding).reason)
         };
-        Ok(Arrived { app, published, change: None, possible, reason })
+        Ok(Arrived { app, published, change: None, change_unread: false, possible, reason })
     }
 }
