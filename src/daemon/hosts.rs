@@ -14,7 +14,7 @@ use crate::http::HostControl;
 use crate::keys::KeyService;
 use crate::ports::{Forwarding, Keyring, SshSessions};
 use crate::setup::{CheckReport, CheckRequest, HostSetup, Order, SetupAnswer};
-use crate::ssh::{HostKeys, Sessions, Settings};
+use crate::ssh::{HostKeys, Purpose, Sessions, Settings};
 
 /// Does something with the service, and closes its sessions.
 pub async fn with_host_setup<T, F>(
@@ -25,7 +25,7 @@ pub async fn with_host_setup<T, F>(
 where
     F: Future<Output = T>,
 {
-    let settings = Settings { purpose: "host setup", ..Settings::default() };
+    let settings = Settings { purpose: Purpose::HostSetup, ..Settings::default() };
     let sessions = Arc::new(Sessions::new(Arc::clone(&keyring), host_keys, settings));
     let forwarding: Arc<dyn Forwarding> = Arc::<Sessions>::clone(&sessions);
     let setup = HostSetup::new(keyring, Arc::<Sessions>::clone(&sessions) as Arc<dyn SshSessions>, forwarding);

@@ -6,21 +6,26 @@ use std::time::Duration;
 
 use russh::{ChannelOpenFailure, Error};
 
+use super::purpose::Purpose;
 use crate::domain::{Failure, FailureClass, KeyName};
 use crate::ports::{KeyVersion, ResolvedKey, SshTarget};
 
 /// `user@host:port`, with brackets around an IPv6 address; without a user when nobody is to log in.
 pub(super) fn whereto(target: &SshTarget) -> String {
-    let SshTarget { host, port, user, .. } = target;
-    let at = if user.is_empty() { "" } else { "@" };
-    if host.contains(':') { format!("{user}{at}[{host}]:{port}") } else { format!("{user}{at}{host}:{port}") }
+    let at = if target.user.is_empty() { "" } else { "@" };
+    format!("{}{at}{}", target.user, place(target))
+}
+
+/// `host:port`, with brackets around an IPv6 address.
+pub(super) fn place(SshTarget { host, port, .. }: &SshTarget) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 pub(super) fn name_lookup(target: &SshTarget, error: &io::Error) -> Failure {
     Failure::new(
         FailureClass::NameLookup,
         format!("the name {} could not be looked up: {error}", target.host),
-        "check the host in the URL, and that this machine's name service (DNS) answers",
+        "check how the host is written, and that this machine's name service (DNS) answers",
     )
 }
 
@@ -56,7 +61,7 @@ pub(super) fn handshake(target: &SshTarget, error: &Error, last_words: Option<&s
         Error::Version => Failure::new(
             FailureClass::Protocol,
             format!("{host} does not speak SSH 2"),
-            "check the port in the URL: something else may listen there",
+            "check the port: something else may listen there",
         ),
         Error::Disconnect | Error::HUP | Error::IO(_) | Error::SendError | Error::RecvError => Failure::new(
             FailureClass::ConnectionLost,
@@ -71,13 +76,18 @@ pub(super) fn handshake(target: &SshTarget, error: &Error, last_words: Option<&s
     }
 }
 
-pub(super) fn authentication(target: &SshTarget, key: &ResolvedKey, partial: bool, banner: Option<&str>) -> Failure {
+pub(super) fn authentication(
+    (target, purpose): (&SshTarget, Purpose),
+    key: &ResolvedKey,
+    partial: bool,
+    banner: Option<&str>,
+) -> Failure {
     let said = banner.map(|words| format!(", saying: {words}")).unwrap_or_default();
     let what = if partial { "wants more than a key to let in" } else { "does not accept" };
     Failure::new(
         FailureClass::Authentication,
         format!("{} {what} the key {} ({}) as user {}{said}", target.host, key.name, key.fingerprint, target.user),
-        format!("add the public key of {} {}", key.name, where_to_add(target)),
+        purpose.add_key(&key.name, target),
     )
 }
 
@@ -95,13 +105,12 @@ pub(super) fn previous_unusable(new: Failure, version: &KeyVersion) -> Failure {
 }
 
 /// That the key pair before logs in, since the new one is refused.
-pub(super) fn stands_in(target: &SshTarget, version: &KeyVersion) -> String {
+pub(super) fn stands_in(target: &SshTarget, purpose: Purpose, version: &KeyVersion) -> String {
     let (key, new, old) = (&target.key, &version.fingerprint, version.previous.as_deref().unwrap_or_default());
     format!(
-        "{} does not accept the new public key of {key} ({new}) yet, so the key pair before ({old}) is used; add the public key \
-         that `appferry keys public {key}` prints {}",
+        "{} does not accept the new public key of {key} ({new}) yet, so the key pair before ({old}) is used; {}",
         whereto(target),
-        where_to_add(target)
+        purpose.add_key(key, target)
     )
 }
 
@@ -113,43 +122,11 @@ pub(super) fn no_previous(key: &KeyName) -> Failure {
     )
 }
 
-/// The page or file that takes a public key, with what the provider makes special.
-fn where_to_add(target: &SshTarget) -> String {
-    let host = target.host.to_lowercase();
-    match host.as_str() {
-        "github.com" | "ssh.github.com" => {
-            "on GitHub, at the repository's Settings > Deploy keys, with write access allowed".to_owned()
-        }
-        "gitlab.com" => {
-            "on GitLab, at the project's Settings > Repository > Deploy keys, with write permissions granted".to_owned()
-        }
-        "bitbucket.org" | "ssh.bitbucket.org" => "on Bitbucket, at Personal settings > SSH keys of the account that \
-                pushes (a repository's access keys can only read)"
-            .to_owned(),
-        "ssh.dev.azure.com" | "vs-ssh.visualstudio.com" => {
-            "on Azure DevOps, at User settings > SSH public keys (it takes RSA keys only)".to_owned()
-        }
-        "codeberg.org" => {
-            "on Codeberg, at the repository's Settings > Deploy keys, with write access enabled".to_owned()
-        }
-        name if name.starts_with("git-codecommit.") => {
-            "in AWS IAM, at the user's Security credentials > SSH public keys for CodeCommit, and use that SSH key ID \
-             as the URL's user"
-                .to_owned()
-        }
-        _ => format!(
-            "on {host}: at the repository's deploy keys (with write access), or in ~{}/.ssh/authorized_keys of a plain \
-             server",
-            target.user
-        ),
-    }
-}
-
 pub(super) fn bad_key(key: &ResolvedKey, problem: &str) -> Failure {
     Failure::new(
         FailureClass::Key,
         format!("the key {} cannot be used: {problem}", key.name),
-        "import it again, or generate a new one and add its public key at the Git host",
+        "import it again, or generate a new one and add its public key wherever the old one is",
     )
 }
 
@@ -161,33 +138,34 @@ pub(super) fn channel_refused(target: &SshTarget, reason: &ChannelOpenFailure, i
     )
 }
 
-/// A host on the way does not connect to what comes next.
-pub(super) fn no_way(to: &str, reason: &ChannelOpenFailure) -> Failure {
+/// `by`, a host on the way, does not connect to what comes next.
+pub(super) fn no_way(by: &SshTarget, to: &str, reason: &ChannelOpenFailure) -> Failure {
+    let by = whereto(by);
     match reason {
         ChannelOpenFailure::AdministrativelyProhibited => Failure::new(
             FailureClass::ChannelRefused,
-            format!("the bastion does not allow connections to {to}"),
+            format!("{by} does not allow connections to {to}"),
             "allow it there: AllowTcpForwarding (or AllowStreamLocalForwarding) and PermitOpen in sshd_config, permitopen= and \
              port-forwarding in authorized_keys",
         ),
         ChannelOpenFailure::ConnectFailed => Failure::new(
             FailureClass::Connect,
-            format!("the bastion cannot connect to {to}"),
-            "check that the target runs, that the bastion knows its name, and that no firewall stands between them",
+            format!("{by} cannot connect to {to}"),
+            format!("check that {to} runs, that {by} knows it by that name, and that no firewall stands between them"),
         ),
         other => Failure::new(
             FailureClass::ChannelRefused,
-            format!("the bastion refuses a channel to {to} ({other:?})"),
-            "see the bastion's log",
+            format!("{by} refuses a channel to {to} ({other:?})"),
+            "see the log of the SSH server there",
         ),
     }
 }
 
-pub(super) fn no_way_in_time(to: &str, limit: Duration) -> Failure {
+pub(super) fn no_way_in_time(by: &SshTarget, to: &str, limit: Duration) -> Failure {
     Failure::new(
         FailureClass::TimeOut,
-        format!("the bastion did not connect to {to} within {} s", limit.as_secs()),
-        "check that the target runs, and that no firewall between it and the bastion drops packets",
+        format!("{} did not connect to {to} within {} s", whereto(by), limit.as_secs()),
+        "check that the target runs, and that no firewall between the two drops packets",
     )
 }
 
@@ -246,20 +224,6 @@ mod tests {
         let lost = || session_lost(&target("x"));
         assert!(with_hint(&target("Bitbucket.org"), lost()).remedy.contains("git@ssh.bitbucket.org"));
         assert_eq!(with_hint(&target("ssh.bitbucket.org"), lost()), lost());
-    }
-
-    #[test]
-    fn a_refused_key_names_the_page_of_its_provider() {
-        for (host, page) in [
-            ("GitHub.com", "Deploy keys"),
-            ("gitlab.com", "Deploy keys"),
-            ("bitbucket.org", "Personal settings"),
-            ("ssh.dev.azure.com", "SSH public keys"),
-            ("git-codecommit.eu-west-1.amazonaws.com", "AWS IAM"),
-            ("git.example.com", "~git/.ssh/authorized_keys"),
-        ] {
-            assert!(where_to_add(&target(host)).contains(page), "{host}");
-        }
     }
 
     #[test]

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::purpose::Purpose;
 use super::settings::Settings;
 use crate::domain::{Backoff, Failure, FailureClass};
 use crate::ports::{KeyVersion, Pair, SshTarget};
 
-/// Who connects: the classes of work share what became of it.
-pub(super) type Who = (SshTarget, Pair);
+/// Who connects, and what for: the classes of work for one purpose share what became of it, in the words of that purpose.
+pub(super) type Who = (SshTarget, Purpose, Pair);
 
 /// What an attempt stood on. When that has changed, another attempt may end differently.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,10 +135,8 @@ impl Gates {
     /// A person asks: the next attempt need not wait for its time, only a moment since the last one.
     pub(super) fn ask_again(&self, target: &SshTarget) {
         let mut gates = self.locked();
-        for pair in [Pair::Current, Pair::Previous] {
-            if let Some(gate) = gates.get_mut(&(target.clone(), pair)) {
-                gate.retry_at = gate.retry_at.min(gate.failed_at + self.ask_again);
-            }
+        for (_, gate) in gates.iter_mut().filter(|((whither, ..), _)| whither == target) {
+            gate.retry_at = gate.retry_at.min(gate.failed_at + self.ask_again);
         }
     }
 
@@ -185,7 +184,7 @@ mod tests {
 
     fn who() -> Who {
         let key = KeyName::new("deploy").unwrap();
-        (SshTarget { host: "git.example.com".into(), port: 22, user: "git".into(), key }, Pair::Current)
+        (SshTarget { host: "git.example.com".into(), port: 22, user: "git".into(), key }, Purpose::Git, Pair::Current)
     }
 
     fn ground(generation: u32, host_keys: u64) -> Ground {

@@ -58,10 +58,10 @@ impl LinkHandler {
     }
 }
 
-/// A server must not open channels to a client that asked for no forwarding; russh accepts them unless told otherwise.
 /// What OpenSSH says (as a protocol error) with the refusal of the last key that `MaxAuthTries` allows.
 const TOO_MANY_REFUSED: &str = "Too many authentication failures";
 
+/// A server must not open channels to a client that asked for no forwarding; russh accepts them unless told otherwise.
 macro_rules! refuse_channels {
     ($($name:ident($($argument:ty),*);)*) => { $(
         async fn $name(

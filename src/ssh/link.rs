@@ -53,7 +53,7 @@ pub(super) async fn link(
     pins: &Pins,
     settings: &Settings,
     cut: &CancellationToken,
-    through: Option<&Link>,
+    through: Option<(&SshTarget, &Link)>,
 ) -> Result<Link, Failure> {
     let way = (settings, through);
     match try_link(target, pins, pins.offer(), way, cut).await {
@@ -83,7 +83,7 @@ async fn try_link(
     target: &SshTarget,
     pins: &Pins,
     offer: Offer,
-    (settings, through): (&Settings, Option<&Link>),
+    (settings, through): (&Settings, Option<(&SshTarget, &Link)>),
     cut: &CancellationToken,
 ) -> Result<Link, LinkFailure> {
     let all_offered = offer.has_all_keys();
@@ -115,14 +115,20 @@ trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
 
-async fn wire(target: &SshTarget, settings: &Settings, through: Option<&Link>) -> Result<Box<dyn Wire>, Failure> {
-    let Some(before) = through else { return Ok(Box::new(dial(target, settings).await?)) };
+async fn wire(
+    target: &SshTarget,
+    settings: &Settings,
+    through: Option<(&SshTarget, &Link)>,
+) -> Result<Box<dyn Wire>, Failure> {
+    let Some((by, before)) = through else { return Ok(Box::new(dial(target, settings).await?)) };
     let opening = before.handle.channel_open_direct_tcpip(target.host.as_str(), target.port.into(), "127.0.0.1", 0);
     match timeout(settings.channel_open_timeout, opening).await {
         Ok(Ok(channel)) => Ok(Box::new(channel.into_stream())),
-        Ok(Err(russh::Error::ChannelOpenFailure(reason))) => Err(failures::no_way(&failures::whereto(target), &reason)),
-        Ok(Err(_)) => Err(failures::session_lost(target)),
-        Err(_) => Err(failures::channel_timed_out(target, settings.channel_open_timeout)),
+        Ok(Err(russh::Error::ChannelOpenFailure(reason))) => {
+            Err(failures::no_way(by, &failures::place(target), &reason))
+        }
+        Ok(Err(_)) => Err(failures::session_lost(by)),
+        Err(_) => Err(failures::no_way_in_time(by, &failures::place(target), settings.channel_open_timeout)),
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use super::failures;
 use super::link::{Link, locked};
+use super::purpose::Purpose;
 use crate::domain::Failure;
 use crate::ports::{ResolvedKey, SshTarget};
 
@@ -28,7 +29,7 @@ pub(super) async fn decode(key: &ResolvedKey) -> Result<Arc<PrivateKey>, Failure
 /// Logs in. The link can be used for channels afterwards.
 pub(super) async fn log_in(
     link: &mut Link,
-    target: &SshTarget,
+    (target, purpose): (&SshTarget, Purpose),
     key: &ResolvedKey,
     private: Arc<PrivateKey>,
 ) -> Result<(), Failure> {
@@ -57,5 +58,5 @@ pub(super) async fn log_in(
     if lost_here && !out_of_methods {
         return Err(failures::handshake(target, &russh::Error::Disconnect, last_words.as_deref()));
     }
-    Err(failures::authentication(target, key, partial, last_words.as_deref()))
+    Err(failures::authentication((target, purpose), key, partial, last_words.as_deref()))
 }

@@ -12,6 +12,7 @@ use super::channel::ChannelLimit;
 use super::gate::Ground;
 use super::host_keys::HostKeys;
 use super::link::{Link, link, locked};
+use super::purpose::{Purpose, in_audit};
 use super::session::Session;
 use super::settings::Settings;
 use super::verdict::Why;
@@ -32,8 +33,13 @@ pub(super) struct Opener {
 
 impl Opener {
     /// A session with one key pair. Notes in `ground` what the attempt stood on, as far as it came.
-    pub(super) async fn open(&self, target: &SshTarget, pair: Pair, ground: &mut Ground) -> Result<Session, Failure> {
-        let (link, used) = self.connect(target, pair, ground, None).await?;
+    pub(super) async fn open(
+        &self,
+        whither: (&SshTarget, Purpose),
+        pair: Pair,
+        ground: &mut Ground,
+    ) -> Result<Session, Failure> {
+        let (link, used) = self.connect(whither, pair, ground, None).await?;
         let limit = ChannelLimit::new(self.settings.channel_limit_retry);
         Ok(Session::new(link, used, limit, self.tracker.clone()))
     }
@@ -41,10 +47,10 @@ impl Opener {
     /// Connects, through another connection if one is given, and logs in with one key pair.
     pub(super) async fn connect(
         &self,
-        target: &SshTarget,
+        (target, purpose): (&SshTarget, Purpose),
         pair: Pair,
         ground: &mut Ground,
-        through: Option<&Link>,
+        through: Option<(&SshTarget, &Link)>,
     ) -> Result<(Link, UsedKey), Failure> {
         let key = self.keyring.resolve(&target.key).await?;
         ground.version = key.version();
@@ -57,7 +63,7 @@ impl Opener {
         let guard = cut.clone().drop_guard(); // ends the connection's task on every way out but the good one
         let mut link = link(target, &pins, &self.settings, &cut, through).await?;
         let deadline = link.deadline;
-        let result = match timeout_at(deadline, login::log_in(&mut link, target, &key, private)).await {
+        let result = match timeout_at(deadline, login::log_in(&mut link, (target, purpose), &key, private)).await {
             Ok(result) => result,
             Err(_) => Err(failures::login_timed_out(target, self.settings.login_timeout)),
         };
@@ -65,7 +71,7 @@ impl Opener {
             let learnt = locked(&link.learnt);
             (learnt.host_key.clone(), learnt.algorithms.clone())
         };
-        self.record(target, &key, proved, result.as_ref().err()).await;
+        self.record((target, purpose), &key, proved, result.as_ref().err()).await;
         result?;
         tracing::debug!(host = %pins.spec, user = %target.user, key = %key.name, ?pair, "logged in");
         guard.disarm();
@@ -90,13 +96,13 @@ impl Opener {
 
     async fn record(
         &self,
-        target: &SshTarget,
+        (target, purpose): (&SshTarget, Purpose),
         key: &ResolvedKey,
         (host_key, algorithms): (Option<String>, Option<String>),
         failure: Option<&Failure>,
     ) {
         let used = KeyUse {
-            purpose: format!("{} {}", self.settings.purpose, failures::whereto(target)),
+            purpose: in_audit(purpose, target),
             fingerprint: key.fingerprint.clone(),
             host_key,
             algorithms,

@@ -198,7 +198,7 @@ impl Pool {
             };
             let failure = failures::with_hint(order.target, self.why(order.target, &problem));
             if failure.class != FailureClass::ChannelRefused && session.retire() && !warm {
-                self.note_useless(order.target, &session, &failure);
+                self.note_useless(order, &session, &failure);
             }
             // A warm session may have died without a word; a new one that does not answer is a stalled server.
             let try_again = warm && failure.class != FailureClass::ChannelRefused;
@@ -227,7 +227,7 @@ impl Pool {
             Err(_) => return Err(NoChannel::TimedOut),
         };
         if session.was_proved() {
-            self.gates.opened(&(order.target.clone(), pair));
+            self.gates.opened(&(order.target.clone(), self.settings.purpose.of(order.class), pair));
         }
         Ok(process)
     }
@@ -241,8 +241,9 @@ impl Pool {
     }
 
     /// A new session on which nothing could be started is a failed attempt to open one.
-    fn note_useless(&self, target: &SshTarget, session: &Session, failure: &Failure) {
+    fn note_useless(&self, order: Order<'_>, session: &Session, failure: &Failure) {
         let UsedKey { pair, version } = session.key();
-        self.gates.failed(&(target.clone(), pair), failure, Ground { version, host_keys: None });
+        let who = (order.target.clone(), self.settings.purpose.of(order.class), pair);
+        self.gates.failed(&who, failure, Ground { version, host_keys: None });
     }
 }

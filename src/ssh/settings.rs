@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::purpose::Purpose;
+
 /// The limits of time for everything that waits for the other side.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -35,8 +37,8 @@ pub struct Settings {
     /// How long it is believed that a server allows no more channels than when it refused one. Then one more is tried, which
     /// costs a round trip: the refusal may have had another cause.
     pub channel_limit_retry: Duration,
-    /// The first word of the audit log's entries: what the sessions are for.
-    pub purpose: &'static str,
+    /// What the sessions are for.
+    pub purpose: Purpose,
 }
 
 impl Default for Settings {
@@ -55,7 +57,7 @@ impl Default for Settings {
             previous_pair_retry: Duration::from_mins(5),
             ask_again: Duration::from_secs(1),
             channel_limit_retry: Duration::from_secs(1),
-            purpose: "git",
+            purpose: Purpose::Git,
         }
     }
 }

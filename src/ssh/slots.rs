@@ -23,8 +23,8 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    fn who(&self) -> Who {
-        (self.target.clone(), self.pair)
+    fn who(&self, pool: &Pool) -> Who {
+        (self.target.clone(), pool.settings.purpose.of(self.class), self.pair)
     }
 }
 
@@ -96,7 +96,7 @@ impl Pool {
         match self.session_of(&slot(Pair::Current), &version).await {
             Err(refused) if is_rotating && refused.class == FailureClass::Authentication => {
                 let other = self.session_of(&slot(Pair::Previous), &version).await;
-                self.stand_in(target, &version, refused, other)
+                self.stand_in((target, class), &version, refused, other)
             }
             outcome => outcome,
         }
@@ -105,17 +105,18 @@ impl Pool {
     /// What comes of the key pair before, after the new one was refused.
     fn stand_in<T>(
         &self,
-        target: &SshTarget,
+        (target, class): (&SshTarget, SessionClass),
         version: &KeyVersion,
         refused: Failure,
         other: Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let new = (target.clone(), Pair::Current);
+        let purpose = self.settings.purpose.of(class);
+        let new = (target.clone(), purpose, Pair::Current);
         match &other {
             Ok(_) => {
                 self.gates.hold(&new, self.settings.previous_pair_retry);
                 if self.gates.is_news_that_other_stands_in(&new) {
-                    tracing::warn!("{}", failures::stands_in(target, version));
+                    tracing::warn!("{}", failures::stands_in(target, purpose, version));
                 }
                 other
             }
@@ -138,7 +139,7 @@ impl Pool {
         {
             return Ok((session, true));
         }
-        let who = slot.who();
+        let who = slot.who(self);
         if self.gates.is_host_key(&who) {
             self.gates.host_keys_are(&who, self.opener.host_keys_stamp(&slot.target).await);
         }
@@ -177,7 +178,7 @@ impl Pool {
             }
             _ => {}
         }
-        let permit = self.gates.enter(&slot.who(), version)?;
+        let permit = self.gates.enter(&slot.who(self), version)?;
         let (tell, attempt) = watch::channel(None);
         slots.insert(slot.clone(), State::Opening(attempt.clone()));
         let (pool, slot, version) = (Arc::clone(self), slot.clone(), version.clone());
@@ -195,7 +196,8 @@ impl Pool {
 
     async fn open(&self, slot: &Slot, version: KeyVersion) -> Outcome {
         let mut ground = Ground { version, host_keys: None };
-        let opened = self.opener.open(&slot.target, slot.pair, &mut ground).await;
+        let opened =
+            self.opener.open((&slot.target, self.settings.purpose.of(slot.class)), slot.pair, &mut ground).await;
         match opened {
             Ok(session) => {
                 self.versions.learn(&slot.target.key, ground.version).await;
@@ -203,7 +205,7 @@ impl Pool {
             }
             Err(failure) => {
                 let failure = failures::with_hint(&slot.target, failure);
-                self.gates.failed(&slot.who(), &failure, ground);
+                self.gates.failed(&slot.who(self), &failure, ground);
                 Err(failure)
             }
         }

@@ -24,7 +24,7 @@ use crate::support::process::free_port;
 use crate::support::sshd::{KeyPair, Setup, Sshd, TestKeyring, current_user};
 use crate::support::{PATIENCE, fingerprint};
 
-use SessionClass::{Bulk, Control};
+use SessionClass::{Bulk, Control, Shell};
 
 /// A server that lets the key `deploy` in, and sessions that know both.
 struct Scene {
@@ -277,6 +277,19 @@ async fn host_names_that_openssh_hashed_are_understood() {
     assert!(hashed.status.success());
     assert!(std::fs::read_to_string(known).unwrap().starts_with("|1|"));
     assert_eq!(scene.run("echo known").await.0, "known\n");
+}
+
+/// A host may be a Git host and a server to run commands on: each is told what it needs, and the audit log tells them apart.
+#[tokio::test]
+async fn a_refused_key_is_explained_by_what_it_was_for() {
+    let Some(scene) = Scene::new() else { return };
+    scene.sshd.revoke_all();
+    assert!(scene.failure().await.remedy.contains("the repository's deploy keys"));
+    let shell = scene.start(Shell, "true").await.err().expect("a failure");
+    assert!(!shell.remedy.contains("repository") && shell.remedy.contains("authorized_keys on 127.0.0.1"), "{shell}");
+    let place = format!("{}@127.0.0.1:{}", current_user(), scene.sshd.port());
+    let purposes: Vec<String> = scene.keyring.uses().into_iter().map(|(_, used)| used.purpose).collect();
+    assert_eq!(purposes, [format!("git {place}"), format!("shell {place}")]);
 }
 
 #[tokio::test]

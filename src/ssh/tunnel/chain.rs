@@ -42,8 +42,9 @@ impl Chain {
         Self { maker, joints: Vec::new(), held_up: Arc::default() }
     }
 
-    pub(super) fn last(&self) -> Option<&Link> {
-        self.joints.last().map(|joint| &joint.link)
+    /// The last one, and whose it is.
+    pub(super) fn last(&self) -> Option<(&SshTarget, &Link)> {
+        self.joints.last().map(|joint| (&joint.target, &joint.link))
     }
 
     pub(super) fn push(&mut self, joint: Joint) {
@@ -51,7 +52,7 @@ impl Chain {
     }
 
     fn is_lost(&self) -> bool {
-        self.last().is_none_or(|link| link.ended.is_cancelled() || link.handle.is_closed())
+        self.last().is_none_or(|(_, link)| link.ended.is_cancelled() || link.handle.is_closed())
     }
 
     fn lost_words(&self) -> Failure {
@@ -81,9 +82,11 @@ impl TunnelLink for Chain {
                 held_up: Arc::clone(&self.held_up),
                 spill_folder: self.maker.spill_folder.clone(),
             })),
-            Ok(Err(Error::ChannelOpenFailure(reason))) => Err(failures::no_way(&target.to_string(), &reason)),
+            Ok(Err(Error::ChannelOpenFailure(reason))) => {
+                Err(failures::no_way(&bastion.target, &target.to_string(), &reason))
+            }
             Ok(Err(_)) => Err(self.lost_words()),
-            Err(_) => Err(failures::no_way_in_time(&target.to_string(), limit)),
+            Err(_) => Err(failures::no_way_in_time(&bastion.target, &target.to_string(), limit)),
         }
     }
 
@@ -92,7 +95,7 @@ impl TunnelLink for Chain {
     }
 
     async fn answers(&self, limit: Duration) -> bool {
-        let Some(link) = self.last() else { return false };
+        let Some((_, link)) = self.last() else { return false };
         matches!(timeout(limit, link.handle.send_ping()).await, Ok(Ok(()))) && !self.is_lost()
     }
 
@@ -119,7 +122,7 @@ impl TunnelLink for Chain {
     }
 
     async fn lost(&self) {
-        if let Some(link) = self.last() {
+        if let Some((_, link)) = self.last() {
             link.ended.cancelled().await;
         }
     }

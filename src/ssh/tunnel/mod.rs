@@ -22,12 +22,15 @@ use super::gate::Ground;
 use super::host_keys::HostKeys;
 use super::link::Link;
 use super::opening::Opener;
+use super::purpose::Purpose;
 use super::settings::Settings;
 use super::versions::Versions;
 use crate::domain::{Failure, FailureClass};
 use crate::ports::{KeyVersion, Keyring, Pair, SshTarget, TunnelLink, TunnelLinks, UsedKey};
 
 use chain::{Chain, Joint};
+
+const PURPOSE: Purpose = Purpose::Tunnel;
 
 /// Opens connections for tunnels.
 pub struct Tunnels(Arc<Maker>);
@@ -44,7 +47,7 @@ impl Tunnels {
     /// a slow client are kept in files without a name in `spill_folder`.
     #[must_use]
     pub fn new(keyring: Arc<dyn Keyring>, host_keys: HostKeys, spill_folder: PathBuf, tracker: TaskTracker) -> Self {
-        let settings = Settings { purpose: "tunnel", connect_timeout: Duration::from_secs(5), ..Settings::default() };
+        let settings = Settings { purpose: PURPOSE, connect_timeout: Duration::from_secs(5), ..Settings::default() };
         Self(Arc::new(Maker {
             versions: Versions::new(Arc::clone(&keyring), settings.key_check_interval),
             opener: Opener { keyring, host_keys, settings, tracker },
@@ -78,17 +81,21 @@ impl TunnelLinks for Tunnels {
 
 impl Maker {
     /// Logs in at one hop. While its key is being rotated, the pair before stands in where the new one is refused.
-    async fn joint(&self, target: &SshTarget, through: Option<&Link>) -> Result<(Link, UsedKey), Failure> {
+    async fn joint(
+        &self,
+        target: &SshTarget,
+        through: Option<(&SshTarget, &Link)>,
+    ) -> Result<(Link, UsedKey), Failure> {
         let version = self.versions.of(&target.key).await?;
         let connect = async |pair| {
             let mut ground = Ground { version: version.clone(), host_keys: None };
-            self.opener.connect(target, pair, &mut ground, through).await
+            self.opener.connect((target, PURPOSE), pair, &mut ground, through).await
         };
         match connect(Pair::Current).await {
             Err(refused) if refused.class == FailureClass::Authentication && version.previous.is_some() => {
                 match connect(Pair::Previous).await {
                     Ok(joint) => {
-                        tracing::warn!("{}", failures::stands_in(target, &version));
+                        tracing::warn!("{}", failures::stands_in(target, PURPOSE, &version));
                         Ok(joint)
                     }
                     Err(again) if again.class == FailureClass::Authentication => {
