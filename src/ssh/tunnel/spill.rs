@@ -1,4 +1,5 @@
-//! A queue of bytes in a file without a name: it is gone with the process, however that ends.
+//! A queue of bytes in a file without a name: it is gone with the process, however that ends. Where bytes have been taken, later
+//! ones are put, so that the file is no larger than what may wait.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use tokio::task::spawn_blocking;
 
-/// As much of one channel is kept on disk; then its connection is not read on until the client has taken it.
+/// As much of one channel waits on disk; then its connection is not read on until the client has taken some of it.
 const MOST_BYTES: u64 = 1 << 30;
 
 /// Moved at once.
@@ -18,6 +19,8 @@ const CHUNK_BYTES: usize = 256 << 10;
 /// The queue.
 pub(super) struct Spill {
     file: Arc<File>,
+    size: u64,
+    /// Bytes that were put in and taken out so far; each lies at its number modulo `size`.
     written: u64,
     read: u64,
     /// What comes after the file's content.
@@ -27,13 +30,17 @@ pub(super) struct Spill {
 impl Spill {
     /// An empty queue in `folder`.
     pub(super) async fn create(folder: PathBuf) -> io::Result<Self> {
+        Self::of_size(folder, MOST_BYTES).await
+    }
+
+    async fn of_size(folder: PathBuf, size: u64) -> io::Result<Self> {
         let file = blocking(move || {
             let path = folder.join(format!("tunnel-{:016x}.waiting", rand::random::<u64>()));
             let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
             std::fs::remove_file(&path)?;
             Ok(file)
         });
-        Ok(Self { file: Arc::new(file.await?), written: 0, read: 0, tail: BytesMut::with_capacity(CHUNK_BYTES) })
+        Ok(Self { file: Arc::new(file.await?), size, written: 0, read: 0, tail: BytesMut::with_capacity(CHUNK_BYTES) })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -41,21 +48,33 @@ impl Spill {
     }
 
     pub(super) fn has_room(&self) -> bool {
-        self.written < MOST_BYTES
+        self.free() >= 2 * CHUNK_BYTES as u64 // a chunk, and the piece that completes it
+    }
+
+    fn free(&self) -> u64 {
+        self.size.saturating_sub(self.written - self.read)
     }
 
     /// Takes bytes.
     ///
     /// # Errors
-    /// The disk's. What was given is kept in memory all the same.
+    /// The disk's, or that there is no room. What was given is kept in memory all the same.
     pub(super) async fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.tail.extend_from_slice(bytes);
         if self.tail.len() < CHUNK_BYTES {
             return Ok(());
         }
-        let (file, at, chunk) = (Arc::clone(&self.file), self.written, self.tail.split().freeze());
+        if self.free() < self.tail.len() as u64 {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        let (file, at, mut chunk) = (Arc::clone(&self.file), self.written % self.size, self.tail.split().freeze());
         let kept = chunk.clone();
-        match blocking(move || file.write_all_at(&chunk, at)).await {
+        let until_end = usize::try_from(self.size - at).unwrap_or(usize::MAX).min(chunk.len());
+        let writing = move || {
+            let first = chunk.split_to(until_end);
+            file.write_all_at(&first, at).and_then(|()| file.write_all_at(&chunk, 0))
+        };
+        match blocking(writing).await {
             Ok(()) => {
                 self.written += kept.len() as u64;
                 Ok(())
@@ -75,8 +94,10 @@ impl Spill {
         if self.read == self.written {
             return Ok((!self.tail.is_empty()).then(|| self.tail.split().freeze()));
         }
-        let length = usize::try_from(self.written - self.read).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES);
-        let (file, at) = (Arc::clone(&self.file), self.read);
+        let at = self.read % self.size;
+        let waiting = (self.written - self.read).min(self.size - at);
+        let length = usize::try_from(waiting).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES);
+        let file = Arc::clone(&self.file);
         let chunk = blocking(move || {
             let mut chunk = vec![0; length];
             file.read_exact_at(&mut chunk, at).map(|()| chunk)
@@ -89,4 +110,47 @@ impl Spill {
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     spawn_blocking(work).await.map_err(io::Error::other)?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Much more than the file may hold goes through it, as long as not too much waits.
+    #[tokio::test]
+    async fn what_was_taken_makes_room_for_what_comes() {
+        let folder = tempfile::tempdir().unwrap();
+        let size = 5 * CHUNK_BYTES as u64 + 77; // so that chunks lie across the end
+        let mut spill = Spill::of_size(folder.path().to_owned(), size).await.unwrap();
+        let byte = |n: usize| u8::try_from(n % 251).unwrap();
+        let (mut put, mut taken) = (0, 0);
+        while put < 40 * CHUNK_BYTES {
+            while spill.has_room() {
+                let piece: Vec<u8> = (put..put + 30_011).map(byte).collect();
+                spill.push(&piece).await.unwrap();
+                put += piece.len();
+            }
+            let piece = spill.pop().await.unwrap().unwrap();
+            assert!(piece.iter().zip(taken..).all(|(found, n)| *found == byte(n)), "after {taken} bytes");
+            taken += piece.len();
+        }
+        while let Some(piece) = spill.pop().await.unwrap() {
+            assert!(piece.iter().zip(taken..).all(|(found, n)| *found == byte(n)), "after {taken} bytes");
+            taken += piece.len();
+        }
+        assert!(taken == put && spill.is_empty() && spill.file.metadata().unwrap().len() <= size);
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_never_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut spill = Spill::of_size(folder.path().to_owned(), 2 * CHUNK_BYTES as u64).await.unwrap();
+        spill.push(&vec![1; 2 * CHUNK_BYTES]).await.unwrap();
+        assert!(!spill.has_room());
+        assert_eq!(spill.push(&vec![2; CHUNK_BYTES]).await.unwrap_err().kind(), io::ErrorKind::StorageFull);
+        for expected in [1, 1, 2] {
+            let piece = spill.pop().await.unwrap().unwrap();
+            assert!(piece.len() == CHUNK_BYTES && piece.iter().all(|byte| *byte == expected));
+        }
+    }
 }
