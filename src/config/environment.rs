@@ -15,7 +15,6 @@ use super::{
     MasterKeySources, events, key_sources, near, sync, tunnels, web,
 };
 use crate::domain::RepoUrl;
-use crate::domain::tunnel::AllowedTargets;
 
 const DEFAULT_PORT: u16 = 7420;
 const MAX_SECRET_LEN: u64 = 64 * 1024;
@@ -108,7 +107,7 @@ impl Config {
         let keys = key_store(&settings, data_dir.clone(), environment, files, &mut findings);
         let ca_file = &settings.appferry_ca_file;
         let around = (data_dir.as_path(), sync.as_ref());
-        let allowed_targets = AllowedTargets::parse(settings.appferry_tunnels_allowed.text().unwrap_or_default());
+        let allowed_targets = tunnels::allowed(&settings.appferry_tunnels_allowed, &mut findings);
         let mut tunnels = tunnels::of_environment(environment, &allowed_targets, &mut findings);
         let file = ConfigFile::of(&settings.appferry_config, (environment, ca_file), around, files, &mut findings)
             .map(|file| file.beside(&tunnels, &allowed_targets));

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::environment::Environment;
 use super::reader::Findings;
+use super::variables::Setting;
 use crate::domain::tunnel::{AllowedTargets, Given, Source, Tunnel};
 
 /// A variable of this beginning is a tunnel; what follows is its name.
@@ -28,6 +29,16 @@ pub fn parse_time(text: &str) -> Option<Duration> {
     humantime::parse_duration(text.trim()).ok()
 }
 
+/// Where tunnels may lead to.
+pub(super) fn allowed(setting: &Setting, findings: &mut Findings) -> AllowedTargets {
+    AllowedTargets::parse(setting.text().unwrap_or_default()).unwrap_or_else(|problems| {
+        for problem in problems {
+            findings.error(setting.name, problem);
+        }
+        AllowedTargets::default()
+    })
+}
+
 /// The tunnels of the environment.
 pub(super) fn of_environment(
     environment: &Environment,
@@ -45,11 +56,19 @@ pub(super) fn of_environment(
         .collect();
     variables.sort();
     for (variable, value) in variables {
-        let mut given = Given { name: variable.trim_start_matches(PREFIX).to_owned(), ..Given::default() };
+        let name = variable.strip_prefix(PREFIX).unwrap_or_default().to_owned();
+        let mut given = Given { name, ..Given::default() };
         let mut right = true;
+        let mut keys: Vec<&str> = vec!["name"]; // what follows the prefix
         for part in value.trim().trim_matches(['"', '\'']).split(';').map(str::trim).filter(|part| !part.is_empty()) {
             let set = match part.split_once('=') {
-                Some((key, text)) => set(&mut given, key.trim(), &[text.trim().to_owned()]),
+                Some((key, _)) if keys.contains(&key.trim()) => {
+                    Err(format!("{} is given already; give it once", key.trim()))
+                }
+                Some((key, text)) => {
+                    keys.push(key.trim());
+                    set(&mut given, key.trim(), &[text.trim().to_owned()])
+                }
                 None => Err(format!("{part:?} has no `=`; write `key=value`, separated by `;`")),
             };
             if let Err(problem) = set {
@@ -150,18 +169,18 @@ mod tests {
     fn read(variables: &[(&str, &str)], allowed: &str) -> Result<Vec<TunnelConfig>, Vec<String>> {
         let mut findings = Findings::default();
         let environment = Environment::of(variables.iter().copied());
-        let tunnels = of_environment(&environment, &AllowedTargets::parse(allowed), &mut findings);
+        let tunnels = of_environment(&environment, &AllowedTargets::parse(allowed).unwrap(), &mut findings);
         let errors: Vec<String> = findings.errors.iter().map(ToString::to_string).collect();
         if errors.is_empty() { Ok(tunnels) } else { Err(errors) }
     }
 
     #[test]
     fn a_variable_is_a_tunnel() {
-        let text = "listen=127.0.0.1:15432;bastion=dronahq@bastion:22;key=MyKey;target=db.internal:5432;jump=a@b, c@d:2;eager=true;idle_close=5m";
+        let text = "listen=127.0.0.1:15432;bastion=dronahq@bastion:22;key=MyKey;target=db.internal:5432;jump=a@b, c@d:2;eager=no;idle_close=5m";
         let tunnels =
             read(&[("APPFERRY_TUNNEL_db", text), ("APPFERRY_TUNNELS_ALLOWED", "")], "*.internal:5432").unwrap();
         let tunnel = &tunnels[0].tunnel;
-        assert_eq!((tunnel.name.as_str(), tunnel.jumps.len(), tunnel.eager), ("db", 2, true));
+        assert_eq!((tunnel.name.as_str(), tunnel.jumps.len(), tunnel.eager), ("db", 2, false));
         assert_eq!(tunnel.idle_close, Some(Duration::from_mins(5)));
     }
 
@@ -173,6 +192,7 @@ mod tests {
                 ("APPFERRY_TUNNEL_a", "listen=0.0.0.0:1;bastion=b;port=5"),
                 ("APPFERRY_TUNNEL_b", good),
                 ("APPFERRY_TUNNEL_c", good),
+                ("APPFERRY_TUNNEL_e", "name=x;listen=127.0.0.1:0;listen=127.0.0.1:1;bastion=u@b;key=K;target=db:1"),
                 ("APPFERRY_TUNNEL_d", "listen=127.0.0.1:0;bastion=u@b;key=K;target=else:1"),
             ],
             "db:1",
@@ -186,6 +206,8 @@ mod tests {
             ("a", "target: it is missing"),
             ("c", "is the place of the tunnel b"),
             ("d", "not allowed"),
+            ("e", "name is given already"),
+            ("e", "listen is given already"),
         ] {
             let found = errors.iter().any(|e| e.starts_with(&format!("APPFERRY_TUNNEL_{name}: ")) && e.contains(words));
             assert!(found, "{name} {words}: {errors:#?}");

@@ -105,7 +105,7 @@ variables! {
     APPFERRY_ON_PROTECTED as appferry_on_protected, "`hold`", "when the server refuses to move the branch: `hold` the apps, or put them on a `branch` of their own, `appferry/<instance>`, to be merged";
     APPFERRY_UPLOAD_LIMIT as appferry_upload_limit, "`256`", "the largest app that the API takes as a whole, in MiB (`1` to `4096`)";
     APPFERRY_AUTO_PULL as appferry_auto_pull, "`always`", "`always`: what arrives from Git is installed by itself; `locked`: only on a locked instance; `never`: it waits for `appferry sync update`";
-    APPFERRY_TUNNELS_ALLOWED as appferry_tunnels_allowed, "every target", "where tunnels may lead to: `host:port` with `*` for any text, separated by `,`";
+    APPFERRY_TUNNELS_ALLOWED as appferry_tunnels_allowed, "every target", "where tunnels may lead to: `host:port` or the path of a socket, with `*` for any text, separated by `,`";
     APPFERRY_ALLOW_PATH_REMOTE as appferry_allow_path_remote, "`false`", "lets the repository be a path on this machine (tests, demonstrations)";
 }
 

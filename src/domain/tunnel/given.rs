@@ -74,6 +74,12 @@ impl Given {
                 read(text).ok_or_else(|| format!("{text:?} is no time; write a number and its unit, such as `10m`"))
             })
         });
+        if self.eager && idle_close.is_some() {
+            errors.add(
+                "idle_close",
+                "an eager tunnel is never closed for being idle; take out one of the two".to_owned(),
+            );
+        }
         let limit = self.limit.unwrap_or(LIMIT);
         if !(1..=MOST).contains(&limit) {
             errors.add("limit", format!("{limit} is not a number of clients from 1 to {MOST}"));
@@ -136,7 +142,10 @@ mod tests {
     fn everything_that_is_wrong_is_said_at_once() {
         let given =
             Given { listen: "0.0.0.0:1".into(), idle_close: Some("soon".into()), limit: Some(0), ..Given::default() };
-        let fields: Vec<&str> = given.check(seconds).unwrap_err().iter().map(|error| error.field).collect();
-        assert_eq!(fields, ["name", "listen", "bastion", "key", "target", "idle_close", "limit"]);
+        let fields =
+            |given: Given| -> Vec<&str> { given.check(seconds).unwrap_err().iter().map(|e| e.field).collect() };
+        assert_eq!(fields(given), ["name", "listen", "bastion", "key", "target", "idle_close", "limit"]);
+        let given = Given { eager: true, idle_close: Some("5s".into()), ..Given::default() };
+        assert!(fields(given).contains(&"idle_close"), "the two contradict each other");
     }
 }

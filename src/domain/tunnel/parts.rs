@@ -10,6 +10,9 @@ use crate::domain::KeyName;
 /// The longest path of a Unix socket that Linux takes.
 const LONGEST_SOCKET: usize = 107;
 
+/// A socket that we listen on is made under another name of so many bytes beside its own, and then moved.
+const NAME_WHILE_MADE: usize = 8;
+
 /// Where a tunnel listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Listen {
@@ -51,10 +54,16 @@ impl FromStr for Listen {
 
     fn from_str(text: &str) -> Result<Self, String> {
         if text.starts_with('/') {
-            return if text.len() <= LONGEST_SOCKET {
+            let folder = text.rfind('/').map_or(0, |last| last + 1);
+            return if text.ends_with('/') || text.chars().any(char::is_control) {
+                Err(format!("{text:?} is no path of a socket; write one such as `/run/appferry/db.sock`"))
+            } else if text.len().max(folder + NAME_WHILE_MADE) <= LONGEST_SOCKET {
                 Ok(Self::Unix(text.into()))
             } else {
-                Err(format!("the path {text:?} is too long for a socket; give it at most {LONGEST_SOCKET} bytes"))
+                Err(format!(
+                    "the path {text:?} is too long for a socket; give it at most {LONGEST_SOCKET} bytes, and its folder at most {}",
+                    LONGEST_SOCKET - NAME_WHILE_MADE
+                ))
             };
         }
         let numeric =
@@ -112,11 +121,14 @@ impl FromStr for Endpoint {
 
     fn from_str(text: &str) -> Result<Self, String> {
         if text.starts_with('/') {
-            let fits = text.len() <= LONGEST_SOCKET && !text.chars().any(char::is_control);
-            return if fits {
+            // A detour could lead out of what APPFERRY_TUNNELS_ALLOWED says.
+            let is_straight = text.split('/').skip(1).all(|part| !matches!(part, "" | "." | ".."));
+            return if is_straight && text.len() <= LONGEST_SOCKET && !text.chars().any(char::is_control) {
                 Ok(Self::Unix(text.to_owned()))
             } else {
-                Err(format!("{text:?} is no path of a socket"))
+                Err(format!(
+                    "{text:?} is no path of a socket; write at most {LONGEST_SOCKET} bytes, without `//`, `.` and `..`"
+                ))
             };
         }
         let found = host_and_port(text, None);
@@ -186,13 +198,14 @@ mod tests {
 
     #[test]
     fn what_would_be_dangerous_or_is_half_is_refused() {
-        for given in ["0.0.0.0:1", "192.0.2.1:5", "5432", "tmp/x", ""] {
+        for given in ["0.0.0.0:1", "192.0.2.1:5", "5432", "tmp/x", "", "/", "/run/", "/run/a\nb"] {
             assert!(given.parse::<Listen>().is_err(), "{given}");
         }
         for given in ["host", "-o@host", "u@-host", "u@h:0", "u@h:x", "u@h:", "u@", "u@h?key=-"] {
             assert!(given.parse::<Hop>().is_err(), "{given}");
         }
-        for given in ["db", "db:", "db:0", "db:70000", "d b:1", "-x:1"] {
+        for given in ["db", "db:", "db:0", "db:70000", "d b:1", "-x:1", "/run/../etc/x", "/run//x", "/run/./x", "/run/"]
+        {
             assert!(given.parse::<Endpoint>().is_err(), "{given}");
         }
     }

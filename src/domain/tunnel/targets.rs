@@ -2,23 +2,34 @@
 
 use super::Endpoint;
 
-/// Patterns of targets: `db.internal:5432`, `*.internal:*`, `/run/*`; a `*` stands for any text.
+/// Patterns of targets: `db.internal:5432`, `*.internal:*`, `/run/*`; a `*` stands for any text. One that begins with `/` is
+/// for paths of sockets, every other one for hosts and ports; `*` alone is for both.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AllowedTargets(Vec<String>);
 
 impl AllowedTargets {
     /// Reads patterns separated by `,` or spaces; none means that every target is allowed.
-    #[must_use]
-    pub fn parse(text: &str) -> Self {
-        let split = text.split([',', ' ', '\n', '\t']).map(str::trim).filter(|pattern| !pattern.is_empty());
-        Self(split.map(str::to_ascii_lowercase).collect())
+    ///
+    /// # Errors
+    /// Each pattern that no target could match, with what to write.
+    pub fn parse(text: &str) -> Result<Self, Vec<String>> {
+        let patterns: Vec<String> = text
+            .split([',', ' ', '\n', '\t'])
+            .filter(|pattern| !pattern.is_empty())
+            .map(|pattern| if is_path(pattern) { pattern.to_owned() } else { pattern.to_ascii_lowercase() })
+            .collect();
+        let without_a_port = |pattern: &&String| !is_path(pattern) && !pattern.contains([':', '*']);
+        let wrong = |pattern: &String| format!("{pattern:?} names no port; write `{pattern}:5432`, or `{pattern}:*`");
+        let wrong: Vec<String> = patterns.iter().filter(without_a_port).map(wrong).collect();
+        if wrong.is_empty() { Ok(Self(patterns)) } else { Err(wrong) }
     }
 
     /// Whether a tunnel may lead there.
     #[must_use]
     pub fn allow(&self, target: &Endpoint) -> bool {
-        let text = target.to_string().to_ascii_lowercase();
-        self.0.is_empty() || self.0.iter().any(|pattern| matches(pattern, &text))
+        let text = target.to_string(); // hosts are in lower case
+        let is_of_its_kind = |pattern: &str| pattern == "*" || is_path(pattern) == is_path(&text);
+        self.0.is_empty() || self.0.iter().any(|pattern| is_of_its_kind(pattern) && matches(pattern, &text))
     }
 
     /// The patterns, for messages.
@@ -26,6 +37,10 @@ impl AllowedTargets {
     pub fn shown(&self) -> String {
         self.0.join(", ")
     }
+}
+
+fn is_path(text: &str) -> bool {
+    text.starts_with('/')
 }
 
 /// What is between the stars comes in this order.
@@ -49,12 +64,20 @@ mod tests {
 
     #[test]
     fn a_target_is_allowed_by_a_pattern_or_when_there_is_none() {
-        let allows = |patterns: &str, target: &str| AllowedTargets::parse(patterns).allow(&target.parse().unwrap());
+        let allows =
+            |patterns: &str, target: &str| AllowedTargets::parse(patterns).unwrap().allow(&target.parse().unwrap());
+        assert_eq!(AllowedTargets::parse("db, x:1, y").unwrap_err().len(), 2, "they could match nothing");
         assert!(allows("", "db:1") && allows("db:1, x:2", "db:1") && allows("*.Internal:*", "a.internal:5432"));
         assert!(
             allows("db-*.internal:5432", "db-1.internal:5432")
                 && allows("/run/*", "/run/x/y")
                 && allows("*:5432", "z:5432")
+        );
+        assert!(
+            allows("*", "z:5432")
+                && allows("*", "/run/x")
+                && !allows("*:5432", "/run/x:5432")
+                && !allows("/run/x", "/run/X")
         );
         assert!(
             !allows("db:1", "db:10") && !allows("*.internal:5432", "internal:5432") && !allows("db*:5*2", "db:5433")
