@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::output::{plain, say, table};
 use crate::client::Client;
-use crate::domain::tunnel::{Given, Source, TunnelName, TunnelNameError, TunnelStatus};
+use crate::domain::tunnel::{Given, Source, TunnelName, TunnelNameError, TunnelState, TunnelStatus};
 
 #[derive(Debug, Args)]
 pub(super) struct TunnelArgs {
@@ -79,7 +79,13 @@ fn name(text: &str) -> Result<TunnelName, TunnelNameError> {
 /// Runs one subcommand.
 pub(super) async fn run(action: TunnelAction, client: &Client) -> anyhow::Result<()> {
     let text = match action {
-        TunnelAction::Add(args) => added(&client.add_tunnel(&args.into()).await?),
+        TunnelAction::Add(args) => {
+            let status = client.add_tunnel(&args.into()).await?;
+            if let (TunnelState::CannotListen, Some(error)) = (status.state, &status.last_error) {
+                anyhow::bail!("{} is added, but {}", status.tunnel.name, plain(&error.failure.to_string()));
+            }
+            added(&status)
+        }
         TunnelAction::List { json } => {
             let list = client.tunnels().await?;
             if json { format!("{}\n", serde_json::to_string_pretty(&list)?) } else { listed(&list.tunnels) }

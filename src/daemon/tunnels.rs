@@ -1,5 +1,7 @@
 //! The tunnels of this instance: those of the configuration and those of the store, as the API sees them.
 
+mod answering;
+
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -7,12 +9,13 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::answering::Answering;
 use super::fleet::FleetKeys;
 use crate::config::{Config, TunnelConfig, not_allowed, parse_time};
 use crate::domain::tunnel::{AllowedTargets, Given, GivenError, Source, TestReport, Tunnel, TunnelStatus};
 use crate::domain::{Failure, FailureClass};
 use crate::http::TunnelControl;
-use crate::ports::{GitService, Keyring as _, SshTarget, TunnelLink, TunnelLinks, TunnelRecords, TunnelRow};
+use crate::ports::{Keyring as _, TunnelRecords, TunnelRow};
 use crate::ssh::HostKeys;
 use crate::tunnel::{Tunnels, Wanted, metrics};
 
@@ -90,6 +93,9 @@ impl House {
                 return;
             }
             known.configured = now;
+            // One that is written down again later is a new one.
+            let Known { configured, closed, .. } = &mut *known;
+            closed.retain(|name| configured.iter().any(|one| one.given.name == *name));
         }
         self.arrange().await;
     }
@@ -98,8 +104,10 @@ impl House {
     async fn arrange(&self) {
         let wanted = self.wanted();
         let keys_of = |tunnel: &Tunnel| tunnel.keys().iter().map(ToString::to_string).collect();
-        let users: Vec<(String, Vec<String>)> =
-            wanted.iter().map(|one| (self.place.user(&one.given.name), keys_of(&one.tunnel))).collect();
+        let users: Vec<(String, Vec<String>)> = wanted
+            .iter()
+            .filter_map(|one| Some((self.place.user(&one.given.name), keys_of(one.tunnel.as_ref().ok()?))))
+            .collect();
         if let Err(failure) = self.records.claim_for_tunnels(&self.place.id, &users).await {
             tracing::warn!(%failure, "could not note which keys the tunnels use");
         }
@@ -113,7 +121,7 @@ impl House {
             .iter()
             .map(|TunnelConfig { given, tunnel, source }| Wanted {
                 given: given.clone(),
-                tunnel: tunnel.clone(),
+                tunnel: Ok(tunnel.clone()),
                 source: *source,
                 open: !known.closed.contains(&given.name),
             })
@@ -126,15 +134,30 @@ impl House {
                 );
                 continue;
             }
-            let read = serde_json::from_str::<Given>(&row.tunnel).map_err(|error| error.to_string());
-            match read.and_then(|given| {
-                self.check(&given).map(|tunnel| (given, tunnel)).map_err(|failure| failure.to_string())
-            }) {
-                Ok((given, tunnel)) => wanted.push(Wanted { given, tunnel, source: Source::Store, open: row.open }),
-                Err(problem) => tracing::warn!(tunnel = row.name, problem, "a tunnel of the store cannot be used"),
+            let (given, tunnel) = self.read(row);
+            if let Err(failure) = &tunnel {
+                tracing::warn!(tunnel = row.name, %failure, "a tunnel of the store cannot run");
             }
+            wanted.push(Wanted { given, tunnel, source: Source::Store, open: row.open });
         }
         wanted
+    }
+
+    /// What was right when it was added need not be so now: another version reads it, or other targets are allowed.
+    fn read(&self, row: &TunnelRow) -> (Given, Result<Tunnel, Failure>) {
+        let remedy = format!("remove it with `appferry tunnel remove {}`, and add it again", row.name);
+        match serde_json::from_str::<Given>(&row.tunnel) {
+            Ok(given) => {
+                let tunnel =
+                    self.check(&given).map_err(|failure| Failure { class: FailureClass::Listen, remedy, ..failure });
+                (given, tunnel)
+            }
+            Err(error) => {
+                let message = format!("the tunnel {} cannot be read: {error}", row.name);
+                let given = Given { name: row.name.clone(), ..Given::default() };
+                (given, Err(Failure::new(FailureClass::Listen, message, remedy)))
+            }
+        }
     }
 
     fn check(&self, given: &Given) -> Result<Tunnel, Failure> {
@@ -220,13 +243,13 @@ impl TunnelControl for House {
         }
         self.known().stored.push(row);
         self.arrange().await;
-        self.running.until_it_listens(&name).await;
+        let _its_state_says_so = self.running.until_it_listens(&name).await;
         self.running.one(&name)
     }
 
     async fn open(&self, name: &str) -> Result<TunnelStatus, Failure> {
         self.set_open(name, true).await?;
-        self.running.until_it_listens(name).await;
+        self.running.until_it_listens(name).await?;
         self.running.connect(name).await?;
         self.running.one(name)
     }
@@ -258,32 +281,5 @@ impl TunnelControl for House {
 
     fn metrics(&self) -> String {
         metrics(&self.running.status())
-    }
-}
-
-/// The connections, telling the key store of each login with a new pair: a tunnel has no services that could answer, so a login is
-/// all that shows that a rotation has worked.
-struct Answering {
-    links: crate::ssh::Tunnels,
-    keys: Arc<FleetKeys>,
-    place: Place,
-}
-
-#[async_trait]
-impl TunnelLinks for Answering {
-    async fn open(&self, tunnel: &str, hops: &[SshTarget]) -> Result<Arc<dyn TunnelLink>, Failure> {
-        let link = self.links.open(tunnel, hops).await?;
-        for (key, used) in link.used() {
-            if used.is_being_proved() {
-                let keys = self.keys.service().on_behalf_of(&self.place.user(tunnel));
-                keys.record_answer(&key, &used.version, GitService::Read).await;
-                keys.record_answer(&key, &used.version, GitService::Write).await;
-            }
-        }
-        Ok(link)
-    }
-
-    async fn ground(&self, hops: &[SshTarget]) -> u64 {
-        self.links.ground(hops).await
     }
 }

@@ -36,6 +36,10 @@ pub enum FailureClass {
     Damaged,
     /// The key is not in the store, or cannot be unlocked.
     Key,
+    /// A place of this machine cannot be listened on.
+    Listen,
+    /// There are as many already as may be.
+    Limit,
     /// A defect or state of our own that should not be.
     Internal,
 }
@@ -66,6 +70,8 @@ impl FailureClass {
             Self::Disk => "disk",
             Self::Damaged => "local repository damaged",
             Self::Key => "key",
+            Self::Listen => "listen",
+            Self::Limit => "limit",
             Self::Internal => "internal",
         }
     }

@@ -46,7 +46,11 @@ impl ApiError {
 impl From<Failure> for ApiError {
     fn from(failure: Failure) -> Self {
         let status = match failure.class {
-            FailureClass::Refused | FailureClass::BranchAbsent | FailureClass::Key => StatusCode::CONFLICT,
+            FailureClass::Refused
+            | FailureClass::BranchAbsent
+            | FailureClass::Key
+            | FailureClass::Listen
+            | FailureClass::Limit => StatusCode::CONFLICT,
             FailureClass::TimeOut => StatusCode::GATEWAY_TIMEOUT,
             FailureClass::Disk | FailureClass::Damaged | FailureClass::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::BAD_GATEWAY,

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use super::answer::ApiError;
 use super::routes::{Body, read};
-use crate::domain::Failure;
 use crate::domain::tunnel::{Given, TestReport, TunnelStatus};
+use crate::domain::{Failure, FailureClass};
 
 /// What the API asks of the tunnels.
 #[async_trait]
@@ -37,7 +37,7 @@ pub trait TunnelControl: Send + Sync {
     /// Lets one listen, and connects it now.
     ///
     /// # Errors
-    /// There is none of that name, or why it does not connect; it is tried on.
+    /// There is none of that name, or why it cannot listen or does not connect; it is tried on.
     async fn open(&self, name: &str) -> Result<TunnelStatus, Failure>;
 
     /// Ends one with its clients, until somebody opens it.
@@ -92,8 +92,18 @@ async fn list(State(control): Control) -> Json<TunnelList> {
     Json(TunnelList { tunnels: control.list() })
 }
 
+/// What is asked of a tunnel that is not there has an answer of its own.
+fn refused(control: &dyn TunnelControl, name: &str, failure: Failure) -> ApiError {
+    match control.one(name) {
+        Err(absent) if failure.class == FailureClass::Refused => {
+            ApiError::new(StatusCode::NOT_FOUND, "absent", absent.message, &absent.remedy)
+        }
+        _ => failure.into(),
+    }
+}
+
 async fn one(State(control): Control, Path(name): Path<String>) -> One {
-    Ok(Json(control.one(&name)?))
+    control.one(&name).map(Json).map_err(|failure| refused(&*control, &name, failure))
 }
 
 async fn add(State(control): Control, body: Body) -> Result<(StatusCode, Json<TunnelStatus>), ApiError> {
@@ -101,20 +111,20 @@ async fn add(State(control): Control, body: Body) -> Result<(StatusCode, Json<Tu
 }
 
 async fn remove(State(control): Control, Path(name): Path<String>) -> Result<StatusCode, ApiError> {
-    control.remove(&name).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let removed = control.remove(&name).await;
+    removed.map(|()| StatusCode::NO_CONTENT).map_err(|failure| refused(&*control, &name, failure))
 }
 
 async fn open(State(control): Control, Path(name): Path<String>) -> One {
-    Ok(Json(control.open(&name).await?))
+    control.open(&name).await.map(Json).map_err(|failure| refused(&*control, &name, failure))
 }
 
 async fn close(State(control): Control, Path(name): Path<String>) -> One {
-    Ok(Json(control.close(&name).await?))
+    control.close(&name).await.map(Json).map_err(|failure| refused(&*control, &name, failure))
 }
 
 async fn test(State(control): Control, Path(name): Path<String>) -> Result<Json<TestReport>, ApiError> {
-    Ok(Json(control.test(&name).await?))
+    control.test(&name).await.map(Json).map_err(|failure| refused(&*control, &name, failure))
 }
 
 async fn metrics(State(control): Control) -> impl IntoResponse {

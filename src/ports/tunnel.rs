@@ -58,13 +58,13 @@ pub trait TunnelLink: Send + Sync {
 #[async_trait]
 pub trait TunnelChannel: Send {
     /// Moves bytes both ways until both sides have ended, one of them is gone, or the connection is. Each side may end its
-    /// half first.
+    /// half first. A client whose connection is gone is not told an end.
     async fn ferry(self: Box<Self>, client: (ClientReader, ClientWriter), meter: Arc<Meter>);
 }
 
 /// What a client sends.
 pub type ClientReader = Box<dyn AsyncRead + Send + Unpin>;
-/// What a client gets.
+/// What a client gets. It is shut down when that was all; dropped before, it cuts the client off, where its kind of socket can.
 pub type ClientWriter = Box<dyn AsyncWrite + Send + Unpin>;
 
 /// Bytes that were moved.

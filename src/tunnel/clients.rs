@@ -15,7 +15,7 @@ use crate::domain::{Failure, FailureClass};
 use crate::ports::{ClientReader, ClientWriter, TunnelChannel, TunnelLink};
 
 /// Rule 26.
-const WHILE_DOWN: Duration = Duration::from_secs(2);
+pub(super) const WHILE_DOWN: Duration = Duration::from_secs(2);
 /// The first connection of all may take as long as it needs.
 const AT_FIRST: Duration = Duration::from_secs(30);
 /// How long a bastion may try to reach the target.
@@ -118,7 +118,7 @@ impl Drop for Place<'_> {
 
 fn too_many(limit: usize) -> Failure {
     let message = format!("the tunnel has its {limit} clients");
-    Failure::new(FailureClass::Refused, message, "close some of them, or raise the tunnel's `limit`")
+    Failure::new(FailureClass::Limit, message, "close some of them, or raise the tunnel's `limit`")
 }
 
 fn slow(limit: Duration) -> Failure {

@@ -27,8 +27,8 @@ pub(super) struct Changing {
     pub(super) state: TunnelState,
     pub(super) since: Timestamp,
     pub(super) listening: Option<String>,
-    /// It cannot listen, whatever its connection does.
-    pub(super) blocked: bool,
+    /// Since when it cannot listen, whatever its connection does, and why.
+    pub(super) blocked: Option<(Timestamp, Failure)>,
     pub(super) last_error: Option<LastError>,
 }
 
@@ -44,7 +44,7 @@ impl Facts {
                 state: TunnelState::Waiting,
                 since: Timestamp::now(),
                 listening: None,
-                blocked: false,
+                blocked: None,
                 last_error: None,
             }),
             bell: Notify::new(),
@@ -70,7 +70,9 @@ impl Facts {
 
     pub(super) fn listens(&self, place: Option<String>) {
         let mut changing = self.changing();
-        changing.blocked &= place.is_none();
+        if place.is_some() {
+            changing.blocked = None;
+        }
         changing.listening = place;
         self.bell.notify_waiters();
     }
@@ -78,9 +80,12 @@ impl Facts {
     /// Answers whether that is news.
     pub(super) fn cannot_listen(&self, failure: &Failure) -> bool {
         self.went_wrong(failure);
-        let news = !std::mem::replace(&mut self.changing().blocked, true);
+        let mut changing = self.changing();
+        let before = changing.blocked.take();
+        let since = before.as_ref().map_or_else(Timestamp::now, |(since, _)| *since);
+        changing.blocked = Some((since, failure.clone()));
         self.bell.notify_waiters();
-        news
+        before.is_none_or(|(_, before)| before != *failure)
     }
 
     /// Resolves once it is known whether it can listen.
@@ -90,7 +95,7 @@ impl Facts {
             let mut bell = std::pin::pin!(bell);
             bell.as_mut().enable();
             let now = self.now();
-            if now.listening.is_some() || now.blocked {
+            if now.listening.is_some() || now.blocked.is_some() {
                 return;
             }
             bell.await;

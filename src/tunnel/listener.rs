@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 
+use super::cut_off::CutOffUnlessEnded;
 use crate::domain::tunnel::Listen;
 use crate::domain::{Failure, FailureClass};
 use crate::ports::{ClientReader, ClientWriter};
@@ -29,7 +30,7 @@ impl Listener {
     /// Listens there. A socket that nobody listens on any more is taken over.
     ///
     /// # Errors
-    /// Refused, when somebody else is there; disk, when the socket cannot be made.
+    /// Listen, with the reason.
     pub(super) async fn bind(listen: &Listen) -> Result<Self, Failure> {
         match listen {
             Listen::Tcp(address) => {
@@ -60,9 +61,10 @@ impl Listener {
             Self::Tcp(listener) => {
                 let (stream, _) = listener.accept().await?;
                 stream.set_nodelay(true)?;
-                let (reader, writer) = stream.into_split();
+                let (reader, writer) = CutOffUnlessEnded::halves(stream)?;
                 Ok((Box::new(reader), Box::new(writer)))
             }
+            // A Unix socket knows no reset.
             Self::Unix(listener, _) => {
                 let (reader, writer) = listener.accept().await?.0.into_split();
                 Ok((Box::new(reader), Box::new(writer)))
@@ -77,13 +79,16 @@ async fn unix(path: &Path) -> io::Result<Listener> {
         if !there.file_type().is_socket() {
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is something else that is no socket"));
         }
-        if UnixStream::connect(path).await.is_ok() {
-            return Err(io::ErrorKind::AddrInUse.into());
+        // Only a refusal shows that nobody listens: one who is busy, or somebody else's, is there.
+        match UnixStream::connect(path).await {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {} // it has gone meanwhile
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(error),
+            _ => return Err(io::ErrorKind::AddrInUse.into()),
         }
-        std::fs::remove_file(path)?;
     }
     // Made under another name and moved once its mode is right: in between, nobody else could connect.
-    let making = path.with_extension(format!("{:08x}", rand::random::<u32>()));
+    let making = path.with_file_name(format!(".{:07x}", rand::random::<u32>() >> 4));
     let listener = UnixListener::bind(&making)?;
     let placed = std::fs::set_permissions(&making, std::fs::Permissions::from_mode(0o600))
         .and_then(|()| std::fs::rename(&making, path))
@@ -106,15 +111,19 @@ impl Drop for SocketFile {
 }
 
 fn cannot(listen: &Listen, error: &io::Error) -> Failure {
-    let (class, remedy) = match error.kind() {
-        io::ErrorKind::AddrInUse => (FailureClass::Refused, "end what listens there, or give the tunnel another place"),
-        io::ErrorKind::AddrNotAvailable => (FailureClass::Refused, "give the tunnel an address that this machine has"),
-        io::ErrorKind::PermissionDenied => {
-            (FailureClass::Disk, "give the user that appferry runs as access, or take a port above 1023")
+    let remedy = match (error.kind(), listen) {
+        (io::ErrorKind::AddrInUse, _) => "end what listens there, or give the tunnel another place",
+        (io::ErrorKind::AddrNotAvailable, _) => "give the tunnel an address that this machine has",
+        (io::ErrorKind::PermissionDenied, Listen::Tcp(_)) => "take a port above 1023",
+        (io::ErrorKind::PermissionDenied, Listen::Unix(_)) => {
+            "give the user that appferry runs as the right to write into that folder"
         }
-        _ => (FailureClass::Disk, "check the place; it is tried again by itself"),
+        (io::ErrorKind::NotFound, _) => "make the folder of the socket",
+        (io::ErrorKind::AlreadyExists, _) => "take it away, or give the tunnel another place",
+        _ => "check the place",
     };
-    Failure::new(class, format!("cannot listen on {listen}: {error}"), remedy)
+    let remedy = format!("{remedy}; it is tried again by itself");
+    Failure::new(FailureClass::Listen, format!("cannot listen on {listen}: {error}"), remedy)
 }
 
 #[cfg(test)]
@@ -128,7 +137,8 @@ mod tests {
         let listen = Listen::Unix(path.clone());
         let first = Listener::bind(&listen).await.unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(Listener::bind(&listen).await.err().unwrap().class, FailureClass::Refused);
+        let failure = Listener::bind(&listen).await.err().unwrap();
+        assert!(failure.class == FailureClass::Listen && failure.remedy.contains("end what listens"), "{failure}");
         drop(first);
         assert!(!path.exists());
         // What a killed process left behind is taken over.
@@ -136,5 +146,35 @@ mod tests {
         assert!(path.exists() && Listener::bind(&listen).await.is_ok());
         std::fs::write(&path, "text").unwrap();
         assert!(Listener::bind(&listen).await.is_err() && path.exists());
+    }
+
+    #[tokio::test]
+    async fn a_socket_whose_owner_is_busy_is_not_taken_over() {
+        use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with};
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db.sock");
+        let socket = || socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::NONBLOCK, None).unwrap();
+        let (owner, address) = (socket(), SocketAddrUnix::new(&path).unwrap());
+        bind(&owner, &address).unwrap();
+        listen(&owner, 0).unwrap();
+        // Clients that it has not taken yet, until there is no room for one more.
+        let waiting: Vec<_> = std::iter::repeat_with(socket).take_while(|one| connect(one, &address).is_ok()).collect();
+        let failure = Listener::bind(&Listen::Unix(path.clone())).await.err().unwrap();
+        assert!(failure.message.contains("in use") && !waiting.is_empty() && path.exists(), "{failure}");
+    }
+
+    #[tokio::test]
+    async fn the_longest_path_that_is_taken_can_be_listened_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let longest = |length: usize| {
+            let name = "s".repeat(length.saturating_sub(folder.path().as_os_str().len() + 1));
+            folder.path().join(name).display().to_string()
+        };
+        for listen in
+            [longest(107).parse::<Listen>().unwrap(), folder.path().join("s").display().to_string().parse().unwrap()]
+        {
+            assert!(Listener::bind(&listen).await.is_ok(), "{listen}");
+        }
+        assert!(longest(108).parse::<Listen>().is_err());
     }
 }

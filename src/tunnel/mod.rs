@@ -7,6 +7,7 @@
 mod attempts;
 mod clients;
 mod connector;
+mod cut_off;
 mod facts;
 mod listener;
 mod metrics;

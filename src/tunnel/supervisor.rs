@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::runner::Runner;
-use crate::domain::tunnel::{Given, Source, TestReport, Tunnel, TunnelState, TunnelStatus};
+use crate::domain::tunnel::{Given, LastError, Source, TestReport, Tunnel, TunnelState, TunnelStatus};
 use crate::domain::{Failure, FailureClass};
 use crate::ports::TunnelLinks;
 
@@ -22,8 +22,8 @@ const LISTENS_WITHIN: Duration = Duration::from_secs(3);
 pub struct Wanted {
     /// As it is written down.
     pub given: Given,
-    /// The same, checked.
-    pub tunnel: Tunnel,
+    /// The same, checked; or why it cannot run as it is written down.
+    pub tunnel: Result<Tunnel, Failure>,
     /// Where it is written down.
     pub source: Source,
     /// Whether it shall run.
@@ -74,7 +74,9 @@ impl Tunnels {
             end(Some(member), &listen, &mut ending);
         }
         for wanted in new {
-            let runner = wanted.open.then(|| self.run(&wanted.tunnel, ending.get(&wanted.given.listen).cloned()));
+            let before = ending.get(&wanted.given.listen);
+            let tunnel = wanted.tunnel.as_ref().ok().filter(|_| wanted.open);
+            let runner = tunnel.map(|tunnel| self.run(tunnel, before.cloned()));
             members.insert(wanted.given.name.clone(), Member { since: Timestamp::now(), wanted, runner });
         }
     }
@@ -124,14 +126,21 @@ impl Tunnels {
     }
 
     /// Waits until one listens or cannot, a moment at most.
-    pub async fn until_it_listens(&self, name: &str) {
-        let Ok(runner) = self.runner(name) else { return };
+    ///
+    /// # Errors
+    /// Why it cannot, or that it is closed or not there.
+    pub async fn until_it_listens(&self, name: &str) -> Result<(), Failure> {
+        let runner = self.runner(name)?;
         let _ = tokio::time::timeout(LISTENS_WITHIN, runner.facts.listens_or_cannot()).await;
+        runner.facts.now().blocked.map_or(Ok(()), |(_, failure)| Err(failure))
     }
 
     fn runner(&self, name: &str) -> Result<Arc<Runner>, Failure> {
         let members = self.members();
         let member = members.get(name).ok_or_else(|| absent(name, &members))?;
+        if let Err(failure) = &member.wanted.tunnel {
+            return Err(failure.clone());
+        }
         member.runner.clone().ok_or_else(|| {
             let message = format!("the tunnel {name:?} is closed");
             Failure::new(FailureClass::Refused, message, format!("open it first: `appferry tunnel open {name}`"))
@@ -170,7 +179,7 @@ fn absent(name: &str, members: &BTreeMap<String, Member>) -> Failure {
 
 impl Member {
     fn status(&self) -> TunnelStatus {
-        let Wanted { given, source, .. } = self.wanted.clone();
+        let Wanted { given, source, tunnel, open } = self.wanted.clone();
         let mut status = TunnelStatus {
             tunnel: given,
             source,
@@ -185,11 +194,16 @@ impl Member {
             reconnects: 0,
             last_error: None,
         };
+        if let (Err(failure), true) = (tunnel, open) {
+            status.state = TunnelState::CannotListen;
+            status.last_error = Some(LastError { time: self.since.to_string(), failure });
+        }
         if let Some(runner) = &self.runner {
             let facts = &runner.facts;
             let now = facts.now();
-            let state = if now.blocked { TunnelState::CannotListen } else { now.state };
-            (status.state, status.since) = (state, now.since.to_string());
+            let blocked = now.blocked.map(|(since, _)| (TunnelState::CannotListen, since));
+            let (state, since) = blocked.unwrap_or((now.state, now.since));
+            (status.state, status.since) = (state, since.to_string());
             (status.listening, status.last_error) = (now.listening, now.last_error);
             status.connections = facts.connections.load(Ordering::Relaxed);
             (status.accepted, status.refused, status.reconnects) = facts.counts();

@@ -94,6 +94,8 @@ fn stage_of(class: FailureClass) -> Stage {
         | FailureClass::Protocol
         | FailureClass::Disk
         | FailureClass::Damaged
+        | FailureClass::Listen
+        | FailureClass::Limit
         | FailureClass::Internal => Stage::Read,
     }
 }

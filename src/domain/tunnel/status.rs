@@ -31,7 +31,7 @@ pub enum TunnelState {
     Open,
     /// The connection is lost or could not be made; it is tried again by itself.
     Down,
-    /// It cannot listen; it is tried again by itself.
+    /// It cannot listen, which is tried again by itself; or it may not run as it is written down.
     CannotListen,
 }
 

@@ -31,8 +31,10 @@ pub(super) struct Ferry {
 enum End {
     /// Its source has no more to say.
     Eof,
-    /// The other side closed the channel, or the connection is gone.
+    /// The other side closed the channel; some servers say no other end.
     Closed,
+    /// The connection is gone.
+    Lost,
     /// The client is gone.
     Gone,
 }
@@ -45,7 +47,7 @@ impl TunnelChannel for Ferry {
         let backlog = Backlog::new(spill_folder);
         let up = Up { reader, write, meter: &meter };
         let end = both(up, Down { read, writer, backlog, held_up, meter: &meter }).await;
-        if end == End::Closed {
+        if matches!(end, End::Closed | End::Lost) {
             drop(channel.take()); // there is nothing left to close
         }
     }
@@ -63,8 +65,8 @@ async fn both(up: Up<'_>, mut down: Down<'_>) -> End {
                 end = &mut running => break end,
                 end = &mut up, if !up_ended => {
                     up_ended = true;
-                    if end != End::Eof {
-                        return End::Gone;
+                    if end == End::Gone {
+                        return end;
                     }
                 }
             }
@@ -81,10 +83,12 @@ async fn both(up: Up<'_>, mut down: Down<'_>) -> End {
         tokio::select! {
             end = &mut up => match end {
                 End::Eof => up_ended = true,
-                _ => return End::Gone,
+                other => return other,
             },
-            message = down.read.wait() => if matches!(message, None | Some(ChannelMsg::Close)) {
-                return End::Closed;
+            message = down.read.wait() => match message {
+                None => return End::Lost,
+                Some(ChannelMsg::Close) => return End::Closed,
+                Some(_) => {}
             },
         }
     }
@@ -106,10 +110,10 @@ impl Up<'_> {
                 buffer.reserve(READ_BYTES);
             }
             match self.reader.read_buf(&mut buffer).await {
-                Ok(0) => return if self.write.eof().await.is_ok() { End::Eof } else { End::Gone },
+                Ok(0) => return if self.write.eof().await.is_ok() { End::Eof } else { End::Lost },
                 Ok(bytes) => {
                     if self.write.data_bytes(buffer.split().freeze()).await.is_err() {
-                        return End::Gone;
+                        return End::Lost;
                     }
                     self.meter.add_up(bytes);
                 }
@@ -147,7 +151,9 @@ impl Down<'_> {
             if self.backlog.is_empty()
                 && let Some(end) = ending
             {
-                let _ = self.writer.shutdown().await;
+                if end != End::Lost {
+                    let _ = self.writer.shutdown().await;
+                }
                 return end;
             }
             let room = ending.is_none() && self.backlog.has_room();
@@ -180,7 +186,8 @@ impl Down<'_> {
                 None
             }
             Some(ChannelMsg::Eof) => Some(End::Eof),
-            None | Some(ChannelMsg::Close) => Some(End::Closed),
+            Some(ChannelMsg::Close) => Some(End::Closed),
+            None => Some(End::Lost),
             Some(_) => None,
         }
     }
