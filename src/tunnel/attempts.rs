@@ -18,7 +18,7 @@ pub(super) type Answer = Result<Arc<dyn TunnelLink>, Failure>;
 pub(super) type Waiter = oneshot::Sender<Answer>;
 
 /// Rule 26: an attempt that is older hangs in something that may have passed, so a client begins another one beside it.
-const FRESH: Duration = Duration::from_secs(1);
+pub(super) const FRESH: Duration = Duration::from_secs(1);
 
 /// An attempt through several hops ends after so long, whatever it hangs in.
 const LONGEST: Duration = Duration::from_mins(1);

@@ -1,24 +1,25 @@
 //! The one task that makes a tunnel's connection, watches it, and makes it again.
 
+mod look;
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::attempts::{Attempts, Waiter};
+use self::look::{LOOK_EVERY, Seen};
+use super::attempts::{Attempts, FRESH, Waiter};
 use super::facts::Facts;
 use crate::domain::tunnel::TunnelState;
 use crate::domain::{Backoff, Failure};
 use crate::ports::{SshTarget, TunnelLink, TunnelLinks};
 
-/// How old the knowledge may be whether keys and host keys still are what they were.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// After a failure that lasts until somebody changes something: each attempt is a failed login in the server's log.
@@ -61,14 +62,6 @@ struct Standing {
     looking: Option<BoxFuture<'static, Seen>>,
 }
 
-/// What a look has shown.
-enum Seen {
-    /// Whether this connection still is as its keys say.
-    Link(Arc<dyn TunnelLink>, bool),
-    /// What an attempt would stand on now.
-    Ground(u64),
-}
-
 impl Connector {
     /// Runs until the tunnel ends.
     pub(super) async fn run(self, mut asks: mpsc::Receiver<Ask>) {
@@ -98,10 +91,7 @@ impl Connector {
                     Err(failure) => self.failed(&mut now, failure),
                 },
                 () = lost(link.as_ref()) => self.is_lost(&mut now, "the connection to the bastion was lost"),
-                () = due(next_try) => {
-                    now.next_try = None;
-                    self.begin(&mut now);
-                }
+                () = due(next_try) => self.try_again(&mut now),
                 _ = look.tick() => self.look(&mut now),
                 seen = looking(&mut now.looking) => {
                     now.looking = None;
@@ -111,6 +101,16 @@ impl Connector {
         }
         if let Some(link) = now.link.take() {
             link.close().await;
+        }
+    }
+
+    /// Its own time has come. A client may have begun an attempt a moment ago: that one counts.
+    fn try_again(&self, now: &mut Standing) {
+        if now.attempts.are_running() && now.attempts.began_just_now() {
+            now.next_try = Some(Instant::now() + FRESH);
+        } else {
+            now.next_try = None;
+            self.begin(now);
         }
     }
 
@@ -130,9 +130,10 @@ impl Connector {
             Ask::Now(waiter) => (waiter, true),
             Ask::Suspect(suspect) => {
                 if now.link.as_ref().is_some_and(|link| Arc::ptr_eq(link, &suspect)) {
+                    drop(suspect);
+                    self.give_up(now); // it may only be slow: then those who use it go on, else its keepalive ends it
                     self.is_lost(now, "the bastion does not answer any more");
                 }
-                self.close_apart(suspect);
                 return;
             }
         };
@@ -200,85 +201,6 @@ impl Connector {
         self.facts.is(TunnelState::Down);
         now.failure = Some(failure);
         now.next_try = Some(Instant::now() + now.backoff.after_failure(rand::random()));
-    }
-
-    /// What can change without a word: the need, a client that does not read, keys, host keys.
-    fn look(&self, now: &mut Standing) {
-        if self.facts.connections.load(Ordering::Relaxed) > 0 {
-            now.last_needed = Instant::now();
-        }
-        let idle = !self.eager && self.idle_close.is_some_and(|limit| now.last_needed.elapsed() >= limit);
-        match &now.link {
-            Some(_) if idle => {
-                tracing::info!(tunnel = self.name, "closed: no client needs it");
-                self.give_up(now);
-                now.was_open = false;
-                self.facts.is(TunnelState::Waiting);
-            }
-            Some(link) if link.is_held_up() => {
-                tracing::warn!(
-                    tunnel = self.name,
-                    "a client that does not read holds up others; new clients get a new connection"
-                );
-                self.give_up(now);
-                self.begin(now);
-            }
-            Some(link) if now.looking.is_none() => {
-                let link = Arc::clone(link);
-                now.looking = Some(async move { Seen::Link(Arc::clone(&link), link.stands().await) }.boxed());
-            }
-            None if now.looking.is_none()
-                && now.failure.as_ref().is_some_and(|failure| failure.class.is_permanent()) =>
-            {
-                let (links, hops) = (Arc::clone(&self.links), self.hops.clone());
-                now.looking = Some(async move { Seen::Ground(links.ground(&hops).await) }.boxed());
-            }
-            _ => {}
-        }
-    }
-
-    fn seen(&self, now: &mut Standing, seen: Seen) {
-        match seen {
-            Seen::Link(link, stands) => {
-                if !stands && now.link.as_ref().is_some_and(|current| Arc::ptr_eq(current, &link)) {
-                    tracing::info!(
-                        tunnel = self.name,
-                        "another key is used now, or a host key is not trusted any more: connecting anew"
-                    );
-                    drop(link);
-                    self.give_up(now);
-                    self.begin(now);
-                }
-            }
-            // Somebody has changed a key, or trusts another host key.
-            Seen::Ground(ground) => {
-                if now.ground.replace(ground).is_some_and(|before| before != ground) && now.link.is_none() {
-                    now.next_try = Some(Instant::now());
-                }
-            }
-        }
-    }
-
-    /// Clients that use the connection keep it as long as they need it.
-    fn give_up(&self, now: &mut Standing) {
-        let Some(link) = now.link.take() else { return };
-        let stop = self.stop.clone();
-        self.tracker.spawn(async move {
-            // This one, and nobody else who holds it.
-            while Arc::strong_count(&link) > 1 {
-                let wait = tokio::time::sleep(LOOK_EVERY);
-                tokio::select! {
-                    () = wait => {}
-                    () = link.lost() => break,
-                    () = stop.cancelled() => break,
-                }
-            }
-            link.close().await;
-        });
-    }
-
-    fn close_apart(&self, link: Arc<dyn TunnelLink>) {
-        self.tracker.spawn(async move { link.close().await });
     }
 }
 
