@@ -1,6 +1,7 @@
 //! Tunnels, through real OpenSSH servers on loopback.
 
 mod databases;
+mod example;
 mod flow;
 mod outage;
 mod program;
@@ -77,7 +78,7 @@ impl Scene {
     /// Makes these the tunnels, and waits until all of them listen.
     async fn run(&self, given: impl IntoIterator<Item = Given>) {
         let wanted = given.into_iter().map(|given| {
-            let tunnel = given.check(parse_time).unwrap();
+            let tunnel = Ok(given.check(parse_time).unwrap());
             Wanted { given, tunnel, source: Source::Store, open: true }
         });
         self.tunnels.become_these(wanted.collect());
@@ -144,6 +145,20 @@ async fn round_trip(place: SocketAddr, text: &[u8]) -> std::io::Result<Vec<u8>> 
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await?;
     Ok(answer)
+}
+
+/// Whether the connection ends with a reset: an end would look as if all had been sent.
+async fn is_cut_off(client: &mut TcpStream) -> bool {
+    let read = tokio::time::timeout(PATIENCE, client.read(&mut [0])).await.expect("nobody hangs");
+    read.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset)
+}
+
+/// Whether a client is closed at once, as if nobody listened.
+async fn is_turned_away(place: SocketAddr) -> bool {
+    match TcpStream::connect(place).await {
+        Ok(mut client) => is_cut_off(&mut client).await,
+        Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset, // so quick that connecting has not ended
+    }
 }
 
 fn is_open(status: &TunnelStatus) -> bool {

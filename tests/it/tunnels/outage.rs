@@ -17,7 +17,7 @@ async fn the_way_may_go_through_several_hosts_each_with_its_own_key() {
     let given = Given { jump: vec![hop], ..given };
     scene.run([given.clone()]).await;
     // The host key of each hop counts: the first one is not known yet.
-    assert_eq!(TcpStream::connect(scene.place("t")).await.unwrap().read(&mut [0]).await.unwrap_or(0), 0);
+    assert!(is_turned_away(scene.place("t")).await);
     let status = scene.until("t", |status| status.refused == 1).await;
     let error = status.last_error.unwrap().failure;
     assert_eq!(error.class, FailureClass::HostKey);
@@ -45,10 +45,37 @@ async fn a_wrong_host_key_of_the_bastion_lets_nobody_through() {
     let wrong = format!("{} {}", key.split(' ').next().unwrap(), wrong.split_once(' ').unwrap().1);
     std::fs::write(&scene.known_hosts, wrong + "\n").unwrap();
     let place = scene.one(target).await;
-    assert_eq!(TcpStream::connect(place).await.unwrap().read(&mut [0]).await.unwrap_or(0), 0);
+    assert!(is_turned_away(place).await);
     let status = scene.until("t", |status| status.refused == 1).await;
     assert_eq!(status.last_error.unwrap().failure.class, FailureClass::HostKey);
     assert_eq!((status.state, scene.sshd.logins()), (TunnelState::Down, 0));
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_the_bastion_refuses_is_named_with_the_file_that_takes_it() {
+    let Some(scene) = Scene::new() else { return };
+    scene.sshd.revoke_all();
+    let place = scene.one(echo(&scene.tasks, &scene.stop).await).await;
+    assert!(is_turned_away(place).await);
+    let error = scene.until("t", |status| status.refused == 1).await.last_error.unwrap().failure;
+    assert!(error.class == FailureClass::Authentication && error.message.contains(&scene.key.fingerprint), "{error:?}");
+    let file = format!("~{}/.ssh/authorized_keys on 127.0.0.1", current_user());
+    assert!(error.remedy.contains(&file) && !error.remedy.contains("repository"), "{error:?}");
+    let used = scene.keyring.uses().remove(0).1;
+    assert_eq!((used.purpose, used.outcome.as_str()), (format!("tunnel {}", scene.bastion()), "authentication"));
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hop_that_is_not_reached_is_named_with_the_one_before_it() {
+    let Some(scene) = Scene::new() else { return };
+    let away = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let given = scene.given("t", "db:1");
+    scene.run([Given { jump: vec![scene.bastion()], bastion: format!("me@{away}"), ..given }]).await;
+    let failure = scene.tunnels.test("t").await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Connect);
+    assert_eq!(failure.message, format!("{} cannot connect to {away}", scene.bastion()));
     scene.end().await;
 }
 
@@ -80,21 +107,48 @@ async fn under_load_a_bastion_comes_back_and_nobody_hangs() {
         scene.sshd.stop();
         scene.until("t", |status| status.state == TunnelState::Down).await;
         scene.sshd.restart();
-        // Rule 26: a client within a second of a failed attempt shares its failure, a later one gets an attempt of its own.
-        let back = Instant::now();
+        // That this takes two seconds at most is shown by order in the connector's own tests; a clock here would judge the machine.
+        let deadline = Instant::now() + PATIENCE;
         while round_trip(place, b"after").await.unwrap_or_default() != b"after" {
-            assert!(back.elapsed() < PATIENCE, "{:#?}", scene.status("t"));
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            assert!(Instant::now() < deadline, "{:#?}", scene.status("t"));
         }
-        eprintln!("back after {:?}", back.elapsed());
     }
-    assert_eq!(held.read(&mut [0]).await.unwrap_or(0), 0, "what was open is closed, not left hanging");
+    assert!(is_cut_off(&mut held).await, "what was open is cut off, not left hanging");
     over.cancel();
     for client in join_all(load).await {
         client.unwrap();
     }
     let status = scene.until("t", |status| status.connections == 0).await;
     assert!(status.reconnects == 2 && is_open(&status), "{status:#?}");
+    scene.end().await;
+}
+
+/// What is cut off must not look whole: whoever reads to the end would take the half of a dump for all of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_cut_off_is_a_reset_and_no_end() {
+    let Some(scene) = Scene::new() else { return };
+    let source = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let given = scene.given("t", source.local_addr().unwrap());
+    scene.run([given.clone()]).await;
+    let half_of_a_dump = async || {
+        let mut client = TcpStream::connect(scene.place("t")).await.unwrap();
+        let (mut server, _) = source.accept().await.unwrap();
+        server.write_all(b"the first half").await.unwrap();
+        client.read_exact(&mut [0; 14]).await.unwrap();
+        (client, server)
+    };
+    let (mut client, _server) = half_of_a_dump().await;
+    scene.sshd.cut_connections();
+    assert!(is_cut_off(&mut client).await, "the connection to the bastion is lost");
+
+    scene.until("t", is_open).await;
+    let (mut client, _server) = half_of_a_dump().await;
+    scene.run([Given { limit: Some(7), ..given }]).await;
+    assert!(is_cut_off(&mut client).await, "the tunnel is changed");
+
+    let (mut client, _server) = half_of_a_dump().await;
+    scene.run([]).await;
+    assert!(is_cut_off(&mut client).await, "the tunnel is removed");
     scene.end().await;
 }
 
@@ -105,12 +159,20 @@ async fn a_bastion_that_is_away_costs_a_client_two_seconds_at_most() {
     assert_eq!(round_trip(place, b"x").await.unwrap(), b"x");
     scene.sshd.stop();
     scene.until("t", |status| status.state == TunnelState::Down).await;
-    let began = Instant::now();
-    assert!(round_trip(place, b"x").await.unwrap_or_default().is_empty());
-    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert!(is_turned_away(place).await);
     // It is tried by itself, too.
     scene.sshd.restart();
     scene.until("t", is_open).await;
+
+    // One that takes connections and says nothing: an attempt at it lasts 20 seconds, and a client is told before that has ended.
+    scene.sshd.freeze();
+    scene.sshd.cut_connections();
+    scene.until("t", |status| status.state == TunnelState::Down).await;
+    let lasts = Duration::from_secs(20);
+    assert!(tokio::time::timeout(lasts, is_turned_away(place)).await.expect("it does not wait for the attempt"));
+    scene.sshd.thaw();
+    scene.until("t", is_open).await;
+    assert_eq!(round_trip(place, b"y").await.unwrap(), b"y");
     scene.end().await;
 }
 
@@ -205,7 +267,7 @@ async fn a_taken_port_stops_one_tunnel_until_it_is_free() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let listen = taken.local_addr().unwrap().to_string();
     let wanted = [Given { listen, ..scene.given("t", target) }, scene.given("other", target)].map(|given| Wanted {
-        tunnel: given.check(parse_time).unwrap(),
+        tunnel: Ok(given.check(parse_time).unwrap()),
         given,
         source: Source::Store,
         open: true,

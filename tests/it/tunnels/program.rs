@@ -7,25 +7,34 @@ use appferry::http::TunnelList;
 
 use super::{Duration, SocketAddr};
 use crate::support::instance::Instance;
-use crate::support::sshd::{Sshd, current_user};
+use crate::support::sshd::{Setup, Sshd, current_user};
 use crate::support::{PATIENCE, wait_for};
 
 /// An instance that knows a bastion, and a server behind that.
-struct Stage {
+pub(super) struct Stage {
     sshd: Sshd,
-    instance: Instance,
+    pub(super) instance: Instance,
     target: SocketAddr,
 }
 
 impl Stage {
     fn new(name: &str) -> Option<Self> {
-        let sshd = Sshd::start()?;
+        Self::with(name, Setup::default(), Self::echo())
+    }
+
+    /// With a bastion that is set up in a special way.
+    pub(super) fn with(name: &str, setup: Setup, target: SocketAddr) -> Option<Self> {
+        let sshd = Sshd::start_with(setup)?;
         let mut instance = Instance::new(name);
         instance.set("APPFERRY_KNOWN_HOSTS", sshd.known_hosts_file().display().to_string());
         sshd.authorize(&instance.generate_key("Deploy"));
+        Some(Self { sshd, instance, target })
+    }
+
+    /// A server that sends back what it gets. It ends with the test's process.
+    pub(super) fn echo() -> SocketAddr {
         let listener = net::TcpListener::bind("127.0.0.1:0").unwrap();
         let target = listener.local_addr().unwrap();
-        // Ends with the test's process.
         std::thread::spawn(move || {
             for mut stream in listener.incoming().flatten() {
                 std::thread::spawn(move || {
@@ -34,10 +43,10 @@ impl Stage {
                 });
             }
         });
-        Some(Self { sshd, instance, target })
+        target
     }
 
-    fn bastion(&self) -> String {
+    pub(super) fn bastion(&self) -> String {
         format!("{}@127.0.0.1:{}", current_user(), self.sshd.port())
     }
 
@@ -45,7 +54,7 @@ impl Stage {
         serde_json::from_str(&self.instance.cli_text(&["tunnel", "list", "--json"])).unwrap()
     }
 
-    fn place(&self, name: &str) -> SocketAddr {
+    pub(super) fn place(&self, name: &str) -> SocketAddr {
         wait_for(
             PATIENCE,
             || self.instance.log(),
@@ -64,7 +73,7 @@ impl Stage {
     }
 }
 
-fn works(place: SocketAddr) -> bool {
+pub(super) fn works(place: SocketAddr) -> bool {
     let Ok(mut stream) = net::TcpStream::connect(place) else { return false };
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut answer = [0];
@@ -87,6 +96,22 @@ fn a_tunnel_is_added_used_closed_opened_and_removed_at_the_command_line() {
     assert!(works(stage.place("db")));
     assert!(stage.instance.cli_text(&["tunnel", "test", "db"]).contains("db works"));
     assert!(stage.instance.cli_text(&["tunnel", "list"]).contains("open"));
+
+    // A place that is taken is named, and the tunnel is kept.
+    let taken = net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = taken.local_addr().unwrap().to_string();
+    let busy =
+        ["tunnel", "add", "busy", "--listen", &listen, "--bastion", &bastion, "--key", "Deploy", "--target", &target];
+    let words = format!("cannot listen on {listen}: Address already in use (os error 98); end what listens there");
+    stage.refused(&busy, &format!("busy is added, but {words}"));
+    stage.refused(&["tunnel", "open", "busy"], &words);
+    assert!(stage.instance.cli_text(&["tunnel", "list"]).contains("(listen): cannot listen"));
+    stage.instance.cli_text(&["tunnel", "remove", "busy"]);
+    assert_eq!(stage.instance.http_get("/api/v1/tunnels/busy", true).unwrap().0, 404);
+
+    // The log of its key says what it was used for.
+    let used = format!("tunnel {}", stage.bastion());
+    assert!(stage.instance.cli_text(&["keys", "show", "Deploy"]).contains(&used));
 
     // Its key is in use.
     stage.refused(&["keys", "delete", "Deploy"], "tunnel db of");
@@ -159,6 +184,16 @@ fn a_target_that_is_not_allowed_is_refused_wherever_it_is_written() {
     stage.refused(&add("db.internal:5433"), "is not allowed");
     stage.instance.cli_text(&add("db.internal:5432"));
     stage.instance.stop();
+    // What was allowed when it was added is not hidden when it no longer is.
+    stage.instance.set("APPFERRY_TUNNELS_ALLOWED", "*.internal:6379").start();
+    let words = "db.internal:5432 is not allowed";
+    assert!(stage.instance.cli_text(&["tunnel", "list"]).contains(words));
+    stage.refused(&["tunnel", "test", "db"], words);
+    stage.instance.cli_text(&["tunnel", "remove", "db"]);
+    stage.instance.stop();
+    stage.instance.set("APPFERRY_TUNNELS_ALLOWED", "*.internal:5432 db");
+    stage.refused(&["run"], "APPFERRY_TUNNELS_ALLOWED: \"db\" names no port; write `db:5432`");
+    stage.instance.set("APPFERRY_TUNNELS_ALLOWED", "*.internal:5432");
     stage.instance.set("APPFERRY_TUNNEL_x", "listen=127.0.0.1:0;bastion=u@b;key=K;target=other:1");
     let output = stage.instance.cli(&["run"]);
     let said = String::from_utf8_lossy(&output.stderr);
