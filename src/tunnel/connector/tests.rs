@@ -95,7 +95,7 @@ impl Scene {
 
     fn of(bastion: Arc<Bastion>, eager: bool) -> Self {
         let (asks, asked) = mpsc::channel(1);
-        let (facts, stop) = (Arc::new(Facts::new()), CancellationToken::new());
+        let (facts, tracker, stop) = (Arc::new(Facts::new()), TaskTracker::new(), CancellationToken::new());
         let connector = Connector {
             name: "t".into(),
             links: Arc::new(Arc::clone(&bastion)),
@@ -103,10 +103,10 @@ impl Scene {
             eager,
             idle_close: None,
             facts: Arc::clone(&facts),
-            tracker: TaskTracker::new(),
+            tracker: tracker.clone(),
             stop: stop.clone(),
         };
-        tokio::spawn(connector.run(asked));
+        tracker.spawn(connector.run(asked));
         Self { bastion, asks, facts, _stop: stop.drop_guard() }
     }
 
@@ -127,7 +127,7 @@ async fn the_first_attempt_after_the_return_lets_everybody_through_and_there_is_
     scene.ask().await.unwrap();
     scene.bastion.away.store(true, Ordering::SeqCst);
     scene.bastion.link.lock().unwrap().cancel();
-    // Clients that come one after another: the ones before the connector has noticed, then all others, while it is away.
+    // From here on one client comes after another.
     while scene.facts.now().state != TunnelState::Down {
         tokio::task::yield_now().await;
     }
