@@ -85,8 +85,13 @@ pub(super) fn of_environment(
 
 /// Sets one key; a text of `jump` may hold several hops.
 pub(super) fn set(given: &mut Given, key: &str, texts: &[String]) -> Result<(), String> {
-    let one =
-        || texts.first().cloned().filter(|_| texts.len() == 1).ok_or_else(|| "it takes a single value".to_owned());
+    let one = || {
+        texts
+            .first()
+            .cloned()
+            .filter(|_| texts.len() == 1)
+            .ok_or_else(|| "it takes a single value; give it one".to_owned())
+    };
     match key {
         "name" => given.name = one()?,
         "listen" => given.listen = one()?,
@@ -102,12 +107,14 @@ pub(super) fn set(given: &mut Given, key: &str, texts: &[String]) -> Result<(), 
             given.eager = match one()?.to_ascii_lowercase().as_str() {
                 "true" | "1" | "yes" | "on" => true,
                 "false" | "0" | "no" | "off" => false,
-                other => return Err(format!("eager: {other:?} is neither true nor false")),
+                other => return Err(format!("eager: {other:?} is neither true nor false; write one of the two")),
             }
         }
         "limit" => {
             let text = one()?;
-            given.limit = Some(text.parse().map_err(|_| format!("limit: {text:?} is not a whole number"))?);
+            given.limit = Some(
+                text.parse().map_err(|_| format!("limit: {text:?} is not a whole number; write one such as `100`"))?,
+            );
         }
         _ => return Err(format!("there is no key {key:?}; there are: {KEYS}")),
     }

@@ -204,6 +204,19 @@ fn a_target_that_is_not_allowed_is_refused_wherever_it_is_written() {
 }
 
 #[test]
+fn a_killed_program_leaves_its_clients_a_reset() {
+    let Some(mut stage) = Stage::new("tunnel-kill") else { return };
+    let value = format!("listen=127.0.0.1:0;bastion={};key=Deploy;target={}", stage.bastion(), stage.target);
+    stage.instance.set("APPFERRY_TUNNEL_db", value).start();
+    let mut client = net::TcpStream::connect(stage.place("db")).unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    client.write_all(b"x").unwrap();
+    client.read_exact(&mut [0]).unwrap();
+    stage.instance.kill();
+    assert_eq!(client.read(&mut [0]).unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+}
+
+#[test]
 fn a_stopped_program_leaves_neither_socket_nor_client() {
     let Some(mut stage) = Stage::new("tunnel-stop") else { return };
     let socket = stage.instance.aside().join("db.sock");
