@@ -31,6 +31,19 @@ impl AsyncWrite for CutOffUnlessEnded {
         self.writer()?.poll_write(cx, buf)
     }
 
+    // Else several pieces would go out one by one.
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.writer()?.poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.0.as_ref().is_some_and(AsyncWrite::is_write_vectored)
+    }
+
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.writer()?.poll_flush(cx)
     }
@@ -47,5 +60,26 @@ impl Drop for CutOffUnlessEnded {
         if let Some(writer) = self.0.take() {
             writer.forget(); // tokio would end it in good order
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn pieces_go_out_in_one_write_and_an_end_that_is_told_is_no_reset() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (reader, mut writer) = CutOffUnlessEnded::halves(listener.accept().await.unwrap().0).unwrap();
+        let pieces = [io::IoSlice::new(b"one "), io::IoSlice::new(b"two")];
+        assert_eq!((writer.write_vectored(&pieces).await.unwrap(), writer.is_write_vectored()), (7, true));
+        writer.shutdown().await.unwrap();
+        drop((reader, writer));
+        let mut heard = String::new();
+        client.read_to_string(&mut heard).await.unwrap();
+        assert_eq!(heard, "one two");
     }
 }
