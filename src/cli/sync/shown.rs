@@ -46,23 +46,15 @@ pub(super) fn apps(apps: &[AppRow]) -> String {
     let width = apps.iter().map(|row| row.app.name.chars().count()).max().unwrap_or_default().min(40);
     apps.iter().fold(String::new(), |mut text, AppRow { app, commit, commit_unread }| {
         let name = plain(&app.name);
-        match commit {
-            Some(commit) => line(
-                &mut text,
-                format_args!(
-                    "{name:width$}  {:9}  {}  {}  {}  {}",
-                    state(app.state),
-                    short(&commit.id),
-                    commit.time,
-                    plain(&commit.author),
-                    plain(&commit.subject),
-                ),
-            ),
-            None => {
-                let why = if *commit_unread { "its last commit was not reached yet; ask again" } else { "-" };
-                line(&mut text, format_args!("{name:width$}  {:9}  {why}", state(app.state)));
+        let last = match commit {
+            Some(commit) => {
+                let (author, subject) = (plain(&commit.author), plain(&commit.subject));
+                format!("{}  {}  {author}  {subject}", short(&commit.id), commit.time)
             }
-        }
+            None if *commit_unread => "its last commit was not reached yet; ask again".to_owned(),
+            None => "-".to_owned(),
+        };
+        line(&mut text, format_args!("{name:width$}  {:9}  {last}", state(app.state)));
         if let Some(reason) = &app.reason {
             line(&mut text, format_args!("    {}", plain(reason)));
         }

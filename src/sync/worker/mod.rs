@@ -102,10 +102,18 @@ pub struct Worker {
     fetched: bool,
     /// The last pass ended because it was long, and there is more to do.
     cut: bool,
-    /// The remote was asked once.
-    polled: bool,
-    /// The first pass has ended, with all that it had to do.
-    started: bool,
+    start: Start,
+}
+
+/// How far the start has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Start {
+    /// The remote was not asked yet.
+    Begun,
+    /// It was; what came of it is being done.
+    Polled,
+    /// That is done.
+    Done,
 }
 
 impl Worker {
@@ -145,8 +153,7 @@ impl Worker {
             races_lost: 0,
             fetched: false,
             cut: false,
-            polled: false,
-            started: false,
+            start: Start::Begun,
         };
         (worker, Handle::new(sender, receiver, poll, shelf))
     }
@@ -229,8 +236,12 @@ impl Worker {
         if std::mem::take(&mut self.fetched) {
             self.schedule.expect_echo();
         }
-        self.polled |= wake.poll;
-        self.started |= self.polled && !self.cut;
+        if wake.poll {
+            self.start = self.start.max(Start::Polled);
+        }
+        if self.start == Start::Polled && !self.cut {
+            self.start = Start::Done;
+        }
         if let Some(wait) = self.push_link.waits() {
             self.schedule.poll_within(wait);
         }
@@ -307,7 +318,7 @@ impl Worker {
         let notice = self.hints.notice();
         let trouble = self.trouble.as_ref();
         let links = [&self.link, &self.push_link];
-        let mut status = view::repository(&self.face, report, links, trouble, notice, self.started);
+        let mut status = view::repository(&self.face, report, links, trouble, notice, self.start == Start::Done);
         self.status.send_if_modified(|old| {
             view::keep_since(&mut status, old);
             let changed = *old != status;
