@@ -8,6 +8,7 @@ mod incoming;
 mod installs;
 mod memory;
 mod moves;
+mod removals;
 mod renaming;
 mod viewing;
 mod world;
