@@ -9,6 +9,8 @@ pub enum RefusalKind {
     Quota,
     /// The server's disk is full, or it cannot write.
     Storage,
+    /// Another command works on the repository there, or one that was killed left its lock.
+    Locked,
     /// A hook or a rule objects to what was pushed.
     Rule,
 }
@@ -57,6 +59,8 @@ const STORAGE: [&str; 6] = [
     "input/output error",
 ];
 
+const LOCKED: [&str; 2] = [".lock': file exists", "another git process seems to be running"];
+
 impl RefusalKind {
     /// What these words mean. A full disk comes before the rest: a hook that cannot write says so in its own way.
     #[must_use]
@@ -67,6 +71,8 @@ impl RefusalKind {
             Self::Quota
         } else if any(&STORAGE) {
             Self::Storage
+        } else if any(&LOCKED) {
+            Self::Locked
         } else if any(&PROTECTED) || lower.contains(BITBUCKET) {
             Self::Protected
         } else {
@@ -87,6 +93,9 @@ impl RefusalKind {
             Self::Storage => {
                 "the server cannot store what is pushed: free space on its disk, or tell those who run it; it is tried again by itself"
             }
+            Self::Locked => {
+                "it is tried again by itself; if it stays, a Git command that was killed on the server has left that lock file, and those who run the server have to remove it"
+            }
             Self::Rule => {
                 "allow this key to push to the branch, or mend what its hook objects to; it is tried again by itself"
             }
@@ -106,7 +115,7 @@ mod tests {
 
     #[test]
     fn the_words_of_known_servers_are_told_apart() {
-        use RefusalKind::{Protected, Quota, Rule, Storage};
+        use RefusalKind::{Locked, Protected, Quota, Rule, Storage};
         for (words, kind) in [
             (
                 "protected branch hook declined: error: GH006: Protected branch update failed for refs/heads/main.",
@@ -130,6 +139,10 @@ mod tests {
             ("pre-receive hook declined: fatal: Disk quota exceeded", Quota),
             ("the server could not store the objects: unpack-objects abnormal exit: No space left on device", Storage),
             ("the server could not store the objects: index-pack abnormal exit", Storage),
+            (
+                "failed to update ref: error: cannot lock ref 'refs/heads/main': Unable to create '/srv/apps.git/./refs/heads/main.lock': File exists.; Another git process seems to be running in this repository",
+                Locked,
+            ),
             ("pre-receive hook declined: not on friday", Rule),
         ] {
             assert_eq!(RefusalKind::of(words), kind, "{words}");

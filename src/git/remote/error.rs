@@ -3,6 +3,8 @@
 use std::io;
 use std::time::Duration;
 
+use rustix::io::Errno;
+
 use super::words;
 use crate::domain::{Failure, FailureClass};
 use crate::ports::{ProcessEnd, connection_lost};
@@ -206,9 +208,12 @@ fn broken_protocol(asking: Asking, error: &WireError, said: &str) -> Failure {
 /// A failure of libgit2 on our own repository.
 pub(crate) fn ours(doing: &str, error: &git2::Error) -> Failure {
     if error.class() == git2::ErrorClass::Os {
-        let io = io::Error::last_os_error();
+        let io = os_error_of(error);
         let remedy = "check the file system of the data folder: free space, permissions, mounted writable";
-        let known = matches!(io.kind(), io::ErrorKind::StorageFull | io::ErrorKind::ReadOnlyFilesystem);
+        let known = matches!(
+            io.kind(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::ReadOnlyFilesystem
+        );
         if known {
             return Failure::disk(doing, &io);
         }
@@ -219,6 +224,14 @@ pub(crate) fn ours(doing: &str, error: &git2::Error) -> Failure {
         return Failure::new(FailureClass::Damaged, format!("{doing}: {}", error.message()), remedy);
     }
     Failure::internal(format!("{doing}: {}", error.message()))
+}
+
+/// What the system said. libgit2 keeps its words; the error number may be that of what was tidied up since.
+fn os_error_of(error: &git2::Error) -> io::Error {
+    let words = error.message();
+    let named = [Errno::NOSPC, Errno::DQUOT, Errno::ROFS].map(io::Error::from);
+    let told = named.into_iter().find(|io| io.to_string().split(" (").next().is_some_and(|text| words.ends_with(text)));
+    told.unwrap_or_else(io::Error::last_os_error)
 }
 
 const fn is_damage(class: git2::ErrorClass) -> bool {
@@ -252,5 +265,16 @@ mod tests {
         assert_eq!(class_of(Asking::Read, "sh: git-upload-pack: not found", Some(127)), RemoteCommand);
         assert_eq!(class_of(Asking::Read, "out of cheese", Some(3)), RemoteCommand);
         assert_eq!(class_of(Asking::Read, "", None), ConnectionLost);
+    }
+
+    #[test]
+    fn a_full_disk_reads_the_same_at_each_try_whatever_the_error_number_is_by_now() {
+        let said = |file: &str| {
+            let words = format!("cannot extend packfile '/data/pack/{file}': No space left on device");
+            ours("storing a pack", &git2::Error::new(git2::ErrorCode::GenericError, git2::ErrorClass::Os, words))
+        };
+        let failure = said("pack_git2_1");
+        assert_eq!(failure, said("pack_git2_2"));
+        assert!(failure.remedy.contains("free space"), "{failure}");
     }
 }

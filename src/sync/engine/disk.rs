@@ -126,7 +126,7 @@ impl Disk {
         match self.apps.get(app) {
             Some(AppOnDisk::Settled(tree)) => Local::Known(Some(*tree)),
             Some(AppOnDisk::Busy(_)) => Local::Busy,
-            Some(AppOnDisk::Unreadable { path, reason }) => Local::Unreadable(format!("{path}: {reason}")),
+            Some(AppOnDisk::Unreadable { path, reason }) => Local::Unreadable(problem_at(path, reason)),
             Some(AppOnDisk::Empty) if expected => Local::Emptied,
             None | Some(AppOnDisk::Absent) if expected => {
                 let since = *self.gone_since.entry(app.clone()).or_insert(now.instant);
@@ -196,4 +196,9 @@ impl Disk {
         });
         busy.chain(gone).collect()
     }
+}
+
+/// What is wrong where; an empty path is the app's own folder.
+pub(super) fn problem_at(path: &str, reason: &str) -> String {
+    if path.is_empty() { reason.to_owned() } else { format!("{path}: {reason}") }
 }

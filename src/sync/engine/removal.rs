@@ -14,6 +14,7 @@ impl Engine {
     /// Holds removals that are too many at once, on either side, and new apps while a rename may be under way.
     pub(super) fn hold_removals(&mut self, now: Now) -> Result<(), Failure> {
         self.mind_the_clock(now);
+        self.forget_ended_holds();
         forget_old(&mut self.state.notes.deletions_here, now);
         forget_old(&mut self.state.notes.deletions_remote, now);
         self.hold_removals_here();
@@ -52,22 +53,33 @@ impl Engine {
         Ok(())
     }
 
-    /// Holds `removed` if they, with those that are `going` and those that went `lately`, are too many.
+    /// A hold ends when the app is on both sides again, or on neither.
+    fn forget_ended_holds(&mut self) {
+        let (findings, disk, apps) = (&self.findings, &self.disk, &self.remote.apps);
+        let is_back = |app: &AppName| disk.settled(app).is_some() && apps.contains_key(app);
+        self.state.notes.held.retain(|app| findings.contains_key(app) && !is_back(app));
+    }
+
+    /// Holds `removed` if they, with those that are `going` and those that went `lately`, are too many. What was held stays held:
+    /// that some of the apps come back must not let the others be deleted.
     fn hold_if_many(&mut self, removed: &[AppName], going: usize, lately: usize, words: &str) {
         let unconfirmed: Vec<&AppName> =
             removed.iter().filter(|app| !self.state.notes.confirmed.contains(*app)).collect();
         let followed = self.state.bases.keys().filter(|app| self.settings.filter.takes(app)).count();
         let all = unconfirmed.len() + going >= followed;
         let many = unconfirmed.len() + going + lately > 3.max((followed + lately) / 4);
-        if unconfirmed.is_empty() || !(all || many) {
-            return;
-        }
+        let held: Vec<AppName> = if all || many {
+            unconfirmed.into_iter().cloned().collect()
+        } else {
+            unconfirmed.into_iter().filter(|app| self.state.notes.held.contains(*app)).cloned().collect()
+        };
         let reason = format!(
             "{} of {followed} apps {words} at once; nothing is deleted until a person confirms it with `appferry sync confirm --all`, or of the apps it names",
-            unconfirmed.len(),
+            held.len(),
         );
-        for app in unconfirmed {
+        for app in held {
             self.findings.insert(app.clone(), Finding::HeldRemoval(reason.clone()));
+            self.state.notes.held.insert(app);
         }
     }
 

@@ -59,7 +59,7 @@ impl Engine {
 
     fn notices(&self) -> Vec<String> {
         let here = (self.disk.refused_names.iter())
-            .map(|(name, rule)| format!("the folder {name:?} in the apps folder is not synced: {rule}"));
+            .map(|(name, rule)| format!("the folder \"{name}\" in the apps folder is not synced: {rule}"));
         let there = (self.remote.refused_names.iter())
             .map(|(name, rule)| format!("refused from Git: {name:?} beside the apps: {rule}"));
         let notices = here.chain(there).chain(self.proposal_notice()).chain(self.mending_notice());

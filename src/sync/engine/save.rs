@@ -1,5 +1,6 @@
 //! A whole app that comes through the API: it is put on the disk, and committed where it may be, as one step.
 
+use super::disk::problem_at;
 use super::finding::Finding;
 use super::shelf::LOCKED;
 use super::{Engine, Knowledge, Look, Now};
@@ -175,7 +176,7 @@ impl Engine {
                 Err(SaveRefusal::Disturbed("somebody is writing to the app's folder".to_owned()))
             }
             Some(AppOnDisk::Unreadable { path, reason }) => {
-                Err(SaveRefusal::Disturbed(format!("the app's folder cannot be read: {path}: {reason}")))
+                Err(SaveRefusal::Disturbed(format!("the app's folder cannot be read: {}", problem_at(path, reason))))
             }
         }
     }

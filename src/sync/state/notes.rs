@@ -38,6 +38,8 @@ pub struct Notes {
     pub deletions_here: Vec<i64>,
     /// See `deletions_here`.
     pub deletions_remote: Vec<i64>,
+    /// Apps whose removal was held, until they are back or a person confirmed it.
+    pub held: BTreeSet<AppName>,
     /// Deletions that a person confirmed.
     pub confirmed: BTreeSet<AppName>,
     /// Apps that a person asked to add or push although that does not happen by itself.

@@ -114,6 +114,31 @@ fn apps_that_came_back_need_no_confirmation() {
 }
 
 #[test]
+fn apps_that_come_back_one_after_another_do_not_let_the_rest_be_deleted() {
+    let Some(world) = World::new() else { return };
+    let dev = with_five_apps(&world);
+    let away = dev.aside();
+    for name in ["A", "B", "C", "D", "E"] {
+        fs::rename(dev.apps.join(name), away.join(name)).expect("move the app away");
+    }
+    dev.wait_until_within(DELETION, "held deletions", |it| it.state == RepositoryState::HeldDeletions);
+    for name in ["A", "B"] {
+        fs::rename(away.join(name), dev.apps.join(name)).expect("bring the app back");
+    }
+    set(&dev.apps.join("A/A.json"), "app", "edited");
+    dev.wait(PATIENCE, "the edit in Git", || {
+        world.repo.show("main", "App/A/A.json").is_some_and(|text| text.contains("edited"))
+    });
+    dev.cli_text(&["sync", "push", "B"]); // one more pass over everything
+    assert_eq!(world.repo.snapshot("main").len(), 5, "{:?}", world.repo.subjects());
+    assert_eq!(dev.repository().state, RepositoryState::HeldDeletions);
+    dev.cli_text(&["sync", "revert", "C", "D", "E"]);
+    dev.wait_until_in_sync();
+    assert_eq!(names(&dev.apps).len(), 5);
+    assert_eq!(world.repo.snapshot("main").len(), 5);
+}
+
+#[test]
 fn a_mass_deletion_by_somebody_else_is_held_too() {
     let Some(world) = World::new() else { return };
     let dev = with_five_apps(&world);

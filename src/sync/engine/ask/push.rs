@@ -10,7 +10,7 @@ use crate::sync::state::Wording;
 
 use super::{Goal, Tagging, Until, refuse};
 use crate::sync::engine::disk::Local;
-use crate::sync::engine::{Engine, Look, Now};
+use crate::sync::engine::{Engine, Knowledge, Look, Now};
 
 impl Engine {
     /// Adds or pushes these apps, or all that are changed here and followed, although that does not happen by itself. Answers
@@ -67,6 +67,10 @@ impl Engine {
             Selection::Apps(apps) => (true, self.asked_for(Some(&apps.into_iter().collect()))?),
         };
         let mut goals = self.push_goals(&asked, named, message.as_deref(), "pushed", now)?;
+        if goals.is_empty() && self.remote.knowledge == Knowledge::Nothing {
+            let message = "the branch was never reached yet, so that nobody knows what differs from it";
+            return Err(Failure::new(FailureClass::Refused, message, "`appferry status` says why; ask again then"));
+        }
         if dry {
             self.say_what_is_in_the_way(&mut goals, now)?;
             return Ok(goals);

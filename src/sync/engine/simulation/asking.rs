@@ -55,6 +55,19 @@ fn a_save_through_the_api_keeps_its_author_and_its_words_when_its_commit_is_made
 }
 
 #[test]
+fn a_push_before_the_branch_was_ever_reached_does_not_say_that_there_is_nothing_to_do() {
+    let mut all = world(&[EDITING]);
+    all[0].save("A", "x.json", "{}");
+    all[0].pass(false, quiet);
+    let now = all[0].now;
+    let push = || Action::Push(PushRequest::from(Selection::All));
+    let refusal = all[0].engine().begin(push(), false, now).map(|_| ()).unwrap_err();
+    assert!(refusal.message.contains("never reached"), "{refusal}");
+    all[0].pass(true, quiet);
+    assert!(all[0].engine().begin(push(), false, now).is_ok());
+}
+
+#[test]
 fn a_save_before_the_branch_is_known_keeps_its_author_and_is_told_as_a_commit() {
     let mut all = world(&[EDITING]);
     put(&mut all[0], "A", "{}");

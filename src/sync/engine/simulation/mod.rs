@@ -9,6 +9,7 @@ mod installs;
 mod memory;
 mod moves;
 mod protecting;
+mod removals;
 mod renaming;
 mod trouble;
 mod viewing;

@@ -1,0 +1,63 @@
+//! Removals that are held: how they end.
+
+use super::world::{EDITING, quiet, world};
+use crate::domain::AppName;
+use crate::domain::status::AppState;
+
+#[test]
+fn what_is_left_of_a_held_removal_stays_held_when_some_apps_come_back() {
+    let mut all = world(&[EDITING, EDITING]);
+    let name = |number: usize| format!("A{number}");
+    for number in 0..5 {
+        all[0].save(&name(number), "x.json", &format!("{{\"n\":{number}}}"));
+    }
+    all[0].pass(true, quiet);
+    all[1].pass(true, quiet);
+    (0..5).for_each(|number| all[0].delete(&name(number)));
+    all[0].pass(true, quiet);
+    all[0].pass(true, quiet);
+    for number in 0..2 {
+        all[0].save(&name(number), "x.json", &format!("{{\"n\":{number}}}"));
+        all[0].pass(true, quiet);
+    }
+    all[0].start();
+    all[0].pass(true, quiet);
+    all[0].pass(true, quiet);
+    assert_eq!(all[0].log().len(), 5, "{:?}", all[0].log());
+    assert_eq!(all[0].state("A4").0, AppState::Held);
+
+    let now = all[0].now;
+    all[0].engine().confirm(Some(&[AppName::new("A4").unwrap()].into()), now).unwrap();
+    (2..4).for_each(|number| all[0].save(&name(number), "x.json", &format!("{{\"n\":{number}}}")));
+    all[0].pass(true, quiet);
+    all[0].pass(true, quiet);
+    all[0].delete("A0");
+    all[0].pass(true, quiet);
+    all[0].pass(true, quiet);
+    assert_eq!(all[0].log()[..2], ["'A0' App removed from git", "'A4' App removed from git"], "one alone needs nobody");
+}
+
+#[test]
+fn what_is_left_of_held_removals_in_git_stays_held_when_some_apps_come_back_there() {
+    let mut all = world(&[EDITING, EDITING]);
+    let name = |number: usize| format!("A{number}");
+    for number in 0..5 {
+        all[0].save(&name(number), "x.json", &format!("{{\"n\":{number}}}"));
+    }
+    all[0].pass(true, quiet);
+    all[1].pass(true, quiet);
+    (0..5).for_each(|number| all[0].delete(&name(number)));
+    all[0].pass(true, quiet);
+    all[0].pass(true, quiet);
+    let now = all[0].now;
+    all[0].engine().confirm(None, now).unwrap();
+    all[0].pass(true, quiet);
+    all[1].pass(true, quiet);
+    for number in 0..2 {
+        all[0].save(&name(number), "x.json", &format!("{{\"n\":{number}}}"));
+        all[0].pass(true, quiet);
+        all[1].pass(true, quiet);
+    }
+    assert_eq!(all[1].apps().len(), 5, "{:?}", all[1].apps());
+    assert_eq!(all[1].state("A4").0, AppState::Held);
+}
