@@ -72,6 +72,7 @@ impl Reader {
         let mut shown: HashMap<ObjectId, CommitShown> = HashMap::new();
         let mut answer = LastCommits::default();
         for (name, id) in names.iter().filter_map(|name| walk.found.get_key_value(name)) {
+            let Some(id) = id else { continue };
             let commit = match shown.entry(*id) {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(new) => new.insert(CommitShown::new(*id, &self.repo.commit(*id)?)),

@@ -15,8 +15,8 @@ use super::Reader;
 #[derive(Debug)]
 pub(super) struct Walk {
     pub(super) head: ObjectId,
-    /// For each app, by its name, the last commit that changed it.
-    pub(super) found: HashMap<Vec<u8>, ObjectId>,
+    /// For each app, by its name, the last commit that changed it; `None` if no commit ever had it.
+    pub(super) found: HashMap<Vec<u8>, Option<ObjectId>>,
     /// Where it goes on, and the apps to find from there. An app waits at one commit only.
     pub(super) open: HashMap<ObjectId, HashSet<Vec<u8>>>,
     /// The same commits by their time, the newest first.
@@ -135,7 +135,8 @@ impl Walk {
     fn take(&mut self, id: ObjectId, Step { apps, parents }: Step, mut waiting: HashSet<Vec<u8>>) {
         if parents.is_empty() {
             let there: HashSet<&[u8]> = apps.iter().map(|entry| entry.name.as_slice()).collect();
-            waiting.retain(|name| there.contains(name.as_slice())); // the others never were
+            let never: Vec<_> = waiting.extract_if(|name| !there.contains(name.as_slice())).collect();
+            self.found.extend(never.into_iter().map(|name| (name, None)));
         }
         for (parent, seconds, before) in parents {
             let changed = changed_names(&apps, &before);
@@ -145,7 +146,7 @@ impl Walk {
                 self.wait_at(parent, seconds, inherited);
             }
         }
-        self.found.extend(waiting.into_iter().map(|name| (name, id)));
+        self.found.extend(waiting.into_iter().map(|name| (name, Some(id))));
     }
 }
 
