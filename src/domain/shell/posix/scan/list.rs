@@ -3,6 +3,9 @@
 use super::{DEEPEST, OUTSIDE, Scan, Word};
 use crate::domain::shell::posix::commands;
 
+/// The commands of a group are looked at before it is known what is redirected into it.
+const INTO_ONE: &str = "redirect it into one command; or pipe it: printf '%s' {{…}} | { …; }";
+
 /// What ends a list.
 #[derive(Clone, Copy, PartialEq)]
 enum Until {
@@ -121,8 +124,12 @@ impl Scan<'_> {
                 }
                 b'(' if list.in_pattern() => self.at += 1,
                 b'(' => self.open(&mut list),
-                b'<' | b'>' if self.peek(1) != b'(' => self.redirection(&mut list),
+                b'<' | b'>' if self.peek(1) != b'(' => {
+                    self.fed = self.fed(&list);
+                    self.redirection(&mut list);
+                }
                 _ => {
+                    self.fed = self.fed(&list);
                     let word = self.word();
                     self.add(word, &mut list);
                 }
@@ -247,8 +254,14 @@ impl Scan<'_> {
     fn finish(&mut self, list: &mut List) {
         let fed = self.fed(list);
         let words = std::mem::take(&mut list.words);
-        list.input.clear();
+        let input = std::mem::take(&mut list.input);
         list.in_two_ways = false;
+        let is_exec = words.first().is_some_and(|word| word.is_plain() && word.text == "exec");
+        if words.is_empty() || is_exec && words.len() == 1 {
+            for slot in input {
+                self.fault(slot, "is what a group reads, or all that follows `exec`", INTO_ONE);
+            }
+        }
         commands::check(self, &words, &fed);
     }
 

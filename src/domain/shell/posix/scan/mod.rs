@@ -30,6 +30,8 @@ pub(super) struct Scan<'a> {
     tame: BTreeSet<usize>,
     wrong: BTreeMap<usize, Misplaced>,
     heredocs: Vec<(String, bool)>,
+    /// The placeholders in what is written into the command whose word is read: a substitution in it inherits that.
+    fed: Vec<usize>,
     depth: usize,
 }
 
@@ -38,7 +40,17 @@ impl<'a> Scan<'a> {
         let is_tame = |slot: &Slot| variables.iter().any(|one| one.name == slot.name && one.kind.is_tame());
         let tame = slots.iter().enumerate().filter(|(_, slot)| is_tame(slot)).map(|(number, _)| number).collect();
         let bytes = script.as_bytes();
-        Self { script, bytes, at: 0, slots, tame, wrong: BTreeMap::new(), heredocs: Vec::new(), depth: 0 }
+        Self {
+            script,
+            bytes,
+            at: 0,
+            slots,
+            tame,
+            wrong: BTreeMap::new(),
+            heredocs: Vec::new(),
+            fed: Vec::new(),
+            depth: 0,
+        }
     }
 
     /// Everything that is wrong.

@@ -78,7 +78,12 @@ impl Scan<'_> {
 
     /// Commands up to the parenthesis, whose output belongs to the word.
     fn substitution(&mut self, start: usize, word: &mut Word) {
-        self.in_parentheses(Vec::new());
+        // What is written to `>(…)` may be any of the words before and behind it.
+        let is_written_to = self.bytes.get(start) == Some(&b'>');
+        let fed = if is_written_to { self.slots_between(0, self.bytes.len()) } else { self.fed.clone() };
+        let around = std::mem::take(&mut self.fed);
+        self.in_parentheses(fed);
+        self.fed = around;
         word.quoted = true;
         word.inner.extend(self.slots_between(start, self.at));
     }
@@ -139,6 +144,9 @@ impl Scan<'_> {
             self.at += if self.peek(0) == b'\\' { 2 } else { 1 };
         }
         let remedy = "write $(…) in place of the backticks";
+        for slot in self.fed.clone() {
+            self.fault(slot, "could be read by what stands in backticks", remedy);
+        }
         self.fault_between(start, self.at, "stands in backticks", remedy);
         self.close(start, "stands in backticks");
     }
