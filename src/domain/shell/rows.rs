@@ -1,5 +1,6 @@
 //! How output becomes rows.
 
+use std::collections::HashSet;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -156,20 +157,27 @@ fn row(column: &str, value: &str) -> Row {
 fn csv_rows(text: &str) -> Result<Vec<Row>, RowsError> {
     let mut records = csv::records(text)?.into_iter();
     let mut columns = records.next().unwrap_or_default();
-    for at in 0..columns.len() {
-        // A name that stands there already would take the other's value away.
-        let is_repeated = columns.get(at).is_some_and(|name| columns.iter().take(at).any(|other| other == name));
-        if let Some(name) = columns.get_mut(at).filter(|name| is_repeated || name.is_empty()) {
-            *name = unnamed(at);
+    // Names of the header keep theirs; one that stands there already would take the other's value away.
+    let given: HashSet<String> = columns.iter().cloned().collect();
+    let mut seen = HashSet::new();
+    for (at, name) in columns.iter_mut().enumerate() {
+        if name.is_empty() || !seen.insert(name.clone()) {
+            *name = unnamed(at, &given);
         }
     }
-    let named =
-        |(at, value): (usize, String)| (columns.get(at).cloned().unwrap_or_else(|| unnamed(at)), Value::from(value));
+    let named = |(at, value): (usize, String)| {
+        (columns.get(at).cloned().unwrap_or_else(|| unnamed(at, &given)), Value::from(value))
+    };
     gathered(records.map(|record| Ok(record.into_iter().enumerate().map(named).collect())))
 }
 
-fn unnamed(at: usize) -> String {
-    format!("column {}", at + 1)
+/// A name for the column at this place that the header does not have.
+fn unnamed(at: usize, given: &HashSet<String>) -> String {
+    let mut name = format!("column {}", at + 1);
+    while given.contains(&name) {
+        name.push('\'');
+    }
+    name
 }
 
 fn json_rows(text: &str) -> Result<Vec<Row>, RowsError> {
@@ -216,6 +224,8 @@ mod tests {
             ("lines", "a\r\nb\n", r#"[{"line":"a"},{"line":"b"}]"#),
             ("csv", "id,n\n1,x\n2\n3,y,z", r#"[{"id":"1","n":"x"},{"id":"2"},{"id":"3","n":"y","column 3":"z"}]"#),
             ("csv", "", "[]"),
+            ("csv", "column 3,b,b\n1,2,3", r#"[{"column 3":"1","b":"2","column 3'":"3"}]"#),
+            ("csv", "column 2\n1,2", r#"[{"column 2":"1","column 2'":"2"}]"#),
             ("csv", "a,,a\n1,2,3", r#"[{"a":"1","column 2":"2","column 3":"3"}]"#),
             ("csv", "\u{feff}id\r\n1\r\n", r#"[{"id":"1"}]"#),
             ("json", r#"[{"b":1,"a":1.10}, 2]"#, r#"[{"b":1,"a":1.10},{"value":2}]"#),
