@@ -18,7 +18,7 @@ impl AllowedTargets {
             .filter(|pattern| !pattern.is_empty())
             .map(|pattern| if is_path(pattern) { pattern.to_owned() } else { pattern.to_ascii_lowercase() })
             .collect();
-        let without_a_port = |pattern: &&String| !is_path(pattern) && !pattern.contains([':', '*']);
+        let without_a_port = |pattern: &&String| !is_path(pattern) && !may_end_in_a_port(pattern);
         let wrong = |pattern: &String| format!("{pattern:?} names no port; write `{pattern}:5432`, or `{pattern}:*`");
         let wrong: Vec<String> = patterns.iter().filter(without_a_port).map(wrong).collect();
         if wrong.is_empty() { Ok(Self(patterns)) } else { Err(wrong) }
@@ -37,6 +37,12 @@ impl AllowedTargets {
     pub fn shown(&self) -> String {
         self.0.join(", ")
     }
+}
+
+/// Whether `:port` can be the end of what the pattern stands for.
+fn may_end_in_a_port(pattern: &str) -> bool {
+    let is_port = |end: &str| !end.is_empty() && end.bytes().all(|byte| byte.is_ascii_digit() || byte == b'*');
+    pattern.ends_with('*') || pattern.rsplit_once(':').is_some_and(|(_, end)| is_port(end))
 }
 
 fn is_path(text: &str) -> bool {
@@ -66,7 +72,8 @@ mod tests {
     fn a_target_is_allowed_by_a_pattern_or_when_there_is_none() {
         let allows =
             |patterns: &str, target: &str| AllowedTargets::parse(patterns).unwrap().allow(&target.parse().unwrap());
-        assert_eq!(AllowedTargets::parse("db, x:1, y").unwrap_err().len(), 2, "they could match nothing");
+        let wrong = AllowedTargets::parse("db, x:1, *.internal, [::1], db:*, *, db*").unwrap_err();
+        assert_eq!(wrong.len(), 3, "they could match nothing: {wrong:?}");
         assert!(allows("", "db:1") && allows("db:1, x:2", "db:1") && allows("*.Internal:*", "a.internal:5432"));
         assert!(
             allows("db-*.internal:5432", "db-1.internal:5432")
