@@ -12,14 +12,16 @@ impl Engine {
     /// Installs what planning found, as far as the time goes; what somebody asked for comes first. One app's failure does not stop
     /// the others. Answers whether anything moved.
     pub(super) fn install_found(&mut self, now: Now) -> Result<bool, Failure> {
-        self.install_failures.clear();
+        let mut failed_before = std::mem::take(&mut self.install_failures);
         let mut moved = false;
         let begun = Instant::now();
         let mut found = self.findings_with(|f| matches!(f, Finding::Pull(_) | Finding::Replace(_)));
-        found.sort_by_key(|(app, _)| !self.state.notes.accepted.contains_key(app));
+        let accepted = &self.state.notes.accepted;
+        found.sort_by_key(|(app, _)| (!accepted.contains_key(app), failed_before.contains_key(app)));
         for (app, finding) in found {
             if moved && begun.elapsed() > self.settings.install_for {
-                break;
+                self.install_failures.extend(failed_before.remove_entry(&app)); // not tried again yet
+                continue;
             }
             let outcome = match finding {
                 Finding::Pull(sides) => self.install(&app, sides, now),
@@ -36,7 +38,9 @@ impl Engine {
             match outcome {
                 Ok(done) => moved |= done,
                 Err(failure) if failure.class == FailureClass::Disk => {
-                    tracing::warn!(%app, %failure, "not installed");
+                    if failed_before.get(&app) != Some(&failure) {
+                        tracing::warn!(%app, %failure, "not installed");
+                    }
                     self.install_failures.insert(app, failure);
                 }
                 Err(failure) => return Err(failure),
