@@ -16,7 +16,7 @@ use appferry::domain::tunnel::{Given, Source, TunnelState, TunnelStatus};
 use appferry::ssh::HostKeys;
 use appferry::tunnel::{Tunnels, Wanted};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -121,8 +121,12 @@ impl Scene {
 }
 
 /// A server that sends back what it gets, and ends its half when the client has ended its own.
-async fn echo(tasks: &TaskTracker, stop: &CancellationToken) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+fn echo(tasks: &TaskTracker, stop: &CancellationToken) -> SocketAddr {
+    // Room for 500 at once: where the queue is full, the kernel answers with SYN cookies, and of a client that has sent and ended
+    // already it may see the end alone.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let listener = socket.listen(1024).unwrap();
     let address = listener.local_addr().unwrap();
     let (own, stop) = (tasks.clone(), stop.clone());
     tasks.spawn(stop.clone().run_until_cancelled_owned(async move {

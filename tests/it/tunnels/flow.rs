@@ -8,7 +8,7 @@ use super::*;
 #[tokio::test(flavor = "multi_thread")]
 async fn bytes_come_back_and_each_side_ends_its_half() {
     let Some(scene) = Scene::new() else { return };
-    let target = echo(&scene.tasks, &scene.stop).await;
+    let target = echo(&scene.tasks, &scene.stop);
     let place = scene.one(target).await;
     let text: Vec<u8> = (0..3_000_000_u32).flat_map(u32::to_be_bytes).collect();
     assert!(
@@ -44,7 +44,7 @@ async fn a_server_that_speaks_first_is_heard_and_may_end_first() {
 #[tokio::test(flavor = "multi_thread")]
 async fn five_hundred_clients_at_once_each_get_their_own_answer() {
     let Some(scene) = Scene::new() else { return };
-    let target = echo(&scene.tasks, &scene.stop).await;
+    let target = echo(&scene.tasks, &scene.stop);
     let place = scene.one(target).await;
     let clients = (0..500).map(|n| async move {
         let text = format!("client {n} ").repeat(50);
@@ -59,7 +59,7 @@ async fn five_hundred_clients_at_once_each_get_their_own_answer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_too_many_is_closed_at_once() {
     let Some(scene) = Scene::new() else { return };
-    let target = echo(&scene.tasks, &scene.stop).await;
+    let target = echo(&scene.tasks, &scene.stop);
     scene.run([Given { limit: Some(1), ..scene.given("t", target) }]).await;
     let mut first = TcpStream::connect(scene.place("t")).await.unwrap();
     first.write_all(b"a").await.unwrap();
@@ -78,7 +78,7 @@ async fn a_client_that_stops_reading_holds_up_nobody() {
     const SENT: usize = 300 << 20;
     let Some(scene) = Scene::new() else { return };
     let source = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let target = echo(&scene.tasks, &scene.stop).await;
+    let target = echo(&scene.tasks, &scene.stop);
     // One tunnel to both: what is wanted is that they share a connection.
     let source_place = source.local_addr().unwrap();
     let both = relay(&scene, source_place, target).await;
@@ -148,7 +148,7 @@ fn resident() -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_target_fails_at_once_and_others_go_on() {
     let Some(scene) = Scene::new() else { return };
-    let target = echo(&scene.tasks, &scene.stop).await;
+    let target = echo(&scene.tasks, &scene.stop);
     let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     scene.run([scene.given("dead", dead), scene.given("alive", target)]).await;
     assert_eq!(round_trip(scene.place("alive"), b"x").await.unwrap(), b"x");
@@ -168,7 +168,7 @@ async fn permitopen_of_the_bastion_is_named_as_the_cause() {
     let Some(scene) = Scene::with(Setup::default(), "restrict,port-forwarding,permitopen=\"127.0.0.1:1\"") else {
         return;
     };
-    let target = echo(&scene.tasks, &scene.stop).await;
+    let target = echo(&scene.tasks, &scene.stop);
     let place = scene.one(target).await;
     assert!(is_turned_away(place).await);
     let status = scene.until("t", |status| status.refused == 1).await;

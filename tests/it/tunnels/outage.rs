@@ -12,7 +12,7 @@ async fn the_way_may_go_through_several_hosts_each_with_its_own_key() {
     let other = KeyPair::ed25519("outer");
     outer.authorize(&other.public_line);
     scene.keyring.put(&other);
-    let given = scene.given("t", echo(&scene.tasks, &scene.stop).await);
+    let given = scene.given("t", echo(&scene.tasks, &scene.stop));
     let hop = format!("{}@127.0.0.1:{}?key=outer", current_user(), outer.port());
     let given = Given { jump: vec![hop], ..given };
     scene.run([given.clone()]).await;
@@ -39,7 +39,7 @@ async fn the_way_may_go_through_several_hosts_each_with_its_own_key() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_host_key_of_the_bastion_lets_nobody_through() {
     let Some(scene) = Scene::new() else { return };
-    let target = echo(&scene.tasks, &scene.stop).await;
+    let target = echo(&scene.tasks, &scene.stop);
     let key = scene.sshd.host_key_line();
     let wrong = Sshd::start().unwrap().host_key_line();
     let wrong = format!("{} {}", key.split(' ').next().unwrap(), wrong.split_once(' ').unwrap().1);
@@ -56,7 +56,7 @@ async fn a_wrong_host_key_of_the_bastion_lets_nobody_through() {
 async fn a_key_that_the_bastion_refuses_is_named_with_the_file_that_takes_it() {
     let Some(scene) = Scene::new() else { return };
     scene.sshd.revoke_all();
-    let place = scene.one(echo(&scene.tasks, &scene.stop).await).await;
+    let place = scene.one(echo(&scene.tasks, &scene.stop)).await;
     assert!(is_turned_away(place).await);
     let error = scene.until("t", |status| status.refused == 1).await.last_error.unwrap().failure;
     assert!(error.class == FailureClass::Authentication && error.message.contains(&scene.key.fingerprint), "{error:?}");
@@ -82,7 +82,7 @@ async fn a_hop_that_is_not_reached_is_named_with_the_one_before_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn under_load_a_bastion_comes_back_and_nobody_hangs() {
     let Some(mut scene) = Scene::new() else { return };
-    let place = scene.one(echo(&scene.tasks, &scene.stop).await).await;
+    let place = scene.one(echo(&scene.tasks, &scene.stop)).await;
     assert_eq!(round_trip(place, b"before").await.unwrap(), b"before");
     // Clients that never stop asking; each question has an answer or an end.
     let over = CancellationToken::new();
@@ -155,7 +155,7 @@ async fn what_is_cut_off_is_a_reset_and_no_end() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bastion_that_is_away_costs_a_client_two_seconds_at_most() {
     let Some(mut scene) = Scene::new() else { return };
-    let place = scene.one(echo(&scene.tasks, &scene.stop).await).await;
+    let place = scene.one(echo(&scene.tasks, &scene.stop)).await;
     assert_eq!(round_trip(place, b"x").await.unwrap(), b"x");
     scene.sshd.stop();
     scene.until("t", |status| status.state == TunnelState::Down).await;
@@ -179,7 +179,7 @@ async fn a_bastion_that_is_away_costs_a_client_two_seconds_at_most() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_key_is_used_for_what_comes_and_what_runs_goes_on() {
     let Some(scene) = Scene::new() else { return };
-    let place = scene.one(echo(&scene.tasks, &scene.stop).await).await;
+    let place = scene.one(echo(&scene.tasks, &scene.stop)).await;
     let mut old = TcpStream::connect(place).await.unwrap();
     old.write_all(b"o").await.unwrap();
     assert_eq!(old.read_u8().await.unwrap(), b'o');
@@ -211,7 +211,7 @@ async fn a_new_key_is_used_for_what_comes_and_what_runs_goes_on() {
 async fn a_refused_new_key_is_stood_in_for_by_the_one_before() {
     let Some(scene) = Scene::new() else { return };
     scene.keyring.rotate(&scene.key.name);
-    let place = scene.one(echo(&scene.tasks, &scene.stop).await).await;
+    let place = scene.one(echo(&scene.tasks, &scene.stop)).await;
     assert_eq!(round_trip(place, b"x").await.unwrap(), b"x", "{:#?}\n{}", scene.status("t"), scene.sshd.log());
     scene.end().await;
 }
@@ -219,7 +219,7 @@ async fn a_refused_new_key_is_stood_in_for_by_the_one_before() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lazy_tunnel_connects_when_it_is_needed_and_an_idle_one_is_closed() {
     let Some(scene) = Scene::new() else { return };
-    let target = echo(&scene.tasks, &scene.stop).await;
+    let target = echo(&scene.tasks, &scene.stop);
     let idle = Given { idle_close: Some("1s".into()), ..scene.given("lazy", target) };
     scene.run([idle, Given { eager: true, ..scene.given("eager", target) }]).await;
     scene.until("eager", is_open).await;
@@ -241,7 +241,7 @@ async fn a_lazy_tunnel_connects_when_it_is_needed_and_an_idle_one_is_closed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_stays_as_it_is_notices_nothing_of_what_changes_beside_it() {
     let Some(scene) = Scene::new() else { return };
-    let target = echo(&scene.tasks, &scene.stop).await;
+    let target = echo(&scene.tasks, &scene.stop);
     let (stays, goes) = (scene.given("stays", target), scene.given("goes", target));
     scene.run([stays.clone(), goes.clone()]).await;
     let mut client = TcpStream::connect(scene.place("stays")).await.unwrap();
@@ -263,7 +263,7 @@ async fn what_stays_as_it_is_notices_nothing_of_what_changes_beside_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_taken_port_stops_one_tunnel_until_it_is_free() {
     let Some(scene) = Scene::new() else { return };
-    let target = echo(&scene.tasks, &scene.stop).await;
+    let target = echo(&scene.tasks, &scene.stop);
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let listen = taken.local_addr().unwrap().to_string();
     let wanted = [Given { listen, ..scene.given("t", target) }, scene.given("other", target)].map(|given| Wanted {
