@@ -294,6 +294,7 @@ impl Workspace for AppsFolder {
 
     fn forget(&mut self) -> Vec<(AppName, ObjectId)> {
         self.waiting.clear();
+        (self.told, self.arrived) = (BTreeSet::new(), Vec::new()); // the state that noted it is gone: it is told again
         self.reader = Reader::new(Arc::clone(&self.repo));
         self.changed = true;
         let seen = std::mem::take(&mut self.apps);

@@ -539,6 +539,21 @@ fn an_install_that_has_begun_is_finished_around_a_save_in_its_middle() {
 }
 
 #[test]
+fn what_came_is_told_again_when_the_state_that_would_have_noted_it_is_gone() {
+    let mut bench = Bench::new();
+    let tree = bench.repo.plant(&[("a", "1")]);
+    assert_eq!(bench.disk.bring(&app("x"), None, Some(tree)).unwrap(), Installed::Done);
+    assert_eq!(bench.disk.take_arrived().len(), 1);
+    bench.disk.forget();
+    bench.disk.note_arrived().unwrap(); // of a state that knows nothing of it
+    assert_eq!(bench.journals(), 1);
+    bench.disk.recover().unwrap();
+    assert_eq!(bench.disk.take_arrived().iter().map(|arrived| arrived.tree).collect::<Vec<_>>(), [Some(tree)]);
+    bench.disk.note_arrived().unwrap();
+    assert_eq!(bench.journals(), 0);
+}
+
+#[test]
 fn without_exchange_an_install_still_works_and_still_sees_saves() {
     let mut bench = Bench::new();
     bench.disk = open(bench.home.path(), DEBOUNCE, &bench.repo).without_exchange();

@@ -44,7 +44,7 @@ impl Engine {
                 continue;
             }
             self.note_installed(app, before, Sides { base: before, local: before, remote: base });
-            if tree.is_none() && left.is_empty() {
+            if tree.is_none() && left.is_empty() && !self.renamed_away.contains(app) {
                 self.state.notes.deletions_remote.push(now.unix_seconds);
             }
             self.state.notes.pending.remove(app); // nothing of it waited when it was installed

@@ -93,7 +93,7 @@ impl Engine {
             self.take_over_state(found, now)?;
         }
         self.restore_view()?;
-        self.save(now)?;
+        self.write_state(now)?; // the journals stay: this state may be older than what they brought
         self.workspace.save_cache()?; // the one on disk names what is not here
         self.repo.end_mending()
     }

@@ -98,12 +98,16 @@ impl Engine {
     pub fn set_out(&mut self, now: Now) -> Result<Outgoing, Failure> {
         let outgoing = self.outgoing(now);
         self.prove_fast_forward(&outgoing)?;
+        let before = self.state.notes.sent.clone();
         if outgoing.purposes.contains(&Purpose::Branch)
             && let Some(head) = self.state.notes.head
         {
             self.note_sent(head);
         }
-        self.write_state(now)?;
+        if let Err(failure) = self.write_state(now) {
+            self.state.notes.sent = before; // nothing is sent
+            return Err(failure);
+        }
         Ok(outgoing)
     }
 

@@ -94,7 +94,12 @@ impl Worker {
                 }
                 self.fetch().await?;
             }
-            Err(failure) => self.note_trouble(Err(failure)),
+            Err(failure) => {
+                // The remote has answered, and it is not noted what: nothing more is sent before it was asked where the branch is.
+                self.push_link.in_doubt = true;
+                self.schedule.poll_within(Duration::ZERO);
+                self.note_trouble(Err(failure));
+            }
         }
         Ok(())
     }
