@@ -72,7 +72,10 @@ async fn migrate(pool: &SqlitePool, file: &Path, migrations: &Migrator) -> Resul
 async fn connect(file: &Path) -> Result<SqlitePool, sqlx::Error> {
     let give_up = Instant::now() + ACQUIRE_TIMEOUT;
     loop {
-        let pool = SqlitePoolOptions::new().max_connections(MAX_CONNECTIONS).acquire_timeout(ACQUIRE_TIMEOUT);
+        let pool = SqlitePoolOptions::new()
+            .max_connections(MAX_CONNECTIONS)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .test_before_acquire(false); // a file does not hang up, and asking costs as much as a read
         match pool.connect_with(options(file)).await {
             Err(e) if error::is_busy(&e) && Instant::now() < give_up => tokio::time::sleep(RETRY_PAUSE).await,
             connected => return connected,
