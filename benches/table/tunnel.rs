@@ -12,9 +12,12 @@ use crate::table::Table;
 
 const CIPHER: &str = "aes256-gcm@openssh.com";
 const PIECE: usize = 1 << 20;
-const BYTES_THERE_AND_BACK: usize = 200;
+/// Questions of one byte, one after the other.
+const QUESTIONS: usize = 200;
+/// Answers: a byte, and what some rows of a table take, which is more than a segment on loopback.
+const ANSWERS: [(&str, usize); 2] = [("a byte", 1), ("50 kB", 50_000)];
 
-/// Throughput up and down, and one byte there and back.
+/// Throughput up and down, and questions with short answers.
 pub(crate) fn against_ssh(place: &Place, size: Size, table: &mut Table) {
     let mib = if size.rounds < 10 { 128 } else { 256 };
     let server = serve();
@@ -31,18 +34,21 @@ pub(crate) fn against_ssh(place: &Place, size: Size, table: &mut Table) {
         }
         table.times(&format!("tunnel, {mib} MiB {what}, aes256-gcm; `ssh -L`"), &our, &their);
     }
-    let (mut our, mut their) = (Vec::new(), Vec::new());
-    for round in 0..=size.rounds {
-        let (one, other) = (there_and_back(ours), there_and_back(theirs));
-        if round > 0 {
-            our.extend(one);
-            their.extend(other);
+    for (what, bytes) in ANSWERS {
+        let (mut our, mut their) = (Vec::new(), Vec::new());
+        for round in 0..=size.rounds {
+            let (one, other) = (ask(ours, bytes), ask(theirs, bytes));
+            if round > 0 {
+                our.extend(one);
+                their.extend(other);
+            }
         }
+        table.times(&format!("tunnel, a byte there and {what} back; `ssh -L`"), &our, &their);
     }
-    table.times("tunnel, one byte there and back; `ssh -L`", &our, &their);
 }
 
-/// Takes what comes (`U`), sends (`D`), or echoes (`E`), by the first byte; the end of an upload is answered with a byte.
+/// Takes so many bytes (`U`), sends them (`D`), or sends them for each byte that comes (`A`); the end of an upload is
+/// answered with a byte.
 fn serve() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -78,7 +84,7 @@ fn answer(mut stream: TcpStream) {
         }
         _ => {
             let mut byte = [0];
-            while stream.read_exact(&mut byte).is_ok() && stream.write_all(&byte).is_ok() {}
+            while stream.read_exact(&mut byte).is_ok() && stream.write_all(&buffer[..left]).is_ok() {}
         }
     }
 }
@@ -112,14 +118,14 @@ fn move_bytes(to: SocketAddr, mode: u8, mib: usize) -> Duration {
     begun.elapsed()
 }
 
-fn there_and_back(to: SocketAddr) -> Vec<Duration> {
-    let mut stream = connect(to, b'E', 0);
-    let mut byte = [1];
+fn ask(to: SocketAddr, bytes: usize) -> Vec<Duration> {
+    let mut stream = connect(to, b'A', bytes);
+    let mut answer = vec![0; bytes];
     let mut times = Vec::new();
-    for _ in 0..BYTES_THERE_AND_BACK {
+    for _ in 0..QUESTIONS {
         let begun = Instant::now();
-        stream.write_all(&byte).unwrap();
-        stream.read_exact(&mut byte).unwrap();
+        stream.write_all(&[1]).unwrap();
+        stream.read_exact(&mut answer).unwrap();
         times.push(begun.elapsed());
     }
     times

@@ -15,6 +15,7 @@ use super::dial::dial;
 use super::failures;
 use super::handler::{Learnt, LinkError, LinkHandler};
 use super::pins::Pins;
+use super::prompt::Prompt;
 use super::settings::Settings;
 use crate::domain::Failure;
 use crate::ports::SshTarget;
@@ -120,7 +121,7 @@ async fn wire(
     settings: &Settings,
     through: Option<(&SshTarget, &Link)>,
 ) -> Result<Box<dyn Wire>, Failure> {
-    let Some((by, before)) = through else { return Ok(Box::new(dial(target, settings).await?)) };
+    let Some((by, before)) = through else { return Ok(Box::new(Prompt::new(dial(target, settings).await?))) };
     let opening = before.handle.channel_open_direct_tcpip(target.host.as_str(), target.port.into(), "127.0.0.1", 0);
     match timeout(settings.channel_open_timeout, opening).await {
         Ok(Ok(channel)) => Ok(Box::new(channel.into_stream())),

@@ -31,6 +31,7 @@ mod pins;
 mod pool;
 mod process;
 mod process_io;
+mod prompt;
 mod purpose;
 mod scan;
 mod session;
