@@ -21,8 +21,8 @@ pub use forwarding::{Forwarded, Forwarding};
 pub use host_trust::{HostTrust, TrustedHostKey};
 pub use keyring::{GitService, KeyUse, KeyVersion, Keyring, ResolvedKey};
 pub use records::{
-    Canary, Changed, Keep, KeyRecords, KeyRow, MasterKeysInUse, NewKey, PairRow, SealedKey, SealedMaterial,
-    WrappedDataKey,
+    Canary, Changed, Keep, KeyPairs, KeyRecords, KeyRow, MasterKeysInUse, NewKey, PairId, PairRow, SealedKey,
+    SealedMaterial, WrappedDataKey,
 };
 pub use remote::{FoundCommit, PushError, RefOutcome, RefUpdate, Remote, RemoteRef, RemoteTip};
 pub use repository::{Commit, LocalRepository, RefEdit, Signature, Tag};

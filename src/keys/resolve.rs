@@ -11,7 +11,9 @@ use super::record::public_line;
 use super::service::{HeldBack, KeyService};
 use super::{material, seal};
 use crate::domain::{Failure, KeyName};
-use crate::ports::{AuditEntry, GitService, KeyUse, KeyVersion, Keyring, ResolvedKey, SealedKey, SealedMaterial};
+use crate::ports::{
+    AuditEntry, GitService, KeyPairs, KeyUse, KeyVersion, Keyring, PairId, ResolvedKey, SealedKey, SealedMaterial,
+};
 
 const STORE: &str = "store";
 
@@ -32,21 +34,17 @@ impl Keyring for KeyService {
         if let Some(version) = elsewhere.version(elsewhere.before(), name, given).await? {
             return Ok(version);
         }
-        if let Some(row) = self.records.rows(Some(name)).await?.pop() {
-            let state = HeldBack { generation: row.current.generation, remembered: row.current.remembered };
-            if let Some(previous) = row.previous.as_ref().filter(|_| self.is_held_back(name, state)) {
-                return Ok(KeyVersion {
-                    generation: previous.generation,
-                    fingerprint: previous.fingerprint.clone(),
-                    previous: None,
-                    source: STORE,
-                });
-            }
-            return Ok(KeyVersion {
-                generation: row.current.generation,
-                fingerprint: row.current.fingerprint,
-                previous: row.previous.map(|previous| previous.fingerprint),
+        if let Some(KeyPairs { current, previous }) = self.records.pairs(name).await? {
+            let state = HeldBack { generation: current.generation, remembered: current.remembered };
+            let of = |pair: PairId, previous| KeyVersion {
+                generation: pair.generation,
+                fingerprint: pair.fingerprint,
+                previous,
                 source: STORE,
+            };
+            return Ok(match previous {
+                Some(previous) if self.is_held_back(name, state) => of(previous, None),
+                previous => of(current, previous.map(|previous| previous.fingerprint)),
             });
         }
         match elsewhere.version(elsewhere.after(), name, given).await? {

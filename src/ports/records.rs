@@ -64,6 +64,12 @@ pub trait KeyRecords: Send + Sync {
     /// Disk, connect or internal.
     async fn rows(&self, name: Option<&KeyName>) -> Result<Vec<KeyRow>, Failure>;
 
+    /// Which pairs the key of exactly this name has. Asked at each poll: one look, where [`rows`](Self::rows) takes two.
+    ///
+    /// # Errors
+    /// Disk, connect or internal.
+    async fn pairs(&self, name: &KeyName) -> Result<Option<KeyPairs>, Failure>;
+
     /// The material of the key of exactly this name, still sealed.
     ///
     /// # Errors
@@ -274,6 +280,26 @@ pub struct PairRow {
     /// Whether the private key is encrypted with a passphrase before it is sealed.
     pub encrypted: bool,
     /// Whether that passphrase is remembered.
+    pub remembered: bool,
+}
+
+/// The pairs of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyPairs {
+    /// The one that logs in.
+    pub current: PairId,
+    /// While the key is being rotated: the one before.
+    pub previous: Option<PairId>,
+}
+
+/// What tells a key pair from others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PairId {
+    /// Counts up with each rotation, from 1.
+    pub generation: u32,
+    /// `SHA256:…`.
+    pub fingerprint: String,
+    /// Whether its passphrase is remembered.
     pub remembered: bool,
 }
 

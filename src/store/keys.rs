@@ -7,8 +7,8 @@ use super::db::{Conn, execute};
 use super::{Store, rows};
 use crate::domain::{Failure, KeyName};
 use crate::ports::{
-    AuditEntry, Canary, Changed, GitService, Keep, KeyRecords, KeyRow, KeyUse, MasterKeysInUse, NewKey, SealedKey,
-    SealedMaterial, WrappedDataKey,
+    AuditEntry, Canary, Changed, GitService, Keep, KeyPairs, KeyRecords, KeyRow, KeyUse, MasterKeysInUse, NewKey,
+    SealedKey, SealedMaterial, WrappedDataKey,
 };
 
 #[async_trait]
@@ -51,6 +51,12 @@ impl KeyRecords for Store {
         let doing = "listing the keys";
         let mut reading = self.reading(doing).await?;
         rows::all(&mut reading.conn(), name).await.map_err(|e| self.failure(doing, &e))
+    }
+
+    async fn pairs(&self, name: &KeyName) -> Result<Option<KeyPairs>, Failure> {
+        let doing = "reading which pairs a key has";
+        let mut reading = self.reading(doing).await?;
+        rows::pairs(&mut reading.conn(), name).await.map_err(|e| self.failure(doing, &e))
     }
 
     async fn sealed(&self, name: &KeyName) -> Result<Option<SealedKey>, Failure> {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::db::{Conn, row, rows};
 use crate::domain::KeyName;
-use crate::ports::{KeyRow, PairRow, SealedKey, SealedMaterial};
+use crate::ports::{KeyPairs, KeyRow, PairId, PairRow, SealedKey, SealedMaterial};
 
 #[derive(sqlx::FromRow)]
 struct RawPair {
@@ -80,6 +80,30 @@ pub(super) async fn all(c: &mut Conn<'_>, name: Option<&KeyName>) -> Result<Vec<
         }
     }
     Ok(keys)
+}
+
+/// The pairs of the key of exactly this name.
+pub(super) async fn pairs(c: &mut Conn<'_>, name: &KeyName) -> Result<Option<KeyPairs>, sqlx::Error> {
+    let found = rows!(
+        c,
+        (String, i64, String, bool),
+        "SELECT role, generation, fingerprint, sealed_passphrase IS NOT NULL
+         FROM keys JOIN key_material ON key_id = keys.id WHERE name = $1 ORDER BY role",
+        name.as_str(),
+    )?;
+    let mut found = found.into_iter();
+    let Some((role, generation, fingerprint, remembered)) = found.next() else { return Ok(None) };
+    if role != "current" {
+        return Err(damaged("a key without a current pair"));
+    }
+    let current = PairId { generation: number(generation)?, fingerprint, remembered };
+    let previous = match found.next() {
+        Some((_, generation, fingerprint, remembered)) => {
+            Some(PairId { generation: number(generation)?, fingerprint, remembered })
+        }
+        None => None,
+    };
+    Ok(Some(KeyPairs { current, previous }))
 }
 
 /// The material of the key of exactly this name.
