@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Worker;
 use crate::domain::{Failure, FailureClass};
 use crate::ports::{PushError, RemoteTip};
-use crate::sync::engine::{Now, PushEffect};
+use crate::sync::engine::{Engine, Now, PushEffect};
 
 /// After losing this many races in a row, a pause lets the others finish.
 const PATIENCE: u32 = 2;
@@ -17,10 +17,22 @@ impl Worker {
     /// Asks the remote where the branch is, and takes over what is new.
     pub(super) async fn poll(&mut self) -> Result<(), Failure> {
         self.schedule.polled();
-        let known = self.on_engine(|engine| engine.tip()).await?;
         let remote = Arc::clone(&self.remote);
         match self.meanwhile(async move { remote.poll().await }).await? {
-            Ok(RemoteTip::At(id)) if Some(id) != known => self.fetch().await,
+            Ok(tip @ RemoteTip::At(id)) => {
+                let take_known = move |engine: &mut Engine| {
+                    let is_known = engine.tip() == Some(id);
+                    is_known.then(|| engine.take_tip(&tip, Now::read()))
+                };
+                match self.on_engine(take_known).await? {
+                    Some(taken) => {
+                        self.link.succeeded();
+                        self.took(taken);
+                        Ok(())
+                    }
+                    None => self.fetch().await,
+                }
+            }
             answer => self.heard(answer).await,
         }
     }
@@ -47,9 +59,13 @@ impl Worker {
 
     async fn take_tip(&mut self, tip: RemoteTip) -> Result<(), Failure> {
         let taken = self.on_engine(move |engine| engine.take_tip(&tip, Now::read())).await?;
-        self.push_link.in_doubt &= taken.is_err();
-        self.note_trouble(taken.map(|_| ()));
+        self.took(taken);
         Ok(())
+    }
+
+    fn took(&mut self, taken: Result<bool, Failure>) {
+        self.push_link.in_doubt &= taken.is_err();
+        self.note_trouble(taken.map(drop));
     }
 
     pub(super) async fn push(&mut self) -> Result<(), Failure> {

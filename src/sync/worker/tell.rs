@@ -47,9 +47,6 @@ impl Teller {
 
     /// Tells what was done. Answers how much of it need not be told again.
     pub(super) async fn tell(&mut self, done: Done, face: &Face) -> usize {
-        if done.deeds.is_empty() {
-            return 0;
-        }
         self.note_in_audit_log(&done, face).await;
         let repository = EventRepository {
             name: face.name.clone(),
