@@ -46,11 +46,11 @@ fn stale_locks_and_half_packs_are_removed_at_the_start_and_stop_nothing() {
         world.repo.show("main", &format!("App/{SCREEN}")).is_some_and(|text| text.contains("green"))
     });
     dev.wait_until_in_sync();
+    dev.stop(); // it takes such locks itself, for a moment
     for name in left {
         assert!(!repository.join(name).exists(), "{name} is still there");
     }
     assert!(dev.whole_log().contains("removed what an earlier process left"), "it is logged");
-    dev.stop();
     dev.fsck();
 }
 
