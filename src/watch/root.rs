@@ -33,8 +33,8 @@ pub(super) struct Root {
     /// The way back to the thread of all, from one of its own.
     pub(super) all: Weak<Sender<Root>>,
     mode: watch::Sender<WatchMode>,
-    /// Device and inode of what was looked at last.
-    found: Option<(u64, u64)>,
+    /// What was looked at last.
+    found: Option<Found>,
     is_watched: bool,
     tried: Instant,
 }
@@ -79,18 +79,21 @@ impl Root {
 
     /// One look at the folder itself: puts it under watch, and again when it was replaced.
     pub(super) fn look(&mut self, inotify: &mut Inotify) -> Looked {
-        let found = identity(&self.heard.root);
+        let found = Found::at(&self.heard.root);
         let retry = !self.is_watched && self.tried.elapsed() >= RETRY;
-        if found != self.found || (retry && found.is_some()) {
+        let before = std::mem::replace(&mut self.found, found);
+        if !Found::is_same_folder(before, found) || (retry && found.is_some()) {
             if found.is_some() && self.network().is_some() {
                 self.leave(inotify);
+                self.found = before; // new to the thread that takes it over
                 return Looked::OnNetwork;
             }
             self.leave(inotify);
-            self.found = found;
             self.tried = Instant::now();
             self.watch_anew(found.is_some(), inotify);
             self.heard.pending.everything();
+        } else if before != found {
+            self.heard.pending.everything(); // it may not be ours to read any more, or be so again
         }
         let broken = self.heard.broken.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(reason) = broken.filter(|_| self.is_watched) {
@@ -104,8 +107,8 @@ impl Root {
 
     /// As [`look`](Self::look), where inotify cannot help.
     pub(super) fn look_without_watch(&mut self) -> Looked {
-        let found = identity(&self.heard.root);
-        if found.is_some() && found == self.found {
+        let found = Found::at(&self.heard.root);
+        if found.is_some() && Found::is_same_folder(self.found, found) {
             return Looked::OnNetwork;
         }
         self.found = None;
@@ -157,10 +160,26 @@ pub(super) enum Looked {
     OnNetwork,
 }
 
-/// Device and inode; `None` if it is not a folder.
-fn identity(root: &Path) -> Option<(u64, u64)> {
-    let found = std::fs::metadata(root).ok()?;
-    found.is_dir().then(|| (found.dev(), found.ino()))
+/// A folder, as it was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Found {
+    device: u64,
+    inode: u64,
+    /// Who may do what: mode, owner and group.
+    access: (u32, u32, u32),
+}
+
+impl Found {
+    /// `None` if it is not a folder.
+    fn at(root: &Path) -> Option<Self> {
+        let found = std::fs::metadata(root).ok().filter(std::fs::Metadata::is_dir)?;
+        Some(Self { device: found.dev(), inode: found.ino(), access: (found.mode(), found.uid(), found.gid()) })
+    }
+
+    fn is_same_folder(before: Option<Self>, now: Option<Self>) -> bool {
+        let identity = |found: Self| (found.device, found.inode);
+        before.map(identity) == now.map(identity)
+    }
 }
 
 /// The app that a path lies in; `None` for what is hidden, ours among it.

@@ -772,6 +772,19 @@ async fn a_folder_that_is_missing_or_made_anew_is_watched_once_it_is_there() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_is_looked_at_when_others_may_read_the_folder() {
+    let apps = tempfile::tempdir().unwrap();
+    let (watcher, mut hints) = Watcher::start(apps.path().to_owned()).unwrap();
+    assert_eq!(next(&mut hints).await, Hint::Everything);
+    until_inotify(&watcher).await;
+    for mode in [0o500, 0o700] {
+        fs::set_permissions(apps.path(), fs::Permissions::from_mode(mode)).unwrap();
+        assert_eq!(next(&mut hints).await, Hint::Everything);
+    }
+    assert_eq!(watcher.mode(), WatchMode::Inotify);
+}
+
 const FEW_WATCHES: &str = "APPFERRY_TEST_FEW_WATCHES";
 
 /// Not a test by itself: it runs in a user namespace whose limit is 20 watches.
