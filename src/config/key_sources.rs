@@ -9,7 +9,7 @@ use secrecy::ExposeSecret;
 use super::reader::{Files, Findings};
 use super::sync::unused;
 use super::variables::{Setting, Settings};
-use super::{KeySourcesConfig, TokenSource, VaultSettings};
+use super::{KeySourcesConfig, TokenSource, VaultSettings, web};
 
 /// Where Docker and others put secrets.
 const DEFAULT_FOLDER: &str = "/run/secrets";
@@ -49,7 +49,8 @@ fn vault(settings: &Settings, files: &dyn Files, findings: &mut Findings) -> Opt
     let mount = names(mount, DEFAULT_MOUNT, findings);
     let path = names(path, DEFAULT_PATH, findings);
     let namespace = namespace(&settings.appferry_vault_namespace, findings);
-    Some(VaultSettings { address: address?, token: token?, mount: mount?, path: path?, namespace })
+    let authorities = web::authorities(&settings.appferry_ca_file, files, findings);
+    Some(VaultSettings { address: address?, token: token?, mount: mount?, path: path?, namespace, authorities })
 }
 
 fn address(setting: &Setting, findings: &mut Findings) -> Option<String> {

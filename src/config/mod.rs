@@ -191,6 +191,8 @@ pub struct VaultSettings {
     pub path: String,
     /// `APPFERRY_VAULT_NAMESPACE`: printable ASCII.
     pub namespace: Option<String>,
+    /// The certificates (DER) in `APPFERRY_CA_FILE`, trusted beside those of the system.
+    pub authorities: Vec<Vec<u8>>,
 }
 
 /// Git Sync for one repository.

@@ -51,7 +51,10 @@ pub(super) struct Findings {
 
 impl Findings {
     pub(super) fn error(&mut self, variable: impl Into<String>, problem: impl Into<String>) {
-        self.errors.push(ConfigError { variable: variable.into(), problem: problem.into() });
+        let error = ConfigError { variable: variable.into(), problem: problem.into() };
+        if !self.errors.contains(&error) {
+            self.errors.push(error);
+        }
     }
 
     /// The text without the quotes and spaces around it.

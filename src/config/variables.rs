@@ -68,7 +68,7 @@ variables! {
     APPFERRY_LISTEN as appferry_listen, "`127.0.0.1:7420`", "where the API listens; port `0` takes any free one";
     APPFERRY_KNOWN_HOSTS as appferry_known_hosts, "", "a `known_hosts` file to trust beside the built-in keys";
     APPFERRY_HOST_KEYS as appferry_host_keys, "`strict`", "`strict`: an unknown host is refused until its key is trusted; `accept-new`: its first key is trusted by itself";
-    APPFERRY_CA_FILE as appferry_ca_file, "", "certificate authorities (PEM) that HTTPS remotes may have beside those of the system; read at the start";
+    APPFERRY_CA_FILE as appferry_ca_file, "", "certificate authorities (PEM) that HTTPS remotes, webhooks and the Vault may have beside those of the system; read at the start";
     APPFERRY_LOG_FORMAT as appferry_log_format, "`human`", "`human` or `json`, one object a line";
     APPFERRY_MASTER_KEY_FILE as appferry_master_key_file, "made in the data folder", "files with a master key each, separated by `:`; the first encrypts, all decrypt";
     APPFERRY_MASTER_KEY as appferry_master_key, "", "a master key as hex or base64; a file is safer";

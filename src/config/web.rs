@@ -30,7 +30,8 @@ pub(super) fn read(
     }
 }
 
-fn authorities(setting: &Setting, files: &dyn Files, findings: &mut Findings) -> Vec<Vec<u8>> {
+/// The certificates in `APPFERRY_CA_FILE`. More than one part of the configuration asks; a mistake is said once.
+pub(super) fn authorities(setting: &Setting, files: &dyn Files, findings: &mut Findings) -> Vec<Vec<u8>> {
     let Some(path) = findings.path(setting) else { return Vec::new() };
     let found = match files.read_bundle(&path) {
         Ok(content) => certificates(&content, &path),

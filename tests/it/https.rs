@@ -5,6 +5,7 @@ mod events;
 mod front;
 mod program;
 mod refusals;
+mod vault;
 mod ways;
 
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 
 mod folder;
 mod vault;
-mod vault_server;
+pub(crate) mod vault_server;
 mod vault_trouble;
 
 use appferry::domain::{Failure, KeyName};

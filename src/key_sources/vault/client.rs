@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use reqwest::header::HeaderValue;
-use reqwest::{Response, Url};
+use reqwest::{Certificate, Response, Url};
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
@@ -33,7 +33,11 @@ impl Client {
         let base = Url::parse(&settings.address).map_err(|error| refusal::bad_setting("APPFERRY_VAULT_ADDR", error))?;
         let namespace = settings.namespace.as_deref().map(HeaderValue::from_str).transpose();
         let namespace = namespace.map_err(|error| refusal::bad_setting("APPFERRY_VAULT_NAMESPACE", error))?;
+        let authorities =
+            settings.authorities.iter().map(|der| Certificate::from_der(der)).collect::<Result<Vec<_>, _>>();
+        let authorities = authorities.map_err(|error| refusal::bad_setting("APPFERRY_CA_FILE", error))?;
         let http = reqwest::Client::builder()
+            .tls_certs_merge(authorities)
             // The token's header is one that reqwest does not know to be secret: it would go along to another host.
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT)

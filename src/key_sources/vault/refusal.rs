@@ -103,8 +103,8 @@ pub(super) fn not_sent(error: &reqwest::Error) -> Failure {
         failure(FailureClass::NameLookup, format!("the name of the Vault was not found: {said}"), remedy)
     } else if lower.contains("certificate") {
         // Nothing will change by itself, so it is of the class that waits for a person.
-        let remedy =
-            "add the authority that issued it to the system's trusted certificates, or correct APPFERRY_VAULT_ADDR";
+        let remedy = "put the certificate of the authority that issued it into a PEM file, name that in APPFERRY_CA_FILE and \
+                      restart, or correct APPFERRY_VAULT_ADDR";
         failure(FailureClass::Key, format!("the certificate of the Vault is not trusted: {said}"), remedy)
     } else if error.is_connect() {
         let remedy =

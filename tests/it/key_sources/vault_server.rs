@@ -14,13 +14,13 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-pub(super) const TOKEN: &str = "hvs.CAESIJlongEnoughToBeFoundInALog";
+pub(crate) const TOKEN: &str = "hvs.CAESIJlongEnoughToBeFoundInALog";
 
 /// What the server holds, and how it behaves.
 #[derive(Default)]
-pub(super) struct Inside {
+pub(crate) struct Inside {
     /// Below `secret/`: the path, the version, its fields (`None`: deleted).
-    pub(super) secrets: BTreeMap<String, (u64, Option<Value>)>,
+    pub(crate) secrets: BTreeMap<String, (u64, Option<Value>)>,
     /// Answered instead of anything else.
     pub(super) instead: Option<(u16, Value)>,
     /// Where everything is redirected to.
@@ -44,8 +44,7 @@ pub(super) struct Vault {
 
 impl Vault {
     pub(super) async fn start() -> Self {
-        let inside = Arc::new(Mutex::new(Inside { token: TOKEN.to_owned(), ..Inside::default() }));
-        let router = Router::new().fallback(handle).with_state(Arc::clone(&inside));
+        let (router, inside) = router();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let task = TaskTracker::new().spawn(async move { axum::serve(listener, router).await.expect("served") });
@@ -75,6 +74,7 @@ impl Vault {
             mount: "secret".to_owned(),
             path: "appferry/keys".to_owned(),
             namespace: None,
+            authorities: Vec::new(),
         }
     }
 
@@ -85,6 +85,12 @@ impl Vault {
     pub(super) fn source_that_believes(&self, believed: Duration) -> VaultSource {
         VaultSource::new(&self.settings(), VaultTimes { believed, ..VaultTimes::default() }).expect("a source")
     }
+}
+
+/// What is asked, and what is inside.
+pub(crate) fn router() -> (Router, Arc<Mutex<Inside>>) {
+    let inside = Arc::new(Mutex::new(Inside { token: TOKEN.to_owned(), ..Inside::default() }));
+    (Router::new().fallback(handle).with_state(Arc::clone(&inside)), inside)
 }
 
 async fn handle(State(inside): State<Arc<Mutex<Inside>>>, request: Request) -> Response {
