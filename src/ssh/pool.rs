@@ -183,7 +183,8 @@ impl Begin for Fed {
         _key: UsedKey,
         pool: &Pool,
     ) -> Result<ShellProcess, russh::Error> {
-        shell_process::start(opened, order.command, &self.0, &pool.tracker, pool.stop.clone()).await
+        let limit = pool.settings.channel_open_timeout;
+        shell_process::start(opened, order.command, &self.0, (&pool.tracker, pool.stop.clone(), limit)).await
     }
 }
 

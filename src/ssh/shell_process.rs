@@ -1,5 +1,7 @@
 //! A command whose two streams come as they are written, and that can be signalled.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use russh::client::Msg;
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
@@ -21,15 +23,16 @@ const STEPS: usize = 3;
 /// The most that one packet of input holds.
 const PACKET: usize = 32 << 10;
 
-/// Starts `command` on the channel, and feeds it `input`.
+/// Starts `command` on the channel, and feeds it `input`. When it has ended, a channel is opened for the next command, which then
+/// takes a round trip less; the server has `limit` for that.
 pub(super) async fn start(
-    (channel, _, in_use): (OpenChannel, bool, InUse),
+    (channel, preopened, in_use): (OpenChannel, bool, InUse),
     command: &str,
     input: &Zeroizing<Vec<u8>>,
-    tracker: &TaskTracker,
-    stop: CancellationToken,
+    (tracker, stop, limit): (&TaskTracker, CancellationToken, Duration),
 ) -> Result<ShellProcess, russh::Error> {
     channel.write()?.exec(true, command).await?;
+    tracing::debug!(preopened, "started a shell command");
     let (read, write) = channel.take()?; // from here on nothing waits, so that nobody can give up before the task has them
     let (output, pieces) = mpsc::channel(PIECES);
     let (steps, wanted) = mpsc::channel(STEPS);
@@ -37,9 +40,14 @@ pub(super) async fn start(
     let input = input.clone();
     let end = ProcessEnd { unanswered: true, ..ProcessEnd::default() };
     let pump = Pump { read, output, end };
+    let session = in_use.session();
     tracker.spawn(async move {
+        let all = async {
+            pump.run((write, input), wanted, in_use, report).await;
+            session.open_ahead(limit).await;
+        };
         tokio::select! {
-            () = pump.run((write, input), wanted, in_use, report) => {}
+            () = all => {}
             () = stop.cancelled() => {}
         }
     });

@@ -31,6 +31,11 @@ impl InUse {
         session.in_use.send_if_modified(add).then(|| Self { session: Arc::clone(session), served: false })
     }
 
+    /// Whose channel it is.
+    pub(in super::super) fn session(&self) -> Arc<Session> {
+        Arc::clone(&self.session)
+    }
+
     /// Resolves when the connection is gone.
     pub(in super::super) async fn lost(&self) {
         self.session.link.ended.cancelled().await;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::support::PATIENCE;
 use crate::support::instance::Instance;
 use crate::support::sshd::{Sshd, current_user};
 
@@ -39,6 +40,17 @@ fn scene() -> Option<(Sshd, Instance)> {
     ]);
     instance.start();
     Some((sshd, instance))
+}
+
+#[test]
+fn after_a_run_a_channel_is_open_for_the_next_one() {
+    let Some((_sshd, instance)) = scene() else { return };
+    let found_one_open = || {
+        instance.cli_text(&["shell", "exec", "box", "--", "true"]);
+        instance.whole_log().contains("started a shell command preopened=true")
+    };
+    assert!(!found_one_open(), "the first run opens its own");
+    instance.wait(PATIENCE, "a channel that was open", found_one_open);
 }
 
 #[test]
