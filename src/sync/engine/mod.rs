@@ -36,11 +36,11 @@ mod shelf;
 mod tip;
 mod view;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::domain::{AppName, Failure, FailureClass, ObjectId};
-use crate::ports::{LocalRepository, Signature, Workspace};
+use crate::ports::{Arrived, LocalRepository, Signature, Workspace};
 
 pub use arrival::Arrival;
 pub use ask::{Begun, Difference};
@@ -108,6 +108,8 @@ pub struct Engine {
     searched: BTreeMap<AppName, (ObjectId, ObjectId)>,
     /// Apps whose install failed, and why.
     install_failures: BTreeMap<AppName, Failure>,
+    /// What installs brought and is not taken over yet, in its order.
+    untaken: VecDeque<Arrived>,
     /// Nothing of what is noted as brought has a journal any more.
     journals_removed: bool,
     /// What the last planning was made from, if it left nothing to do.
@@ -160,6 +162,7 @@ impl Engine {
             clock: Clock::default(),
             searched: BTreeMap::new(),
             install_failures: BTreeMap::new(),
+            untaken: VecDeque::new(),
             journals_removed: false,
             rest: None,
             told: Vec::new(),
