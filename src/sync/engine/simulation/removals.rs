@@ -28,6 +28,8 @@ fn what_is_left_of_a_held_removal_stays_held_when_some_apps_come_back() {
 
     let now = all[0].now;
     all[0].engine().confirm(Some(&[AppName::new("A4").unwrap()].into()), now).unwrap();
+    let held: Vec<String> = all[0].engine().state.notes.held.iter().map(ToString::to_string).collect();
+    assert_eq!(held, ["A2", "A3"], "a confirmation ends the hold");
     (2..4).for_each(|number| all[0].save(&name(number), "x.json", &format!("{{\"n\":{number}}}")));
     all[0].pass(true, quiet);
     all[0].pass(true, quiet);
