@@ -62,7 +62,7 @@ impl Engine {
             self.look_at(app, now)?; // on top of this base, what was there before would be a step back
         }
         self.note_installed(app, before, Sides { base: before, local: before, remote: base });
-        if tree.is_none() && left.is_empty() && !self.renamed_away.contains(app) {
+        if tree.is_none() && left.is_empty() && !self.state.notes.renamed_there.contains_key(app) {
             self.state.notes.deletions_remote.push(now.unix_seconds);
         }
         self.state.notes.pending.remove(app); // nothing of it waited when it was installed

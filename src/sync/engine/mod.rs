@@ -87,8 +87,6 @@ pub struct Engine {
     findings: BTreeMap<AppName, Finding>,
     /// The renamed apps that the last planning found, for the commits.
     renames: Vec<Rename>,
-    /// Apps whose removal in Git is half of a rename: it counts as none.
-    renamed_away: BTreeSet<AppName>,
     kinship: Kinship,
     /// Apps that the remote refused, until something changes or the time has come to try again.
     refused: BTreeMap<AppName, Refusal>,
@@ -151,7 +149,6 @@ impl Engine {
             ahead: BTreeMap::new(),
             findings: BTreeMap::new(),
             renames: Vec::new(),
-            renamed_away: BTreeSet::new(),
             kinship: Kinship::default(),
             refused: BTreeMap::new(),
             one_by_one: false,
