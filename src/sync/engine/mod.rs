@@ -36,7 +36,7 @@ mod shelf;
 mod tip;
 mod view;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::domain::{AppName, Failure, FailureClass, ObjectId};
