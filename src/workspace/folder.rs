@@ -251,9 +251,10 @@ impl Workspace for AppsFolder {
     }
 
     fn note_arrived(&mut self) -> Result<(), Failure> {
-        while let Some(app) = self.told.first() {
-            self.journals.end(app)?; // if that fails it was told all the same, and is not told again as if it were new
-            self.told.pop_first();
+        let untold: BTreeSet<AppName> = self.arrived.iter().map(|arrived| arrived.app.clone()).collect();
+        while let Some(app) = self.told.difference(&untold).next().cloned() {
+            self.journals.end(&app)?; // if that fails it was told all the same, and is not told again as if it were new
+            self.told.remove(&app);
         }
         Ok(())
     }

@@ -554,6 +554,21 @@ fn what_came_is_told_again_when_the_state_that_would_have_noted_it_is_gone() {
 }
 
 #[test]
+fn what_nobody_was_told_of_yet_keeps_its_journal() {
+    let mut bench = Bench::new();
+    let tree = bench.repo.plant(&[("a", "1")]);
+    for name in ["x", "y"] {
+        assert_eq!(bench.disk.bring(&app(name), None, Some(tree)).unwrap(), Installed::Done);
+        assert_eq!(bench.journals(), 1);
+        bench.disk.note_arrived().unwrap(); // the state was saved before it was asked what came
+        assert_eq!(bench.journals(), 1);
+        assert_eq!(bench.disk.take_arrived().iter().map(|came| came.app.clone()).collect::<Vec<_>>(), [app(name)]);
+        bench.disk.note_arrived().unwrap();
+        assert_eq!(bench.journals(), 0);
+    }
+}
+
+#[test]
 fn without_exchange_an_install_still_works_and_still_sees_saves() {
     let mut bench = Bench::new();
     bench.disk = open(bench.home.path(), DEBOUNCE, &bench.repo).without_exchange();

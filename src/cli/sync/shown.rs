@@ -98,7 +98,9 @@ pub(super) fn history(page: &HistoryPage) -> String {
         let commit = short(commit);
         line(
             &mut text,
-            format_args!("commits before {commit} were not looked at: the branch is long, and the time was up"),
+            format_args!(
+                "commits before {commit} were not looked at: the branch is long, and the time was up; --before {commit} goes on"
+            ),
         );
     }
     text

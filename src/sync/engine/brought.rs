@@ -29,28 +29,44 @@ impl Engine {
         self.state.notes.brought.extend(ids.map(|arrived| (arrived.app.clone(), arrived.id.clone())));
     }
 
-    /// What an install brought is the base of what was saved since. Files that were left keep the base that they had.
-    pub(super) fn take_for_bases(&mut self, mut arrived: Vec<Arrived>, now: Now) -> Result<(), Failure> {
-        let noted = &self.state.notes.brought;
-        arrived.retain(|arrived| arrived.id.is_empty() || noted.get(&arrived.app) != Some(&arrived.id));
-        for Arrived { app, tree, left, .. } in &arrived {
-            if !tree.map_or(Ok(true), |tree| self.repo.contains(tree))? {
-                continue; // the repository was damaged and built anew since: the base is found in the history
-            }
-            let before = self.state.bases.get(app).copied();
-            let left: Vec<&str> = left.iter().map(String::as_str).collect();
-            let base = with_files_of(&*self.repo, *tree, before, &left)?;
-            if base == before {
-                continue;
-            }
-            self.note_installed(app, before, Sides { base: before, local: before, remote: base });
-            if tree.is_none() && left.is_empty() && !self.renamed_away.contains(app) {
-                self.state.notes.deletions_remote.push(now.unix_seconds);
-            }
-            self.state.notes.pending.remove(app); // nothing of it waited when it was installed
-            self.move_base(app, base, left.is_empty());
+    /// What an install brought is the base of what was saved since. Files that were left keep the base that they had. What cannot
+    /// be taken yet stays, in its order, and so do the journals: it is tried again before anything is planned.
+    pub(super) fn take_for_bases(&mut self, arrived: Vec<Arrived>, now: Now) -> Result<(), Failure> {
+        self.untaken.extend(arrived);
+        if self.mending {
+            return Ok(()); // the bases are not here yet
         }
-        self.note_brought(&arrived);
+        while let Some(arrived) = self.untaken.front().cloned() {
+            self.rest = None;
+            let is_noted = !arrived.id.is_empty() && self.state.notes.brought.get(&arrived.app) == Some(&arrived.id);
+            if !is_noted {
+                self.take_for_base(&arrived, now)?;
+                self.note_brought(&[arrived]);
+            }
+            self.untaken.pop_front();
+        }
+        Ok(())
+    }
+
+    fn take_for_base(&mut self, Arrived { app, tree, left, .. }: &Arrived, now: Now) -> Result<(), Failure> {
+        if !tree.map_or(Ok(true), |tree| self.repo.contains(tree))? {
+            return Ok(()); // the repository was damaged and built anew since: the base is found in the history
+        }
+        let before = self.state.bases.get(app).copied();
+        let left: Vec<&str> = left.iter().map(String::as_str).collect();
+        let base = with_files_of(&*self.repo, *tree, before, &left)?;
+        if base == before {
+            return Ok(());
+        }
+        if !self.disk.not_looked() && self.disk.not_mounted.is_none() {
+            self.look_at(app, now)?; // on top of this base, what was there before would be a step back
+        }
+        self.note_installed(app, before, Sides { base: before, local: before, remote: base });
+        if tree.is_none() && left.is_empty() && !self.state.notes.renamed_there.contains_key(app) {
+            self.state.notes.deletions_remote.push(now.unix_seconds);
+        }
+        self.state.notes.pending.remove(app); // nothing of it waited when it was installed
+        self.move_base(app, base, left.is_empty());
         Ok(())
     }
 

@@ -49,6 +49,7 @@ pub(super) struct Sides {
 impl Engine {
     /// Plans every app anew.
     pub(super) fn find_all(&mut self, now: Now) -> Result<(), Failure> {
+        self.take_arrived(now)?;
         self.find_missing_bases()?;
         self.forget_released()?;
         let mut findings = BTreeMap::new();

@@ -12,6 +12,9 @@ impl Engine {
     /// Installs what planning found, as far as the time goes; what somebody asked for comes first. One app's failure does not stop
     /// the others. Answers whether anything moved.
     pub(super) fn install_found(&mut self, now: Now) -> Result<bool, Failure> {
+        if !self.state_file.knows_renames(&self.state.notes) {
+            self.write_state(now)?; // after a kill between its halves nobody could tell a rename from a deletion
+        }
         let mut failed_before = std::mem::take(&mut self.install_failures);
         let mut moved = false;
         let begun = Instant::now();
@@ -65,7 +68,7 @@ impl Engine {
             Installed::Done => {
                 self.note_withheld(app, withheld);
                 tracing::info!(%app, removed = sides.remote.is_none(), "installed");
-                if sides.remote.is_none() && !self.renamed_away.contains(app) {
+                if sides.remote.is_none() && !self.state.notes.renamed_there.contains_key(app) {
                     self.state.notes.deletions_remote.push(now.unix_seconds);
                 }
                 self.disk.installed(app, to);

@@ -17,6 +17,12 @@ impl Engine {
         notes.sent = Some(Sent { head, pending: notes.pending.clone(), renamed: notes.renamed.clone() });
     }
 
+    /// Whether something was sent and it is not known what became of it. Nothing more is sent before the branch was asked for.
+    #[must_use]
+    pub fn is_in_doubt(&self) -> bool {
+        self.state.notes.sent.is_some()
+    }
+
     /// What of ours the history of `tip` holds: all, or what the last push sent.
     pub(super) fn landed(&self, tip: ObjectId, unpushed: &[Unpushed]) -> Result<Option<Sent>, Failure> {
         let notes = &self.state.notes;

@@ -61,6 +61,7 @@ impl Engine {
         (self.state, self.state_file) = (State::default(), StateFile::default());
         (self.comparer, self.inspector) = (self.settings.comparer(), Inspector::default());
         (self.disk, self.remote) = (Disk::default(), RemoteView::default());
+        self.untaken.clear(); // the workspace tells it again
         self.ahead.clear();
         self.refused.clear();
         self.searched.clear();

@@ -36,11 +36,11 @@ mod shelf;
 mod tip;
 mod view;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::domain::{AppName, Failure, FailureClass, ObjectId};
-use crate::ports::{LocalRepository, Signature, Workspace};
+use crate::ports::{Arrived, LocalRepository, Signature, Workspace};
 
 pub use arrival::Arrival;
 pub use ask::{Begun, Difference};
@@ -87,8 +87,6 @@ pub struct Engine {
     findings: BTreeMap<AppName, Finding>,
     /// The renamed apps that the last planning found, for the commits.
     renames: Vec<Rename>,
-    /// Apps whose removal in Git is half of a rename: it counts as none.
-    renamed_away: BTreeSet<AppName>,
     kinship: Kinship,
     /// Apps that the remote refused, until something changes or the time has come to try again.
     refused: BTreeMap<AppName, Refusal>,
@@ -108,6 +106,8 @@ pub struct Engine {
     searched: BTreeMap<AppName, (ObjectId, ObjectId)>,
     /// Apps whose install failed, and why.
     install_failures: BTreeMap<AppName, Failure>,
+    /// What installs brought and is not taken over yet, in its order.
+    untaken: VecDeque<Arrived>,
     /// Nothing of what is noted as brought has a journal any more.
     journals_removed: bool,
     /// What the last planning was made from, if it left nothing to do.
@@ -149,7 +149,6 @@ impl Engine {
             ahead: BTreeMap::new(),
             findings: BTreeMap::new(),
             renames: Vec::new(),
-            renamed_away: BTreeSet::new(),
             kinship: Kinship::default(),
             refused: BTreeMap::new(),
             one_by_one: false,
@@ -160,6 +159,7 @@ impl Engine {
             clock: Clock::default(),
             searched: BTreeMap::new(),
             install_failures: BTreeMap::new(),
+            untaken: VecDeque::new(),
             journals_removed: false,
             rest: None,
             told: Vec::new(),

@@ -190,10 +190,8 @@ impl Engine {
                 self.after_push(pushed);
                 Ok(PushEffect::Done)
             }
-            RefOutcome::Moved => {
-                self.state.notes.sent = None;
-                Ok(PushEffect::FetchFirst)
-            }
+            // The note of what was sent stays: it may have landed and been overtaken. The branch tells, when it is seen.
+            RefOutcome::Moved => Ok(PushEffect::FetchFirst),
             RefOutcome::Refused(words) => {
                 self.note_refused(words);
                 let sent = self.state.notes.sent.take();

@@ -43,18 +43,18 @@ impl Engine {
                 }
                 self.disk.take_all(folder, now);
             }
-            Look::Apps(apps) => {
-                for app in apps {
-                    if !self.settings.filter.takes(app) {
-                        continue;
-                    }
-                    self.follow(app)?;
-                    let found = self.workspace.look_at(app)?;
-                    self.disk.take_one(app, found, now);
-                }
-            }
+            Look::Apps(apps) => apps.iter().try_for_each(|app| self.look_at(app, now))?,
         }
         self.take_arrived(now) // a look ends installs that an error interrupted
+    }
+
+    pub(super) fn look_at(&mut self, app: &AppName, now: Now) -> Result<(), Failure> {
+        if self.settings.filter.takes(app) {
+            self.follow(app)?;
+            let found = self.workspace.look_at(app)?;
+            self.disk.take_one(app, found, now);
+        }
+        Ok(())
     }
 
     /// How long until a look at the disk may find more: an app that is being written, or a folder that is gone and soon
@@ -103,8 +103,10 @@ impl Engine {
             return Ok(());
         }
         self.write_state(now)?;
-        self.workspace.note_arrived()?;
-        self.journals_removed = true;
+        if self.untaken.is_empty() {
+            self.workspace.note_arrived()?;
+            self.journals_removed = true;
+        }
         Ok(())
     }
 

@@ -42,12 +42,17 @@ impl Engine {
             });
             found.collect()
         };
-        let removed = pulls(|sides| sides.base.filter(|_| sides.remote.is_none()));
-        let added = pulls(|sides| sides.remote.filter(|_| sides.base.is_none()));
+        let mut removed = pulls(|sides| sides.base.filter(|_| sides.remote.is_none()));
+        let mut added = pulls(|sides| sides.remote.filter(|_| sides.base.is_none()));
+        let (bases, apps) = (&self.state.bases, &self.remote.apps);
+        let known = &mut self.state.notes.renamed_there;
+        known.retain(|old, new| bases.contains_key(old) && !apps.contains_key(old) && apps.contains_key(new));
+        removed.retain(|(app, _)| !known.contains_key(app));
+        added.retain(|(app, _)| !known.values().any(|new| new == app));
         let renamed = self.kinship.pair_up(&*self.repo, &removed, &added)?;
         let removed: Vec<AppName> =
             removed.into_iter().map(|(app, _)| app).filter(|app| !renamed.contains_key(app)).collect();
-        self.renamed_away = renamed.into_keys().collect();
+        self.state.notes.renamed_there.extend(renamed);
         let lately = self.state.notes.deletions_remote.len();
         self.hold_if_many(&removed, 0, lately, "were deleted in Git");
         Ok(())

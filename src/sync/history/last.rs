@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::domain::{AppName, Failure, ObjectId};
 
+use super::log::Cut;
 use super::walk::{Folders, Walk};
 use super::{CommitShown, Reader};
 
@@ -26,9 +27,14 @@ pub struct LastCommits {
     pub unread: BTreeSet<String>,
 }
 
-/// What the last walks found, newest first: one from what was committed here, one from the remote's tip.
+/// What earlier questions found.
 #[derive(Debug, Default)]
-pub struct KnownCommits(Mutex<Vec<Walk>>);
+pub struct KnownCommits {
+    /// What the last walks found, newest first: one from what was committed here, one from the remote's tip.
+    walks: Mutex<Vec<Walk>>,
+    /// Walks through the history of one app that stopped, newest first.
+    pub(super) cuts: Mutex<Vec<Cut>>,
+}
 
 impl Reader {
     /// For each app its last commit.
@@ -54,7 +60,7 @@ impl Reader {
     /// The last commits of `names`, which may be gone at `head`. Another question meanwhile waits for this one, and then finds
     /// what it has found.
     fn last_of(&self, head: ObjectId, names: &HashSet<Vec<u8>>, time: Duration) -> Result<LastCommits, Failure> {
-        let mut known = self.known.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.walks.lock().unwrap_or_else(PoisonError::into_inner);
         let mut walk = match known.iter().position(|walk| walk.head == head) {
             Some(at) => known.remove(at),
             None => Walk::from(head, self.apps_of(head, &mut Folders::new())?.iter().map(|entry| entry.name.clone())),
@@ -91,10 +97,9 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use super::super::made::{Made, NAMES, Written, made, reader, write};
     use super::*;
-    use crate::domain::{EntryKind, TreeEntry};
     use crate::git::local::LocalRepo;
-    use crate::ports::{Commit, LocalRepository as _, Signature};
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
@@ -130,60 +135,6 @@ mod tests {
         }
     }
 
-    const NAMES: [&str; 4] = ["App_1", "App_2", "PO App", "b"];
-
-    /// A commit: its apps' states (0 is none), how far back its parents are, and how often is asked when it is the newest.
-    #[derive(Clone, Debug)]
-    struct Made {
-        apps: [u8; 4],
-        parents: Vec<usize>,
-        seconds: i64,
-        asked: usize,
-    }
-
-    fn made() -> impl Strategy<Value = Made> {
-        let apps = prop::array::uniform4(0..3_u8);
-        (apps, prop::collection::vec(1..4_usize, 1..3), 0..5_i64, 0..3_usize)
-            .prop_map(|(apps, parents, seconds, asked)| Made { apps, parents, seconds, asked })
-    }
-
-    struct Written {
-        id: ObjectId,
-        apps: [u8; 4],
-        parents: Vec<usize>,
-    }
-
-    fn write(repo: &LocalRepo, commits: &[Made]) -> Vec<Written> {
-        let mut history: Vec<Written> = Vec::new();
-        for (at, made) in commits.iter().enumerate() {
-            let mut parents: Vec<usize> = made.parents.iter().filter_map(|back| at.checked_sub(*back)).collect();
-            parents.dedup();
-            let states = NAMES.iter().zip(made.apps).filter(|(_, state)| *state > 0);
-            let apps: Vec<TreeEntry> = states.map(|(name, state)| entry(name, state)).collect();
-            let signature = Signature {
-                name: "Ada".into(),
-                email: "ada@example.org".into(),
-                seconds: made.seconds,
-                offset_minutes: 0,
-            };
-            let commit = Commit {
-                tree: repo.write_tree(&apps).expect("a tree"),
-                parents: parents.iter().map(|at| history[*at].id).collect(),
-                author: signature.clone(),
-                committer: signature,
-                message: format!("{at}"),
-            };
-            let id = repo.write_commit(&commit).expect("a commit");
-            history.push(Written { id, apps: made.apps, parents });
-        }
-        history
-    }
-
-    fn reader(repo: &Arc<LocalRepo>, known: &Arc<KnownCommits>, head: ObjectId) -> Reader {
-        let repo = Arc::clone(repo);
-        Reader { repo, prefix: String::new(), head: Some(head), tip: None, known: Arc::clone(known) }
-    }
-
     /// The slow and plain way.
     fn plainly(history: &[Written], at: usize, app: usize) -> Option<ObjectId> {
         let Written { id, apps, parents } = &history[at];
@@ -201,9 +152,5 @@ mod tests {
                 None => assert!(answer.unread.contains(*name) || right.is_none(), "{name} is neither found nor unread"),
             }
         }
-    }
-
-    fn entry(name: &str, id: u8) -> TreeEntry {
-        TreeEntry { name: name.into(), kind: EntryKind::Tree, id: ObjectId::from_bytes([id; 20]) }
     }
 }

@@ -1,16 +1,19 @@
 //! The commits that changed one app, newest first, also under the names that it had before.
 
-use std::collections::{BinaryHeap, HashMap};
-use std::time::Instant;
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::words::{RELEASE, app_renamed};
-use crate::domain::{AppName, EntryKind, Failure, ObjectId, TreeEntry};
-use crate::ports::Commit;
-use crate::sync::trees::{entries, find_tree};
+use crate::domain::words::RELEASE;
+use crate::domain::{AppName, Failure, FailureClass, ObjectId};
+use crate::sync::trees::find_tree;
 
-use super::{CommitShown, LONGEST, MOST_COMMITS, Reader, app_in};
+use super::back::{Back, Step};
+use super::{CommitShown, KnownCommits, LONGEST, MOST_COMMITS, Reader};
+
+/// So many walks that stopped are remembered.
+const REMEMBERED: usize = 8;
 
 /// What a commit did to the app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,61 +56,105 @@ pub struct HistoryPage {
     /// There may be more: ask for those before this commit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
-    /// The time was up here: commits before this one were not looked at.
+    /// The time was up here: commits before this one were not looked at. Asking for those goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unread_before: Option<String>,
 }
 
-/// Where the history of the app goes on, and the name that it has there.
-type Parents = Vec<(ObjectId, AppName)>;
+/// A walk that stopped, so that the next question goes on from there.
+#[derive(Debug)]
+pub(super) struct Cut {
+    app: AppName,
+    /// What the next question is for: what is before this commit.
+    at: ObjectId,
+    back: Back,
+    /// The walk has not come to that commit yet.
+    skipping: bool,
+}
 
-/// A change of the app on the way back.
-struct Step {
-    id: ObjectId,
-    commit: Commit,
-    name: AppName,
-    change: AppFate,
-    before: Option<(AppName, ObjectId)>,
-    after: Option<ObjectId>,
+impl KnownCommits {
+    fn keep_cut(&self, cut: Cut) {
+        let mut cuts = self.cuts.lock().unwrap_or_else(PoisonError::into_inner);
+        cuts.retain(|known| (&known.app, known.at) != (&cut.app, cut.at));
+        cuts.insert(0, cut);
+        cuts.truncate(REMEMBERED);
+    }
+
+    fn cut(&self, app: &AppName, before: Option<ObjectId>) -> Option<(Back, bool)> {
+        let cuts = self.cuts.lock().unwrap_or_else(PoisonError::into_inner);
+        let cut = cuts.iter().find(|known| known.app == *app && Some(known.at) == before)?;
+        Some((cut.back.clone(), cut.skipping))
+    }
 }
 
 impl Reader {
-    /// The newest commits that changed the app, `limit` at most; those before the commit `before`, if it is given.
+    /// The newest commits that changed the app, `limit` at most; those before the commit `before`, if it is given. Where the time
+    /// was up, the question for what is before that goes on from there.
     ///
     /// # Errors
     /// As the repository.
     pub fn history(&self, app: &AppName, limit: usize, before: Option<ObjectId>) -> Result<HistoryPage, Failure> {
-        let mut page = HistoryPage::default();
-        let mut skipping = before.is_some();
+        self.history_within(LONGEST, app, limit, before)
+    }
+
+    fn history_within(
+        &self,
+        time: Duration,
+        app: &AppName,
+        limit: usize,
+        before: Option<ObjectId>,
+    ) -> Result<HistoryPage, Failure> {
+        let deadline = Instant::now() + time;
+        let (mut back, mut skipping) =
+            self.known.cut(app, before).unwrap_or_else(|| (Back::from(self.head, app), before.is_some()));
         let unpushed = self.unpushed()?;
-        let cut = self.walk_back(app, |step| {
-            if !skipping {
-                if page.commits.len() >= limit {
-                    page.next = page.commits.last().map(|entry| entry.commit.id.clone());
-                    return Ok(false);
+        let mut page = HistoryPage::default();
+        let mut full: Option<Cut> = None;
+        while let Some(seen) = back.next(self)? {
+            if let Some(step) = seen.step.filter(|_| !skipping) {
+                if let Some(cut) = full {
+                    page.next = Some(cut.at.to_string());
+                    self.known.keep_cut(cut);
+                    return Ok(page);
                 }
                 page.commits.push(self.entry(&step, !unpushed.contains(&step.id))?);
+                if page.commits.len() >= limit {
+                    full = Some(Cut { app: app.clone(), at: seen.id, back: back.clone(), skipping });
+                }
             }
-            skipping &= Some(step.id) != before;
-            Ok(true)
-        })?;
-        page.unread_before = cut.map(|commit| commit.to_string());
+            skipping &= Some(seen.id) != before;
+            if Instant::now() > deadline && !back.is_over() {
+                let at = before.filter(|_| skipping).unwrap_or(seen.id);
+                page.unread_before = Some(at.to_string());
+                self.known.keep_cut(Cut { app: app.clone(), at, back, skipping });
+                break;
+            }
+        }
         Ok(page)
     }
 
     /// The name that the app had in a commit of its history, when it was another one.
     pub(super) fn name_at(&self, app: &AppName, commit: ObjectId) -> Result<Option<AppName>, Failure> {
+        self.name_at_within(LONGEST, app, commit)
+    }
+
+    fn name_at_within(&self, time: Duration, app: &AppName, commit: ObjectId) -> Result<Option<AppName>, Failure> {
+        let deadline = Instant::now() + time;
         let mut found = None;
-        self.walk_back(app, |step| {
-            let before = step.before.as_ref().filter(|_| step.change == AppFate::Renamed);
-            if let Some((name, _)) = before
-                && step.id != commit
-                && self.repo.descends_from(step.id, commit)?
-            {
-                found = Some(name.clone());
+        let mut back = Back::from(self.head, app);
+        while let Some(seen) = back.next(self)? {
+            if seen.id == commit {
+                return Ok(Some(seen.name).filter(|name| name != app));
             }
-            Ok(true)
-        })?;
+            if let Some(Step { change: AppFate::Renamed, before: Some((name, _)), .. }) = seen.step
+                && self.repo.descends_from(seen.id, commit)?
+            {
+                found = Some(name);
+            }
+            if Instant::now() > deadline && !back.is_over() {
+                return Err(too_long(app, commit));
+            }
+        }
         Ok(found)
     }
 
@@ -136,95 +183,85 @@ impl Reader {
         }
         Ok(found)
     }
-
-    /// Calls `visit` for each commit that changed the app, newest first, as long as it answers true. Where a merge took one side's
-    /// state, only that side is followed, as `git log` does it. Answers with the commit at which the time was up, if it was.
-    fn walk_back(
-        &self,
-        app: &AppName,
-        mut visit: impl FnMut(Step) -> Result<bool, Failure>,
-    ) -> Result<Option<ObjectId>, Failure> {
-        let deadline = Instant::now() + LONGEST;
-        let Some(head) = self.head else { return Ok(None) };
-        let mut names = HashMap::from([(head, app.clone())]);
-        let mut next = BinaryHeap::from([(i64::MAX, head)]); // newest first
-        while let Some((_, id)) = next.pop() {
-            let Some(name) = names.remove(&id) else { continue };
-            if Instant::now() > deadline {
-                return Ok(Some(id));
-            }
-            let commit = self.repo.commit(id)?;
-            let (parents, step) = self.step(id, commit, &name)?;
-            for (parent, name) in parents {
-                next.push((self.repo.commit(parent)?.committer.seconds, parent));
-                names.insert(parent, name);
-            }
-            if let Some(step) = step
-                && !visit(step)?
-            {
-                break;
-            }
-        }
-        Ok(None)
-    }
-
-    /// Where the app's history goes on, and what this commit did to it, if anything.
-    fn step(&self, id: ObjectId, commit: Commit, name: &AppName) -> Result<(Parents, Option<Step>), Failure> {
-        let folder = self.folder(&commit)?;
-        let here = entries(&*self.repo, folder)?;
-        let after = app_in(&here, name);
-        let mut on = Vec::new();
-        let mut before = None;
-        for parent in &commit.parents {
-            let parents_folder = self.folder(&self.repo.commit(*parent)?)?;
-            if parents_folder == folder {
-                return Ok((vec![(*parent, name.clone())], None));
-            }
-            let there = entries(&*self.repo, parents_folder)?;
-            let was = app_in(&there, name);
-            if was == after {
-                return Ok((vec![(*parent, name.clone())], None));
-            }
-            let old = match was {
-                Some(tree) => Some((name.clone(), tree)),
-                None => after.and_then(|after| renamed_from(&commit, name, after, &here, &there)),
-            };
-            on.push((*parent, old.as_ref().map_or_else(|| name.clone(), |(old, _)| old.clone())));
-            before = before.or(old);
-        }
-        let change = match (&before, after) {
-            (None, None) => return Ok((on, None)),
-            (None, Some(_)) => AppFate::Added,
-            (Some(_), None) => AppFate::Removed,
-            (Some((old, _)), Some(_)) if old != name => AppFate::Renamed,
-            _ => AppFate::Changed,
-        };
-        Ok((on, Some(Step { id, commit, name: name.clone(), change, before, after })))
-    }
-
-    /// The app before and after a commit, and its names then.
-    pub(super) fn sides_of(
-        &self,
-        id: ObjectId,
-        name: &AppName,
-    ) -> Result<(Option<ObjectId>, Option<ObjectId>), Failure> {
-        let (_, step) = self.step(id, self.repo.commit(id)?, name)?;
-        Ok(step.map_or((None, None), |step| (step.before.map(|(_, tree)| tree), step.after)))
-    }
 }
 
-/// The app that this one was before: by the commit's words, or because it was there as a whole under a name that is gone.
-fn renamed_from(
-    commit: &Commit,
-    name: &AppName,
-    tree: ObjectId,
-    here: &[TreeEntry],
-    there: &[TreeEntry],
-) -> Option<(AppName, ObjectId)> {
-    let subject = commit.message.lines().next().unwrap_or_default();
-    let gone = there.iter().filter(|entry| entry.kind == EntryKind::Tree).filter_map(|entry| {
-        let old = AppName::new(String::from_utf8(entry.name.clone()).ok()?).ok()?;
-        app_in(here, &old).is_none().then_some((old, entry.id))
-    });
-    gone.filter(|(old, id)| *id == tree || app_renamed(old, name) == subject).min_by_key(|(_, id)| *id != tree)
+fn too_long(app: &AppName, commit: ObjectId) -> Failure {
+    let message = format!(
+        "the time was up before it was known what {:?} was called in {}: the branch is long",
+        app.as_str(),
+        commit.short()
+    );
+    Failure::new(FailureClass::TimeOut, message, "if it had another name then, ask for it under that name")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::super::made::{NAMES, made, reader, write};
+    use super::*;
+    use crate::git::local::LocalRepo;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// However often the time is up: who goes on from where it was reads all that one long walk reads, in its order.
+        #[test]
+        fn a_history_that_is_read_in_pieces_is_whole(commits in prop::collection::vec(made(), 1..24), limit in 1..4_usize) {
+            let folder = tempfile::tempdir().expect("a folder");
+            let repo = Arc::new(LocalRepo::open_or_create(folder.path()).expect("a repository"));
+            let history = write(&repo, &commits);
+            let head = history.last().expect("a commit").id;
+            for app in NAMES.map(|name| AppName::new(name).expect("a name")) {
+                let whole = reader(&repo, &Arc::default(), head).history(&app, usize::MAX, None).expect("all of it").commits;
+                let (mut read, mut before) = (Vec::new(), None);
+                let known = Arc::default();
+                for question in 0.. {
+                    prop_assert!(question <= 400 * history.len(), "it does not come to an end");
+                    let page = reader(&repo, &known, head).history_within(Duration::ZERO, &app, limit, before).expect("a page");
+                    read.extend(page.commits);
+                    let Some(next) = page.unread_before.or(page.next) else { break };
+                    before = ObjectId::from_hex(&next);
+                }
+                prop_assert_eq!(read, whole);
+            }
+        }
+    }
+
+    #[test]
+    fn what_lies_behind_a_walk_that_was_cut_is_reached_by_asking_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let repo = Arc::new(LocalRepo::open_or_create(folder.path()).expect("a repository"));
+        let history = write(&repo, &super::super::made::line(12));
+        let (head, known) = (history.last().expect("a commit").id, Arc::default());
+        let reader = reader(&repo, &known, head);
+        let app = AppName::new(NAMES[0]).expect("a name");
+        let asked = history[4].id;
+        let mut answers = BTreeSet::new();
+        let page = loop {
+            let page = reader.history_within(Duration::ZERO, &app, 1, Some(asked)).expect("a page");
+            if !page.commits.is_empty() {
+                break page;
+            }
+            assert_eq!(page.unread_before, Some(asked.to_string()), "what was asked for is still to be read");
+            assert!(answers.len() < history.len(), "it does not come to an end");
+            answers.insert(answers.len());
+        };
+        assert_eq!(page.commits[0].commit.id, history[3].id.to_string());
+    }
+
+    #[test]
+    fn a_name_is_not_made_up_when_the_time_is_up() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let repo = Arc::new(LocalRepo::open_or_create(folder.path()).expect("a repository"));
+        let history = write(&repo, &super::super::made::line(12));
+        let reader = reader(&repo, &Arc::default(), history[11].id);
+        let app = AppName::new(NAMES[0]).expect("a name");
+        assert_eq!(reader.name_at(&app, history[2].id).expect("a name or none"), None);
+        let failure = reader.name_at_within(Duration::ZERO, &app, history[2].id).expect_err("not known");
+        assert_eq!(failure.class, FailureClass::TimeOut);
+    }
 }

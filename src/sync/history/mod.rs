@@ -1,9 +1,12 @@
 //! What the branch tells of its apps: their last commits, what changed them, and how. It only reads, and never through the worker:
 //! a [`Reader`] is made by the engine and used on a thread of its own.
 
+mod back;
 mod diff;
 mod last;
 mod log;
+#[cfg(test)]
+mod made;
 mod walk;
 
 use std::sync::Arc;

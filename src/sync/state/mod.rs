@@ -67,6 +67,13 @@ impl StateFile {
         self.newest
     }
 
+    /// Whether the state that the next start finds knows of all renames that came from Git.
+    #[must_use]
+    pub fn knows_renames(&self, notes: &Notes) -> bool {
+        let saved = self.saved.as_ref().map(|state| &state.notes.renamed_there);
+        notes.renamed_there.iter().all(|(old, new)| saved.and_then(|saved| saved.get(old)) == Some(new))
+    }
+
     fn load_bases(
         &mut self,
         repo: &dyn LocalRepository,

@@ -34,6 +34,9 @@ pub struct Notes {
     pub brought: BTreeMap<AppName, String>,
     /// Apps whose two sides clash.
     pub conflicts: BTreeMap<AppName, ConflictNote>,
+    /// Renames that came from Git, old name to new, until the app is here under the new name only: its removal counts as none.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub renamed_there: BTreeMap<AppName, AppName>,
     /// When apps were deleted lately, in seconds since the Unix epoch: here, and at the remote.
     pub deletions_here: Vec<i64>,
     /// See `deletions_here`.

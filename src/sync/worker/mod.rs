@@ -132,6 +132,8 @@ impl Worker {
         let schedule = Schedule::new(pace, hints.rescan_every());
         let (holds_back, poll) = (remote.holds_back(), schedule.poll_hint());
         let shelf = engine.shelf();
+        let mut push_link = Link::new(holds_back, PUSHING);
+        push_link.in_doubt = engine.is_in_doubt();
         let worker = Self {
             engine: Some(engine),
             remote,
@@ -144,7 +146,7 @@ impl Worker {
             face,
             schedule,
             link: Link::new(holds_back, READING),
-            push_link: Link::new(holds_back, PUSHING),
+            push_link,
             trouble: None,
             trouble_logged: None,
             woken_at: None,

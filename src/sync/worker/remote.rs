@@ -99,6 +99,7 @@ impl Worker {
             Ok(PushEffect::Done | PushEffect::Refused(_)) => self.races_lost = 0,
             Ok(PushEffect::FetchFirst) => {
                 self.races_lost += 1;
+                self.push_link.in_doubt = true; // until the branch is seen
                 if self.races_lost > MOST_RACES {
                     self.races_lost = 0;
                     self.push_failed(endless_race());

@@ -16,7 +16,10 @@ impl Engine {
     /// Disk; or that the removal of a named app is not held.
     pub fn confirm(&mut self, apps: Option<&BTreeSet<AppName>>, now: Now) -> Result<Vec<AppName>, Failure> {
         let confirmed = self.confirmable(apps)?;
-        self.state.notes.confirmed.extend(confirmed.iter().cloned());
+        for app in &confirmed {
+            self.state.notes.held.remove(app);
+            self.state.notes.confirmed.insert(app.clone());
+        }
         self.save(now)?;
         Ok(confirmed)
     }

@@ -108,6 +108,28 @@ fn what_others_made_of_a_push_without_an_answer_is_merged_with_what_was_saved_si
 }
 
 #[test]
+fn a_push_that_was_overtaken_before_its_answer_came_is_known_when_the_branch_is_seen() {
+    for restarts in [false, true] {
+        let mut all = two();
+        all[0].save("A", "x.json", &text(2, 1));
+        let (outgoing, _) = send(&mut all[0]);
+        put(&mut all[0], &text(3, 1));
+        all[1].pass(true, quiet);
+        all[1].save("A", "x.json", &text(2, 5));
+        all[1].pass(true, quiet);
+        // Another look at the branch was all the answer, and it had moved on by then.
+        let now = all[0].now;
+        let effect = all[0].engine().take_outcomes(&outgoing, &[RefOutcome::Moved], now).unwrap();
+        assert_eq!(effect, PushEffect::FetchFirst);
+        if restarts {
+            all[0].start();
+        }
+        assert_settled(&mut all, &text(3, 5));
+        assert!(all[0].engine().state.notes.sent.is_none());
+    }
+}
+
+#[test]
 fn what_was_taken_back_after_a_push_without_an_answer_is_taken_back_in_git() {
     use crate::sync::action::Action;
     let mut all = two();

@@ -1,5 +1,7 @@
 //! What people ask for, in the world in memory: through the API, by hand, and of apps that are left out.
 
+use std::collections::BTreeSet;
+
 use super::super::incoming::From;
 use super::*;
 use crate::domain::patterns::Patterns;

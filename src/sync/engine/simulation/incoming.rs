@@ -1,5 +1,7 @@
 //! What waits, in the world in memory: above all that a crash in the middle costs nothing.
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::domain::plan::Mode;
 use crate::sync::action::{Action, Content, MergedFiles, Resolution};

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::*;
 use crate::domain::plan::Mode;
+use crate::ports::Arrived;
 
 const RELEASE: &str = "last_release/meta.json";
 
@@ -131,6 +132,63 @@ fn an_install_that_a_kill_cuts_off_is_no_edit_where_nothing_is_saved_by_itself()
     all[1].pass(true, quiet);
     assert_eq!(all[1].state("A").0, AppState::InSync);
     assert_eq!(all[1].apps(), all[0].apps());
+}
+
+/// An install that an error interrupted goes on by itself, around a save: its file stays, and is told of.
+fn rolled_forward(instance: &Instance, app: &str, number: u32) {
+    instance.save(app, "x.json", &text(number));
+    let app = AppName::new(app).unwrap();
+    let tree = Some(instance.folder.store(&instance.apps()[&app]));
+    instance.save(app.as_str(), "saved.json", "{}");
+    let left = std::iter::once("saved.json".to_owned()).collect();
+    let arrived = Arrived { app: app.clone(), id: format!("of {app}"), tree, left };
+    instance.folder.came.lock().unwrap().insert(app, arrived);
+}
+
+#[test]
+fn of_several_installs_none_is_forgotten_when_the_disk_fails_while_they_are_noted() {
+    for (writes, killed) in [(1, false), (1, true), (2, false), (2, true)] {
+        let mut all = two(EDITING);
+        let both = ["B", "C"];
+        both.iter().for_each(|app| all[0].save(app, "x.json", &text(2)));
+        all[0].pass(true, quiet);
+        all[1].pass(false, quiet);
+        both.iter().for_each(|app| rolled_forward(&all[1], app, 2));
+        let now = all[1].now;
+        all[1].repo.writes_to_failure.store(writes, Ordering::Relaxed);
+        assert!(all[1].engine().look(&Look::All, now).is_err());
+        all[1].repo.writes_to_failure.store(0, Ordering::Relaxed);
+        all[1].engine().save(now).unwrap();
+        if killed {
+            all[1].start();
+        }
+        both.iter().for_each(|app| all[0].save(app, "x.json", &text(1))); // a step back
+        all[0].pass(true, quiet);
+        all[1].pass(true, quiet);
+        all[0].pass(true, quiet);
+        for app in both {
+            assert_eq!(all[0].text(app, "x.json"), Some(text(1)), "{app} after {writes} writes, killed: {killed}");
+            assert_eq!(all[0].text(app, "saved.json").as_deref(), Some("{}"));
+        }
+        assert_eq!(all[0].apps(), all[1].apps());
+        assert!(all[1].folder.came.lock().unwrap().is_empty(), "noted in the end");
+    }
+}
+
+#[test]
+fn what_came_before_the_disk_was_looked_at_again_is_no_step_back() {
+    let mut all = two(EDITING);
+    all[0].save("B", "x.json", &text(2));
+    all[0].pass(true, quiet);
+    all[1].fetch();
+    rolled_forward(&all[1], "B", 2);
+    let now = all[1].now;
+    while all[1].engine().advance(false, now).unwrap() != Progress::Rest {}
+    all[1].pass(true, quiet);
+    all[0].pass(true, quiet);
+    assert_eq!(all[0].log().len(), 8, "one commit an app, one of this edit, one of the saved file: {:?}", all[0].log());
+    assert_eq!(all[0].text("B", "x.json"), Some(text(2)));
+    assert_eq!(all[0].apps(), all[1].apps());
 }
 
 #[test]
