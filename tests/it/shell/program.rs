@@ -4,6 +4,9 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use appferry::domain::shell::SavedCommand;
+use appferry::ports::{KeyRecords as _, ShellChanged, ShellRecords as _};
+use appferry::store::Store;
 use serde_json::Value;
 
 use crate::support::instance::Instance;
@@ -120,6 +123,48 @@ fn what_is_refused_says_why_and_a_key_in_use_stays() {
     assert!(said.contains("`x` has no value"), "{said}");
     let said = refused(&["shell", "exec", "box", "--", "exit 3"], b"");
     assert!(said.contains("it exited with 3"), "{said}");
+}
+
+/// Saved by a version whose check saw less.
+#[test]
+fn a_saved_command_that_would_be_refused_is_shown_so_with_the_reason() {
+    let Some((_sshd, instance)) = scene() else { return };
+    let text =
+        r#"{"name":"old","host":"box","script":"echo ok\nsh -c {{x}}","variables":[{"name":"x","type":"text"}]}"#;
+    let old: SavedCommand = serde_json::from_str(text).unwrap();
+    let good = SavedCommand { name: "good".parse().unwrap(), script: "ls {{x}}".into(), ..old.clone() };
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let store = Store::open(&instance.data, "instance test").await.unwrap();
+        for command in [&old, &good] {
+            assert_eq!(store.save_command(command, false).await.unwrap(), ShellChanged::Done);
+        }
+        store.close().await;
+    });
+    let why = "line 2, column 7: `{{x}}` would be run as source by `sh`";
+    let list = instance.cli_text(&["shell", "commands", "list"]);
+    assert!(list.contains(&format!("refused: the script is refused: {why}")), "{list}");
+    assert_eq!(list.matches("refused: ").count(), 2, "one of them: {list}");
+    let shown = instance.cli_text(&["shell", "commands", "show", "old"]);
+    assert!(shown.contains(&format!("refused when it is run: the script is refused: {why}")), "{shown}");
+    assert!(shown.contains("`appferry shell commands edit old --script-file FILE`"), "{shown}");
+    assert!(!instance.cli_text(&["shell", "commands", "show", "good"]).contains("refused"));
+    let refused = |text: &str| -> Vec<bool> {
+        let commands: Vec<Value> = serde_json::from_str(text).unwrap();
+        commands.iter().map(|one| one["refused"].as_str().is_some_and(|reason| reason.contains(why))).collect()
+    };
+    assert_eq!(refused(&instance.cli_text(&["shell", "commands", "list", "--json"])), [false, true]);
+    let token = std::fs::read_to_string(instance.data.join("api.token")).unwrap();
+    let ask = |method, path, body: &str| ask(&instance, token.trim(), method, path, body, "*/*");
+    assert_eq!(refused(&ask("GET", "/api/v1/shell/commands", "").1), [false, true]);
+    // Changing its host says which command is in the way; what was answered can be mended and given back.
+    let hosts: Value = serde_json::from_str(&ask("GET", "/api/v1/shell/hosts", "").1).unwrap();
+    let (status, said) = ask("PUT", "/api/v1/shell/hosts/box?replace=true", &hosts[0].to_string());
+    assert!(status == 400 && said.contains("`old`, which is saved on that host"), "{said}");
+    let mut answer: Value = serde_json::from_str(&ask("GET", "/api/v1/shell/commands/old", "").1).unwrap();
+    assert!(answer["refused"].as_str().is_some_and(|reason| reason.contains(why)), "{answer}");
+    answer["script"] = "ls {{x}}".into();
+    assert_eq!(ask("PUT", "/api/v1/shell/commands/old?replace=true", &answer.to_string()).0, 200);
+    assert_eq!(refused(&ask("GET", "/api/v1/shell/commands", "").1), [false, false]);
 }
 
 #[test]
