@@ -225,10 +225,34 @@ fn several_hosts_are_told_apart_on_the_command_line_and_in_one_answer() {
     let port = hosts[0]["port"].to_string();
     let address = format!("127.0.0.1:{port}");
     let user = current_user();
-    let again = ["shell", "hosts", "add", "again", "--address", &address, "--user", &user, "--key", "ops"];
-    instance.cli_text(&again);
+    for name in ["again", "third"] {
+        instance.cli_text(&["shell", "hosts", "add", name, "--address", &address, "--user", &user, "--key", "ops"]);
+    }
     let said = instance.cli_text(&["shell", "exec", "box,again", "--limit", "1", "--", "printf %s a; sleep 0; echo b"]);
     assert!(said.contains("==> box <==\nab\n") && said.contains("==> again <==\nab\n"), "{said}");
+    // All at once, each with more than one piece on both streams, and without a line break at its end.
+    let script = "i=0; while [ $i -lt 3000 ]; do echo \"$$ $i\"; echo \"$$ $i\" >&2; i=$((i + 1)); done; printf %s $$";
+    let output = instance.cli(&["shell", "exec", "box,again,third", "--", script]);
+    assert!(output.status.success());
+    let said = String::from_utf8(output.stdout).unwrap();
+    let blocks: Vec<&str> = said.split("==> ").skip(1).collect();
+    let mut names: Vec<&str> = blocks.iter().map(|block| block.lines().next().unwrap()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["again <==", "box <==", "third <=="]);
+    for block in blocks {
+        let mut lines = block.lines().skip(1);
+        let (whose, _) = lines.clone().next().unwrap().split_once(' ').unwrap();
+        assert!((0..3_000).all(|n| lines.next() == Some(&format!("{whose} {n}"))), "a block is of one host");
+        assert_eq!((lines.next(), lines.next()), (Some(whose), None));
+    }
+    let errors = String::from_utf8(output.stderr).unwrap();
+    for host in ["box", "again", "third"] {
+        assert_eq!(errors.matches(&format!("{host}: ok (")).count(), 1, "each ends once");
+    }
+    let runs = instance.cli(&["shell", "exec", "box,again,third", "--json", "--", "echo $$; exit 1"]);
+    assert_eq!(runs.status.code(), Some(1));
+    let runs: Vec<Value> = serde_json::from_slice(&runs.stdout).unwrap();
+    assert!(runs.len() == 3 && runs.iter().all(|run| run["exit_code"] == 1), "{runs:?}");
     let token = std::fs::read_to_string(instance.data.join("api.token")).unwrap();
     let body = r#"{"hosts":["box","again"],"script":"exit 3"}"#;
     let (_, answer) = ask(&instance, token.trim(), "POST", "/api/v1/shell/exec", body, "application/json");
