@@ -7,4 +7,4 @@ mod service;
 mod watch;
 
 pub use run::{AdHoc, RunRequest, Told, Who};
-pub use service::{ShellError, ShellService};
+pub use service::{JudgedCommand, ShellError, ShellService};

@@ -1,14 +1,75 @@
 //! What a run is reported as.
 
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
+
 use super::watch::{EndedFor, Watched};
 use crate::domain::shell::rows::RowsError;
-use crate::domain::shell::{HowEnded, SavedCommand};
+use crate::domain::shell::{HowEnded, RowsAs, RunReport, SavedCommand};
 use crate::domain::{Failure, FailureClass};
+
+/// What is read of more output would hold up others for too long, and does not on a thread of its own.
+const LARGE: usize = 64 << 10;
+/// The same for rows by a pattern, which may look through all of the rest for each.
+const LARGE_FOR_PATTERNS: usize = 4 << 10;
+/// Rows that take longer are given up.
+const LONGEST: Duration = Duration::from_secs(20);
+/// What is kept of each stream of a past run.
+const KEPT_OUTPUT: usize = 64 << 10;
+const KEPT_ROWS: usize = 500;
 
 type Judged = (HowEnded, Option<String>, Option<Failure>);
 
+/// Fills a report with what was watched; beside it, as much of it as is kept.
+pub(super) async fn report(
+    blank: RunReport,
+    watched: Watched,
+    command: &Arc<SavedCommand>,
+    stop: &CancellationToken,
+) -> (RunReport, RunReport) {
+    let bytes = watched.stdout.kept().len() + watched.stderr.kept().len();
+    let by_pattern = matches!(command.rows, RowsAs::Regex(_));
+    let give_up = Instant::now() + LONGEST;
+    if bytes <= if by_pattern { LARGE_FOR_PATTERNS } else { LARGE } {
+        return filled(blank, &watched, command, &|| Instant::now() < give_up);
+    }
+    let (command, stop, empty) = (Arc::clone(command), stop.clone(), blank.clone());
+    let goes_on = move || Instant::now() < give_up && !stop.is_cancelled();
+    let filling = spawn_blocking(move || filled(empty, &watched, &command, &goes_on));
+    filling.await.unwrap_or_else(|error| {
+        let reason = Some(format!("what it wrote could not be read: {error}"));
+        let report = RunReport { ended: HowEnded::Failed, reason, ..blank };
+        (report.clone(), report)
+    })
+}
+
+fn filled(
+    mut report: RunReport,
+    watched: &Watched,
+    command: &SavedCommand,
+    goes_on: &dyn Fn() -> bool,
+) -> (RunReport, RunReport) {
+    report.exit_code = watched.end.exit_status;
+    report.signal.clone_from(&watched.end.signal);
+    let rows = command.rows.of_while(watched.stdout.kept(), watched.stdout.is_cut(), goes_on);
+    let judged = judge(watched, command, rows.as_ref().map(Vec::len));
+    (report.ended, report.reason, report.failure) = judged;
+    let mut kept = report.clone();
+    (kept.stdout, kept.stderr) = (watched.stdout.output(KEPT_OUTPUT), watched.stderr.output(KEPT_OUTPUT));
+    (report.stdout, report.stderr) = (watched.stdout.output(usize::MAX), watched.stderr.output(usize::MAX));
+    report.rows = rows.unwrap_or_default();
+    kept.rows = report.rows.iter().take(KEPT_ROWS).cloned().collect();
+    if serde_json::to_string(&kept.rows).map_or(usize::MAX, |rows| rows.len()) > KEPT_OUTPUT * 2 {
+        kept.rows.clear();
+    }
+    (report, kept)
+}
+
 /// How it ended, why that counts as failed, and what became of the connection.
-pub(super) fn judge(watched: &Watched, command: &SavedCommand, rows: Result<usize, &RowsError>) -> Judged {
+fn judge(watched: &Watched, command: &SavedCommand, rows: Result<usize, &RowsError>) -> Judged {
     let end = &watched.end;
     if let Some(because) = watched.ended_for {
         let ended = match because {
@@ -65,4 +126,69 @@ fn ended_from_here(because: EndedFor, watched: &Watched) -> String {
         (None, None, false) => "it was told to end, and did".to_owned(),
     };
     format!("{why}; {how}")
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+
+    use super::*;
+    use crate::domain::shell::Output;
+    use crate::domain::shell::output::Gathered;
+    use crate::ports::ProcessEnd;
+
+    fn blank() -> RunReport {
+        RunReport {
+            id: None,
+            command: None,
+            host: "box".into(),
+            by: "admin".into(),
+            started: String::new(),
+            duration_ms: 0,
+            ended: HowEnded::NotRun,
+            reason: None,
+            exit_code: None,
+            signal: None,
+            rows: Vec::new(),
+            stdout: Output::default(),
+            stderr: Output::default(),
+            failure: None,
+        }
+    }
+
+    fn wrote(bytes: &[u8]) -> Watched {
+        let (mut stdout, stderr) = (Gathered::new(1 << 20), Gathered::new(0));
+        stdout.push(bytes);
+        let end = ProcessEnd { exit_status: Some(0), ..ProcessEnd::default() };
+        Watched { stdout, stderr, end, ended_for: None, left: false, exited_before: true }
+    }
+
+    fn command(rows: &str) -> Arc<SavedCommand> {
+        let saved: SavedCommand = serde_json::from_str(r#"{"name":"c","host":"h","script":"true"}"#).unwrap();
+        Arc::new(SavedCommand { rows: rows.parse().unwrap(), ..saved })
+    }
+
+    #[tokio::test]
+    async fn what_takes_long_to_read_is_read_elsewhere_and_ends_with_the_service() {
+        let stop = CancellationToken::new();
+        let slow = command("regex:(?<all>a.*b)|(?<one>a)"); // each match is looked for in all of the rest
+        let mut reporting = std::pin::pin!(report(blank(), wrote(&b"a".repeat(1 << 20)), &slow, &stop));
+        assert!((&mut reporting).now_or_never().is_none(), "others have their turn meanwhile");
+        stop.cancel();
+        let (report, kept) = reporting.await;
+        assert_eq!((report.ended, report.stdout.text.len()), (HowEnded::Failed, 1 << 20));
+        assert!(report.reason.is_some_and(|reason| reason.contains("not found in time")));
+        assert_eq!((kept.stdout.text.len(), kept.stdout.cut_at), (KEPT_OUTPUT, Some(KEPT_OUTPUT as u64)));
+    }
+
+    #[tokio::test]
+    async fn little_output_is_read_at_once() {
+        let stop = CancellationToken::new();
+        for (form, output, rows) in [("text", "", 0), ("lines", "a\nb\n", 2), ("regex:(?<k>.)", "ab", 2)] {
+            let (report, kept) =
+                report(blank(), wrote(output.as_bytes()), &command(form), &stop).now_or_never().unwrap();
+            assert_eq!((report.ended, report.rows.len()), (HowEnded::Ok, rows), "{form}");
+            assert_eq!(report, kept);
+        }
+    }
 }

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::listener::Listener;
 use super::outcome;
 use super::service::{ShellError, ShellService};
-use super::watch::{Watched, watch};
+use super::watch::watch;
 use crate::domain::shell::{HowEnded, Output, RunReport, SavedCommand, Shell, ShellHost, ShellName, render};
 use crate::domain::{Failure, FailureClass};
 use crate::ports::{AuditEntry, ShellProcess, ShellSessions, SshTarget};
@@ -21,9 +21,6 @@ use crate::ports::{AuditEntry, ShellProcess, ShellSessions, SshTarget};
 const USUAL_LIMIT: usize = 5;
 const MOST_LIMIT: usize = 64;
 const MOST_HOSTS: usize = 1_000;
-/// What is kept of each stream of a past run.
-const KEPT_OUTPUT: usize = 64 << 10;
-const KEPT_ROWS: usize = 500;
 /// After so many runs it is looked whether some are to be forgotten.
 const FORGET_EVERY: i64 = 50;
 /// While others have a turn there, a host that allows no more channels is asked again for so long.
@@ -138,6 +135,7 @@ impl ShellService {
             jobs.push(Job { shell: host.shell, host, input });
         }
         let (listener, told) = Listener::new(self.stop.clone());
+        let command = Arc::new(command);
         let shared = Arc::new(Shared { service: self.clone(), sessions, command, name: name.cloned(), who });
         let limit = limit.unwrap_or(USUAL_LIMIT).clamp(1, MOST_LIMIT);
         self.tasks.spawn(async move {
@@ -157,7 +155,7 @@ struct Job {
 struct Shared {
     service: ShellService,
     sessions: Arc<dyn ShellSessions>,
-    command: SavedCommand,
+    command: Arc<SavedCommand>,
     name: Option<ShellName>,
     who: Who,
 }
@@ -173,28 +171,30 @@ impl Shared {
         let turns = self.service.turns(host);
         let _turn = turns.acquire().await;
         let at_ms = Timestamp::now().as_millisecond();
-        let mut began = Instant::now();
+        let asked = Instant::now();
         let started = tokio::select! {
             started = self.start(&job) => started,
             () = self.service.stop.cancelled() => Err(stopping()),
         };
         let mut report = self.blank(host, at_ms);
-        match started {
+        let (mut report, kept) = match started {
             Ok(process) => {
-                began = Instant::now();
+                let began = Instant::now();
                 let _ = tell.send(Told::Began(host.name.to_string()));
                 let limit = Duration::from_secs(self.command.timeout_s);
                 let told = |piece| drop(tell.send(piece));
                 let watched = watch(process, (limit, self.service.stop.clone()), host.name.as_str(), told).await;
-                self.fill(&mut report, &watched);
+                report.duration_ms = milliseconds(began);
+                outcome::report(report, watched, &self.command, &self.service.stop).await
             }
             Err(failure) => {
+                report.duration_ms = milliseconds(asked);
                 report.reason = Some(format!("it did not begin: {}", failure.message));
                 report.failure = Some(failure);
+                (report.clone(), report)
             }
-        }
-        report.duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        report.id = self.keep(host, at_ms, &report).await;
+        };
+        report.id = self.keep(host, at_ms, &kept).await;
         let _ = tell.send(Told::Ended(Box::new(report)));
     }
 
@@ -240,18 +240,7 @@ impl Shared {
         }
     }
 
-    fn fill(&self, report: &mut RunReport, watched: &Watched) {
-        report.stdout = watched.stdout.output(usize::MAX);
-        report.stderr = watched.stderr.output(usize::MAX);
-        report.exit_code = watched.end.exit_status;
-        report.signal.clone_from(&watched.end.signal);
-        let rows = self.command.rows.of(watched.stdout.kept(), watched.stdout.is_cut());
-        let judged = outcome::judge(watched, &self.command, rows.as_ref().map(Vec::len));
-        (report.ended, report.reason, report.failure) = judged;
-        report.rows = rows.unwrap_or_default();
-    }
-
-    /// Keeps it, shortened, with its audit row. What cannot be kept has still run.
+    /// Keeps it with its audit row. What cannot be kept has still run.
     async fn keep(&self, host: &ShellHost, at_ms: i64, report: &RunReport) -> Option<i64> {
         tracing::info!(
             command = report.command,
@@ -260,15 +249,8 @@ impl Shared {
             duration_ms = report.duration_ms,
             "a shell command was run"
         );
-        let mut kept = report.clone();
-        kept.stdout = kept.stdout.shortened(KEPT_OUTPUT);
-        kept.stderr = kept.stderr.shortened(KEPT_OUTPUT);
-        kept.rows.truncate(KEPT_ROWS);
-        if serde_json::to_string(&kept.rows).map_or(usize::MAX, |rows| rows.len()) > KEPT_OUTPUT * 2 {
-            kept.rows.clear();
-        }
         let entry = audit_entry(host, report);
-        let failure = match self.service.records.keep_run(at_ms, &kept, &entry).await {
+        let failure = match self.service.records.keep_run(at_ms, report, &entry).await {
             Ok(id) => {
                 if id % FORGET_EVERY == 0 {
                     self.service.forget_old_runs().await;
@@ -283,6 +265,10 @@ impl Shared {
         }
         None
     }
+}
+
+fn milliseconds(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 fn audit_entry(host: &ShellHost, report: &RunReport) -> AuditEntry {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde::Serialize;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -23,6 +24,14 @@ pub enum ShellError {
     /// The command.
     #[error(transparent)]
     Command(#[from] CommandError),
+    /// A command that is saved on the host.
+    #[error("`{command}`, which is saved on that host, could not run there: {error}")]
+    OnHost {
+        /// Its name.
+        command: ShellName,
+        /// Why.
+        error: CommandError,
+    },
     /// The host.
     #[error(transparent)]
     Host(#[from] HostError),
@@ -69,6 +78,25 @@ pub enum ShellError {
     /// The service ends.
     #[error("appferry is stopping; try again when it runs")]
     Stopping,
+}
+
+/// A saved command, and whether it would run. It may have been saved by a version that saw less.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct JudgedCommand {
+    /// As it is saved.
+    #[serde(flatten)]
+    pub command: SavedCommand,
+    /// Why it is refused when it is run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+}
+
+impl JudgedCommand {
+    fn of(command: SavedCommand, hosts: &[ShellHost]) -> Self {
+        let shell = hosts.iter().find(|host| host.name == command.host).map(|host| host.shell);
+        let refused = shell.and_then(|shell| command.check(shell).err()).map(|error| error.to_string());
+        Self { command, refused }
+    }
 }
 
 /// Saved hosts and commands, and their runs. Cheap to clone.
@@ -143,7 +171,8 @@ impl ShellService {
             return self.became(self.records.add_host(host).await?, "host", &host.name).await;
         }
         for command in self.records.commands().await?.iter().filter(|command| command.host == host.name) {
-            command.check(host.shell)?;
+            let on_host = |error| ShellError::OnHost { command: command.name.clone(), error };
+            command.check(host.shell).map_err(on_host)?;
         }
         self.became(self.records.change_host(host).await?, "host", &host.name).await
     }
@@ -162,6 +191,23 @@ impl ShellService {
     /// The store.
     pub async fn commands(&self) -> Result<Vec<SavedCommand>, ShellError> {
         Ok(self.records.commands().await?)
+    }
+
+    /// All saved commands, and whether they would run.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn judged_commands(&self) -> Result<Vec<JudgedCommand>, ShellError> {
+        let hosts = self.hosts().await?;
+        Ok(self.commands().await?.into_iter().map(|command| JudgedCommand::of(command, &hosts)).collect())
+    }
+
+    /// The saved command of this name, and whether it would run.
+    ///
+    /// # Errors
+    /// [`ShellError::NoCommand`].
+    pub async fn judged_command(&self, name: &ShellName) -> Result<JudgedCommand, ShellError> {
+        Ok(JudgedCommand::of(self.command(name).await?, &self.hosts().await?))
     }
 
     /// The saved command of this name.

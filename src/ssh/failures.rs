@@ -191,14 +191,19 @@ pub(super) fn of_one_try(failure: Failure) -> Failure {
     Failure { remedy, ..failure }
 }
 
-/// Adds what is known about the host from outside to a failure that it caused.
-pub(super) fn with_hint(target: &SshTarget, mut failure: Failure) -> Failure {
+/// Adds what is known about the host from outside to a failure that it caused; who is not there for Git has no URL to change.
+pub(super) fn with_hint((target, purpose): (&SshTarget, Purpose), mut failure: Failure) -> Failure {
     let moved = target.host.eq_ignore_ascii_case("bitbucket.org") && failure.class != FailureClass::Key;
     if moved {
-        let hint = "Bitbucket Cloud moves Git over SSH from bitbucket.org to ssh.bitbucket.org (announced for \
-                    2026-11-12): try git@ssh.bitbucket.org:… in the URL, and trust its host key by its fingerprint";
-        failure.remedy =
-            if failure.remedy.is_empty() { hint.to_owned() } else { format!("{}; {hint}", failure.remedy) };
+        let instead = match purpose {
+            Purpose::Git => "git@ssh.bitbucket.org:… in the URL",
+            Purpose::Tunnel | Purpose::Shell | Purpose::HostSetup => "ssh.bitbucket.org as the host",
+        };
+        let hint = format!(
+            "Bitbucket Cloud moves Git over SSH from bitbucket.org to ssh.bitbucket.org (announced for 2026-11-12): try \
+             {instead}, and trust its host key by its fingerprint"
+        );
+        failure.remedy = if failure.remedy.is_empty() { hint } else { format!("{}; {hint}", failure.remedy) };
     }
     failure
 }
@@ -222,8 +227,13 @@ mod tests {
     #[test]
     fn what_fails_at_bitbucket_org_names_the_new_host() {
         let lost = || session_lost(&target("x"));
-        assert!(with_hint(&target("Bitbucket.org"), lost()).remedy.contains("git@ssh.bitbucket.org"));
-        assert_eq!(with_hint(&target("ssh.bitbucket.org"), lost()), lost());
+        let remedy = |purpose| with_hint((&target("Bitbucket.org"), purpose), lost()).remedy;
+        assert!(remedy(Purpose::Git).contains("git@ssh.bitbucket.org:… in the URL"));
+        for purpose in [Purpose::Tunnel, Purpose::Shell, Purpose::HostSetup] {
+            let remedy = remedy(purpose);
+            assert!(remedy.contains("try ssh.bitbucket.org as the host") && !remedy.contains("URL"), "{remedy}");
+        }
+        assert_eq!(with_hint((&target("ssh.bitbucket.org"), Purpose::Git), lost()), lost());
     }
 
     #[test]

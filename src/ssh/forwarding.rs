@@ -13,6 +13,6 @@ impl Forwarding for Sessions {
         let pool = self.pool();
         let (session, _warm) = pool.session(target, SessionClass::Control, Pair::Current).await?;
         let tried = session.try_forwarding(host, port, pool.settings.channel_open_timeout).await;
-        tried.map_err(|problem| failures::with_hint(target, pool.why(target, &problem)))
+        tried.map_err(|problem| failures::with_hint((target, pool.settings.purpose), pool.why(target, &problem)))
     }
 }

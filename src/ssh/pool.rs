@@ -197,7 +197,8 @@ impl Pool {
                 Ok(process) => return Ok(process),
                 Err(problem) => problem,
             };
-            let failure = failures::with_hint(order.target, self.why(order.target, &problem));
+            let whose = (order.target, self.settings.purpose.of(order.class));
+            let failure = failures::with_hint(whose, self.why(order.target, &problem));
             if failure.class != FailureClass::ChannelRefused && session.retire() && !warm {
                 self.note_useless(order, &session, &failure);
             }

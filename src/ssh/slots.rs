@@ -204,7 +204,8 @@ impl Pool {
                 Ok(Arc::new(session))
             }
             Err(failure) => {
-                let failure = failures::with_hint(&slot.target, failure);
+                let whose = (&slot.target, self.settings.purpose.of(slot.class));
+                let failure = failures::with_hint(whose, failure);
                 self.gates.failed(&slot.who(self), &failure, ground);
                 Err(failure)
             }

@@ -31,7 +31,7 @@ pub(super) struct Attempts {
     name: String,
     links: Arc<dyn TunnelLinks>,
     hops: Vec<SshTarget>,
-    running: FuturesUnordered<BoxFuture<'static, (u64, Answer)>>,
+    running: FuturesUnordered<BoxFuture<'static, (u64, u64, Answer)>>,
     newest: Option<(u64, Instant)>,
     waiting: Vec<(u64, Waiter)>,
 }
@@ -59,8 +59,10 @@ impl Attempts {
         self.newest = Some((number, Instant::now()));
         let (name, links, hops) = (self.name.clone(), Arc::clone(&self.links), self.hops.clone());
         let attempt = async move {
+            // Before it, so that no change beside it is missed.
+            let ground = timeout(LONGEST, links.ground(&hops)).await.unwrap_or_default();
             let opened = timeout(LONGEST, links.open(&name, &hops)).await.unwrap_or_else(|_| Err(too_long()));
-            (number, opened)
+            (number, ground, opened)
         };
         self.running.push(attempt.boxed());
     }
@@ -73,9 +75,9 @@ impl Attempts {
         }
     }
 
-    /// The next one that ends; its waiters are told. Waits for ever when there is none.
-    pub(super) async fn next(&mut self) -> Answer {
-        let Some((number, answer)) = self.running.next().await else { return std::future::pending().await };
+    /// The next one that ends, with what it stood on; its waiters are told. Waits for ever when there is none.
+    pub(super) async fn next(&mut self) -> (Answer, u64) {
+        let Some((number, ground, answer)) = self.running.next().await else { return std::future::pending().await };
         if answer.is_ok() {
             self.running.clear();
         }
@@ -86,7 +88,7 @@ impl Attempts {
                 self.waiting.push((waits_for, waiter));
             }
         }
-        answer
+        (answer, ground)
     }
 }
 

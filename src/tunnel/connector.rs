@@ -17,13 +17,17 @@ use self::look::{LOOK_EVERY, Seen};
 use super::attempts::{Attempts, FRESH, Waiter};
 use super::facts::Facts;
 use crate::domain::tunnel::TunnelState;
-use crate::domain::{Backoff, Failure};
+use crate::domain::{Backoff, Failure, FailureClass};
 use crate::ports::{SshTarget, TunnelLink, TunnelLinks};
 
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// After a failure that lasts until somebody changes something: each attempt is a failed login in the server's log.
-const LASTING_WAIT: Duration = Duration::from_secs(15);
+/// After a failure that lasts until somebody changes something: each attempt is a failed login in the server's log, which tools
+/// such as fail2ban count. Doubled up to the limit; with little jitter that makes fewer than the five in ten minutes it bans for.
+const LASTING_FIRST: Duration = Duration::from_secs(75);
+const LASTING_LIMIT: Duration = Duration::from_mins(5);
+/// Looking for a key that is missing here costs the server nothing.
+const KEY_WAIT: Duration = Duration::from_secs(15);
 
 /// What it is asked for.
 pub(super) enum Ask {
@@ -56,6 +60,8 @@ struct Standing {
     /// What the last failure stood on.
     ground: Option<u64>,
     backoff: Backoff,
+    /// For failures that last.
+    lasting: Backoff,
     next_try: Option<Instant>,
     last_needed: Instant,
     /// A look at what may have changed; the store may take its time.
@@ -65,17 +71,7 @@ struct Standing {
 impl Connector {
     /// Runs until the tunnel ends.
     pub(super) async fn run(self, mut asks: mpsc::Receiver<Ask>) {
-        let mut now = Standing {
-            attempts: Attempts::new(self.name.clone(), Arc::clone(&self.links), self.hops.clone()),
-            link: None,
-            was_open: false,
-            failure: None,
-            ground: None,
-            backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT),
-            next_try: self.eager.then(Instant::now),
-            last_needed: Instant::now(),
-            looking: None,
-        };
+        let mut now = self.at_first();
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -87,8 +83,8 @@ impl Connector {
                     None => break,
                 },
                 answer = now.attempts.next() => match answer {
-                    Ok(link) => self.is_open(&mut now, link),
-                    Err(failure) => self.failed(&mut now, failure),
+                    (Ok(link), _) => self.is_open(&mut now, link),
+                    (Err(failure), ground) => self.failed(&mut now, failure, ground),
                 },
                 () = lost(link.as_ref()) => self.is_lost(&mut now, "the connection to the bastion was lost"),
                 () = due(next_try) => self.try_again(&mut now),
@@ -104,9 +100,29 @@ impl Connector {
         }
     }
 
-    /// Its own time has come. A client may have begun an attempt a moment ago: that one counts.
+    fn at_first(&self) -> Standing {
+        Standing {
+            attempts: Attempts::new(self.name.clone(), Arc::clone(&self.links), self.hops.clone()),
+            link: None,
+            was_open: false,
+            failure: None,
+            ground: None,
+            backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT),
+            lasting: Backoff::new(LASTING_FIRST, LASTING_LIMIT),
+            next_try: self.eager.then(Instant::now),
+            last_needed: Instant::now(),
+            looking: None,
+        }
+    }
+
+    /// Its own time has come. An attempt that somebody began counts: the first of all has all the time that it needs, and where
+    /// logins are refused, a second one beside it would be refused, too. Else one that is not of this moment may hang in
+    /// something that has passed.
     fn try_again(&self, now: &mut Standing) {
-        if now.attempts.are_running() && now.attempts.began_just_now() {
+        let may_hang = now.failure.as_ref().is_some_and(|failure| !failure.class.is_permanent());
+        if now.attempts.are_running() && !may_hang {
+            now.next_try = None; // how it ends says when the next one is due
+        } else if now.attempts.are_running() && now.attempts.began_just_now() {
             now.next_try = Some(Instant::now() + FRESH);
         } else {
             now.next_try = None;
@@ -175,20 +191,19 @@ impl Connector {
         now.next_try = None;
         now.last_needed = Instant::now();
         now.backoff.reset();
+        now.lasting.reset();
         self.facts.is(TunnelState::Open);
     }
 
-    fn failed(&self, now: &mut Standing, failure: Failure) {
+    fn failed(&self, now: &mut Standing, failure: Failure, ground: u64) {
         let news = now.failure.as_ref() != Some(&failure);
         self.facts.went_wrong(&failure);
         self.facts.is(TunnelState::Down);
         if news {
             tracing::warn!(tunnel = self.name, class = failure.class.words(), %failure, "the tunnel is down");
         }
-        let wait = now.backoff.after_failure(rand::random());
-        let wait = if failure.class.is_permanent() { LASTING_WAIT } else { wait };
-        now.next_try = Some(Instant::now() + wait);
-        now.ground = None;
+        now.next_try = Some(Instant::now() + now.wait_after(failure.class));
+        now.ground = Some(ground);
         now.failure = Some(failure);
     }
 
@@ -201,6 +216,19 @@ impl Connector {
         self.facts.is(TunnelState::Down);
         now.failure = Some(failure);
         now.next_try = Some(Instant::now() + now.backoff.after_failure(rand::random()));
+    }
+}
+
+impl Standing {
+    fn wait_after(&mut self, class: FailureClass) -> Duration {
+        if class == FailureClass::Key {
+            return KEY_WAIT;
+        }
+        if class.is_permanent() {
+            return self.lasting.after_failure(0.6 + 0.4 * rand::random::<f64>());
+        }
+        self.lasting.reset();
+        self.backoff.after_failure(rand::random())
     }
 }
 

@@ -44,11 +44,11 @@ pub(super) async fn commands(action: CommandsAction, shell: &ShellService) -> an
             format!("{name} was changed.\n")
         }
         CommandsAction::List { json } => {
-            let commands = shell.commands().await?;
+            let commands = shell.judged_commands().await?;
             if json { shown::json(&commands)? } else { shown::commands(&commands) }
         }
         CommandsAction::Show { name, json } => {
-            let command = shell.command(&name).await?;
+            let command = shell.judged_command(&name).await?;
             if json { shown::json(&command)? } else { shown::command(&command) }
         }
         CommandsAction::Remove { name } => {

@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 
 use super::one_line;
 use crate::cli::output::{plain, table};
-use crate::domain::shell::{Output, RunReport, SavedCommand, ShellHost};
+use crate::domain::shell::{Output, RunReport, ShellHost};
 use crate::keys::shown_time;
 use crate::ports::RunRow;
+use crate::shell::JudgedCommand;
 
 pub(super) fn json(value: &impl serde::Serialize) -> anyhow::Result<String> {
     Ok(serde_json::to_string_pretty(value)? + "\n")
@@ -20,18 +21,19 @@ pub(super) fn hosts(hosts: &[ShellHost]) -> String {
     table(&hosts.iter().map(row).collect::<Vec<_>>())
 }
 
-pub(super) fn commands(commands: &[SavedCommand]) -> String {
+pub(super) fn commands(commands: &[JudgedCommand]) -> String {
     if commands.is_empty() {
         return "There are no saved commands; add one with `appferry shell commands add`.\n".to_owned();
     }
-    let row = |command: &SavedCommand| {
+    let row = |JudgedCommand { command, refused }: &JudgedCommand| {
         let names: Vec<&str> = command.variables.iter().map(|variable| variable.name.as_str()).collect();
-        [command.name.to_string(), format!("on {}", command.host), names.join(", ")]
+        let refused = refused.as_deref().map(|reason| format!("refused: {}", one_line(reason))).unwrap_or_default();
+        [command.name.to_string(), format!("on {}", command.host), names.join(", "), refused]
     };
     table(&commands.iter().map(row).collect::<Vec<_>>())
 }
 
-pub(super) fn command(command: &SavedCommand) -> String {
+pub(super) fn command(JudgedCommand { command, refused }: &JudgedCommand) -> String {
     let mut text = format!(
         "{} on {}, at most {} s, rows: {}\n",
         command.name,
@@ -45,6 +47,11 @@ pub(super) fn command(command: &SavedCommand) -> String {
     let fail = serde_json::to_string(&command.fail).unwrap_or_default();
     if fail != "{}" {
         let _infallible = writeln!(text, "  fails: {}", plain(&fail));
+    }
+    if let Some(reason) = refused {
+        let _infallible = write!(text, "  refused when it is run: {}", lines(reason));
+        let _infallible =
+            writeln!(text, "  change it with `appferry shell commands edit {} --script-file FILE`", command.name);
     }
     text + "\n" + &lines(&command.script)
 }

@@ -73,17 +73,6 @@ impl Output {
         Self { text: text.into_owned(), base64, bytes: bytes.len() as u64, cut_at: None }
     }
 
-    /// The same, with at most `limit` bytes.
-    #[must_use]
-    pub fn shortened(&self, limit: usize) -> Self {
-        let bytes = self.content();
-        if bytes.len() <= limit {
-            return self.clone();
-        }
-        let shown = whole_characters(bytes.get(..limit).unwrap_or_default());
-        Self { bytes: self.bytes, cut_at: Some(shown.len() as u64), ..Self::of(shown) }
-    }
-
     /// Byte for byte.
     #[must_use]
     pub fn content(&self) -> Vec<u8> {
@@ -118,7 +107,5 @@ mod tests {
         let output = Output::of(b"a\xff");
         assert_eq!((output.text.as_str(), output.base64.as_deref()), ("a\u{fffd}", Some("Yf8=")));
         assert_eq!(output.content(), b"a\xff");
-        assert_eq!(output.shortened(1).cut_at, Some(1));
-        assert_eq!(output.shortened(2), output);
     }
 }

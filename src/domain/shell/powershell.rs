@@ -3,57 +3,34 @@
 //! Script and values travel as base64 in one line, so that neither the console's encoding nor a quote of any script can
 //! change them, and a line that is cut off does not parse.
 
+mod groups;
+mod places;
+mod statement;
+
 use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use self::places::{What, places};
+use self::statement::{Reached, Statements};
 use super::template::{Misplaced, Slot, replace};
 
 const ALONE: &str = "put it outside, as a word of its own; or write `$v = {{…}}` on a line before, and use $v here";
 
-/// What takes text for source, in small letters.
-const SOURCE: [&str; 25] = [
-    "add-type",
-    "bash",
-    "cmd",
-    "cscript",
-    "icm",
-    "iex",
-    "ii",
-    "import-module",
-    "invoke-command",
-    "invoke-expression",
-    "invoke-item",
-    "mshta",
-    "new-alias",
-    "powershell",
-    "pwsh",
-    "rundll32",
-    "sal",
-    "saps",
-    "set-alias",
-    "sh",
-    "ssh",
-    "start",
-    "start-process",
-    "wscript",
-    "wsl",
-];
-
-/// The same, as methods and types.
-const METHODS: [&str; 5] = ["addscript", "expandstring", "invokescript", "newscriptblock", "scriptblock]"];
-
 /// Everything that is wrong with the placeholders.
 pub(super) fn check(script: &str, slots: &[Slot]) -> Vec<Misplaced> {
     let mut wrong = Vec::new();
-    let places = quoted(script);
+    let places = places(script, slots);
+    let statements = Statements::of(script, &places);
     for slot in slots {
         let misplaced = |message: &str, remedy: &str| {
             Misplaced::at(script, slot.start, format!("`{{{{{}}}}}` {message}", slot.name), remedy)
         };
-        if let Some((_, _, what)) = places.iter().find(|(start, end, _)| slot.start >= *start && slot.start < *end) {
-            wrong.push(misplaced(&format!("stands in {what}"), ALONE));
+        let before = places.partition_point(|place| place.range.end <= slot.start);
+        let place = places.get(before).filter(|place| place.range.contains(&slot.start));
+        if let Some(place) = place.filter(|place| place.what != What::Placeholder) {
+            wrong.push(misplaced(&format!("stands in {}", place.what.words()), ALONE));
             continue;
         }
         let before = script.get(..slot.start).unwrap_or_default();
@@ -67,97 +44,19 @@ pub(super) fn check(script: &str, slots: &[Slot]) -> Vec<Misplaced> {
             wrong.push(misplaced("touches another word", "put spaces around it, or join texts with -f or -join"));
             continue;
         }
-        let statement = before.rsplit(['\n', ';', '|', '{', '(']).next().unwrap_or_default().trim();
-        if statement == "&" || statement == "." || statement.ends_with(" &") {
-            wrong.push(misplaced("would choose the program to run", "write the program's name itself"));
-            continue;
-        }
-        let line = statement_around(script, slot).to_lowercase();
-        let words = line.split(|c: char| c.is_whitespace() || "(){};|&,=[".contains(c));
-        let bare = |word: &str| word.rsplit(['.', ':', '/', '\\']).next().unwrap_or_default().to_owned();
-        let mut found = words.flat_map(|word| [word.to_owned(), bare(word), word.trim_end_matches(".exe").to_owned()]);
-        let method = METHODS.into_iter().find(|method| line.contains(method)).map(str::to_owned);
-        let command = found.find(|word| SOURCE.contains(&word.as_str()));
-        if let Some(source) = command.or(method) {
-            let message = format!("is in one statement with `{source}`, which takes text for source");
-            wrong.push(misplaced(&message, "call what you need without it"));
+        match statements.reached(slot.start) {
+            Some(Reached::Program) => {
+                wrong.push(misplaced("would choose the program to run", "write the program's name itself"));
+            }
+            Some(Reached::Member) => wrong.push(misplaced("would name a member", "write its name itself")),
+            Some(Reached::Source(source)) => {
+                let message = format!("is in one statement with `{source}`, which takes text for source");
+                wrong.push(misplaced(&message, "call what you need without it"));
+            }
+            None => {}
         }
     }
     wrong
-}
-
-/// The line of a placeholder, with those before and behind that are the same statement or pipeline.
-fn statement_around<'s>(script: &'s str, slot: &Slot) -> &'s str {
-    let goes_on = |line: &str| line.trim_end().ends_with(['`', '|', ',', '(', '{', '=', '&']);
-    let goes_back = |line: &str| line.trim_start().starts_with(['|', '.', ')', '}', '&']);
-    let line_at = |at: usize| script.get(at..).unwrap_or_default().split('\n').next().unwrap_or_default();
-    let start_of = |at: usize| script.get(..at).unwrap_or_default().rfind('\n').map_or(0, |newline| newline + 1);
-    let mut start = start_of(slot.start);
-    while start > 0 && (goes_on(line_at(start_of(start - 1))) || goes_back(line_at(start))) {
-        start = start_of(start - 1);
-    }
-    let mut last = start_of(slot.start);
-    loop {
-        let next = last + line_at(last).len() + 1;
-        if next > script.len() || !(goes_on(line_at(last)) || goes_back(line_at(next))) {
-            break;
-        }
-        last = next;
-    }
-    script.get(start..last + line_at(last).len()).unwrap_or_default()
-}
-
-/// The quotes, here-strings and comments, by their places.
-fn quoted(script: &str) -> Vec<(usize, usize, &'static str)> {
-    let mut found = Vec::new();
-    let mut at = 0;
-    let end_of = |from: usize, end: &str| {
-        script.get(from..).and_then(|rest| rest.find(end)).map_or(script.len(), |offset| from + offset + end.len())
-    };
-    while let Some(next) = script.get(at..).and_then(|rest| rest.chars().next()) {
-        let rest = script.get(at..).unwrap_or_default();
-        let (end, what) = if rest.starts_with("@'") {
-            (end_of(at + 2, "\n'@"), "a here-string")
-        } else if rest.starts_with("@\"") {
-            (end_of(at + 2, "\n\"@"), "a here-string")
-        } else if rest.starts_with("<#") {
-            (end_of(at + 2, "#>"), "a comment")
-        } else if next == '#' {
-            (end_of(at, "\n"), "a comment")
-        } else if matches!(next, '\'' | '\u{2018}'..='\u{201b}') {
-            (end_of_quote(script, at + next.len_utf8(), false), "quotes")
-        } else if matches!(next, '"' | '\u{201c}'..='\u{201e}') {
-            (end_of_quote(script, at + next.len_utf8(), true), "quotes")
-        } else if next == '`' {
-            (at + 2, "an escape")
-        } else {
-            at += next.len_utf8();
-            continue;
-        };
-        found.push((at, end, what));
-        at = end;
-        while at < script.len() && !script.is_char_boundary(at) {
-            at += 1;
-        }
-    }
-    found
-}
-
-fn end_of_quote(script: &str, from: usize, double: bool) -> usize {
-    let mut characters = script.get(from..).unwrap_or_default().char_indices();
-    while let Some((offset, c)) = characters.next() {
-        let ends = if double {
-            matches!(c, '"' | '\u{201c}'..='\u{201e}')
-        } else {
-            matches!(c, '\'' | '\u{2018}'..='\u{201b}')
-        };
-        if double && c == '`' {
-            characters.next();
-        } else if ends {
-            return from + offset + c.len_utf8();
-        }
-    }
-    script.len()
 }
 
 /// What goes to PowerShell's standard input: one line.
@@ -198,6 +97,12 @@ mod tests {
             "'it''s' ; f {{x}}",
             "\"a`\"\"; f {{x}}",
             "iex $fixed\nf {{x}}\niex $fixed",
+            "if ($a) {\n  iex $fixed\n\n  f {{x}}\n}\nelse {\n  iex $fixed\n}\niex $fixed",
+            "foreach ($i in 1..3)\n{\n  f {{x}}\n}\niex $fixed",
+            "try {\n f {{x}}\n} catch {\n Start-Process $log\n}",
+            "f $(\n iex $fixed\n {{x}}\n)",
+            "f -Path:({{x}}) # not iex",
+            "& $tool {{x}}; & { f {{x}} }",
         ] {
             assert!(messages(good).is_empty(), "{good}: {:?}", messages(good));
         }
@@ -221,6 +126,26 @@ mod tests {
             ("{{x}}\n  | iex", "source"),
             ("iex (\n  {{x}}\n)", "source"),
             ("Start-Process {{x}}", "source"),
+            ("iex (\n\n  {{x}}\n)", "source"),
+            ("iex (\n  # the one of today\n  {{x}}\n)", "source"),
+            ("iex (\n  'a' +\n  'b' +\n\n  {{x}}\n)", "source"),
+            ("iex ('a' -join\n\n  {{x}})", "source"),
+            ("iex $(\n  $a = 1\n  if ($a) {\n    f\n    {{x}}\n  }\n)", "source"),
+            ("iex <# a\n b #> {{x}}", "source"),
+            ("'a' +\n # b\n {{x}} |\n\n  f |\n\n  iex", "source"),
+            ("{{x}}\n\n # b\n | iex", "source"),
+            ("& {\n  f\n  {{x}}\n} | ForEach-Object {\n  g\n  iex $_\n}", "source"),
+            ("foreach ($i in {{x}}) {\n  f\n  iex $i\n}", "source"),
+            ("[scriptblock]::Create(\n\n  {{x}}\n)", "source"),
+            ("& 'iex' {{x}}", "source"),
+            ("& \"C:\\a b\\cmd.exe\" /c {{x}}", "source"),
+            ("i`ex {{x}}", "source"),
+            ("& ({{x}})", "choose"),
+            ("& `\n  {{x}}", "choose"),
+            ("f | & $({{x}}) a", "choose"),
+            (". (\n  {{x}}\n)", "choose"),
+            ("& (Join-Path $bin {{x}})", "choose"),
+            ("$o.({{x}})", "member"),
             ("[IO.File]::{{x}}", "member"),
         ] {
             assert!(messages(bad).iter().any(|message| message.contains(what)), "{bad}: {:?}", messages(bad));

@@ -12,6 +12,9 @@ use super::pattern::{Pattern, PatternError};
 /// A row: its columns by name.
 pub type Row = Map<String, Value>;
 
+/// Asked between two rows.
+type GoesOn<'a> = &'a dyn Fn() -> bool;
+
 /// The most rows of one run.
 const MOST_ROWS: usize = 100_000;
 /// The most that all of them take: each row repeats the names of its columns, so that little output can make much of them.
@@ -74,6 +77,11 @@ pub enum RowsError {
         "the rows are larger than 16 MiB, with the names of their columns; let the command write less, or give the columns short names"
     )]
     Large,
+    /// Given up.
+    #[error(
+        "the rows were not found in time; begin the pattern with what is rare in the output, or let the command write less"
+    )]
+    Slow,
 }
 
 impl RowsAs {
@@ -82,6 +90,15 @@ impl RowsAs {
     /// # Errors
     /// [`RowsError`].
     pub fn of(&self, output: &[u8], is_cut: bool) -> Result<Vec<Row>, RowsError> {
+        self.of_while(output, is_cut, &|| true)
+    }
+
+    /// The same, given up between two rows when `goes_on` says no: to find each match of a pattern takes time in proportion to
+    /// the output, so that to find all of them may take long.
+    ///
+    /// # Errors
+    /// [`RowsError`].
+    pub fn of_while(&self, output: &[u8], is_cut: bool, goes_on: GoesOn<'_>) -> Result<Vec<Row>, RowsError> {
         if is_cut && !matches!(self, Self::Text) {
             return Err(RowsError::Cut);
         }
@@ -94,11 +111,11 @@ impl RowsAs {
         match self {
             Self::Text if text.is_empty() => Ok(Vec::new()),
             Self::Text => Ok(vec![row("text", text)]),
-            Self::Lines => gathered(data.lines().map(|line| Ok(row("line", line)))),
-            Self::Csv => csv_rows(data),
-            Self::Json => json_rows(data),
-            Self::Jsonl => jsonl_rows(data),
-            Self::Regex(pattern) => gathered(pattern.matches(data).map(|groups| Ok(group_row(groups)))),
+            Self::Lines => gathered(data.lines().map(|line| Ok(row("line", line))), goes_on),
+            Self::Csv => csv_rows(data, goes_on),
+            Self::Json => json_rows(data, goes_on),
+            Self::Jsonl => jsonl_rows(data, goes_on),
+            Self::Regex(pattern) => gathered(pattern.matches(data).map(|groups| Ok(group_row(groups))), goes_on),
         }
     }
 
@@ -135,10 +152,13 @@ impl FromStr for RowsAs {
 }
 
 /// All of the rows, or that they are too many; those beyond are never made.
-fn gathered(rows: impl Iterator<Item = Result<Row, RowsError>>) -> Result<Vec<Row>, RowsError> {
+fn gathered(rows: impl Iterator<Item = Result<Row, RowsError>>, goes_on: GoesOn<'_>) -> Result<Vec<Row>, RowsError> {
     let (mut gathered, mut room) = (Vec::new(), MOST_BYTES);
     for row in rows {
         let row = row?;
+        if !goes_on() {
+            return Err(RowsError::Slow);
+        }
         if gathered.len() == MOST_ROWS {
             return Err(RowsError::Many);
         }
@@ -154,7 +174,7 @@ fn row(column: &str, value: &str) -> Row {
     Row::from_iter([(column.to_owned(), Value::from(value))])
 }
 
-fn csv_rows(text: &str) -> Result<Vec<Row>, RowsError> {
+fn csv_rows(text: &str, goes_on: GoesOn<'_>) -> Result<Vec<Row>, RowsError> {
     let mut records = csv::records(text)?.into_iter();
     let mut columns = records.next().unwrap_or_default();
     // Names of the header keep theirs; one that stands there already would take the other's value away.
@@ -168,7 +188,7 @@ fn csv_rows(text: &str) -> Result<Vec<Row>, RowsError> {
     let named = |(at, value): (usize, String)| {
         (columns.get(at).cloned().unwrap_or_else(|| unnamed(at, &given)), Value::from(value))
     };
-    gathered(records.map(|record| Ok(record.into_iter().enumerate().map(named).collect())))
+    gathered(records.map(|record| Ok(record.into_iter().enumerate().map(named).collect())), goes_on)
 }
 
 /// A name for the column at this place that the header does not have.
@@ -180,20 +200,21 @@ fn unnamed(at: usize, given: &HashSet<String>) -> String {
     name
 }
 
-fn json_rows(text: &str) -> Result<Vec<Row>, RowsError> {
+fn json_rows(text: &str, goes_on: GoesOn<'_>) -> Result<Vec<Row>, RowsError> {
     let value: Value = serde_json::from_str(text).map_err(|error| RowsError::Json(error.to_string()))?;
     match value {
-        Value::Array(values) => gathered(values.into_iter().map(|value| Ok(value_row(value)))),
+        Value::Array(values) => gathered(values.into_iter().map(|value| Ok(value_row(value))), goes_on),
         value => Ok(vec![value_row(value)]),
     }
 }
 
-fn jsonl_rows(text: &str) -> Result<Vec<Row>, RowsError> {
+fn jsonl_rows(text: &str, goes_on: GoesOn<'_>) -> Result<Vec<Row>, RowsError> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    gathered(lines.map(|(number, line)| match serde_json::from_str(line) {
+    let read = |(number, line)| match serde_json::from_str(line) {
         Ok(value) => Ok(value_row(value)),
         Err(error) => Err(RowsError::Line(number + 1, error.to_string())),
-    }))
+    };
+    gathered(lines.map(read), goes_on)
 }
 
 fn value_row(value: Value) -> Row {
@@ -247,6 +268,17 @@ mod tests {
         assert_eq!(RowsAs::Text.of(b"\xff", true).unwrap().len(), 1);
         assert_eq!(rows("lines", &"\n".repeat(100_001)), Err(RowsError::Many));
         assert_eq!(rows("json", &format!("[{}0]", "0,".repeat(100_000))), Err(RowsError::Many));
+    }
+
+    #[test]
+    fn what_takes_too_long_is_given_up_between_two_rows() {
+        let asked = std::cell::Cell::new(0);
+        let goes_on = || asked.replace(asked.get() + 1) < 3;
+        // The end of each match is looked for in all of the rest.
+        let pattern: RowsAs = "regex:(?<all>a.*b)|(?<one>a)".parse().unwrap();
+        let output = b"a".repeat(10_000);
+        assert_eq!(pattern.of_while(&output, false, &goes_on), Err(RowsError::Slow));
+        assert_eq!(asked.get(), 4);
     }
 
     #[test]

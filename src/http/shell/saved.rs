@@ -12,7 +12,7 @@ use crate::domain::shell::{CommandError, RunReport, SavedCommand, ShellHost, She
 use crate::http::answer::ApiError;
 use crate::http::routes::{Body, read};
 use crate::ports::{RunFilter, RunRow};
-use crate::shell::ShellError;
+use crate::shell::{JudgedCommand, ShellError};
 
 const MOST_RUNS: u32 = 1_000;
 
@@ -61,12 +61,12 @@ pub(super) async fn remove_host(State(shell): State<Shell>, named: Named) -> Res
     Ok(StatusCode::NO_CONTENT)
 }
 
-pub(super) async fn commands(State(shell): State<Shell>) -> Answer<Vec<SavedCommand>> {
-    Ok(Json(shell.service.commands().await?))
+pub(super) async fn commands(State(shell): State<Shell>) -> Answer<Vec<JudgedCommand>> {
+    Ok(Json(shell.service.judged_commands().await?))
 }
 
-pub(super) async fn command(State(shell): State<Shell>, named: Named) -> Answer<SavedCommand> {
-    Ok(Json(shell.service.command(&name(named)?).await?))
+pub(super) async fn command(State(shell): State<Shell>, named: Named) -> Answer<JudgedCommand> {
+    Ok(Json(shell.service.judged_command(&name(named)?).await?))
 }
 
 pub(super) async fn put_command(
@@ -123,6 +123,7 @@ pub(super) async fn past_run(State(shell): State<Shell>, id: Result<Path<i64>, P
 
 fn read_named<T: serde::de::DeserializeOwned>(name: &ShellName, body: Body) -> Result<T, ApiError> {
     let mut value: serde_json::Map<String, serde_json::Value> = read(body)?;
+    value.remove("refused"); // an answer may be changed and given back
     let given = value.insert("name".to_owned(), name.as_str().into());
     if given.is_some_and(|given| given != name.as_str()) {
         let other = "the body has another name than the path; leave it out";

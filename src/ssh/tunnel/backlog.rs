@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
-use std::path::PathBuf;
+use std::sync::Arc;
 
 use bytes::{Buf as _, Bytes};
 
+use super::room::Room;
 use super::spill::Spill;
 
 /// So many pieces, 32 KiB each at most, are written at once.
@@ -18,15 +19,17 @@ pub(super) struct Backlog {
     pieces: VecDeque<Bytes>,
     bytes: usize,
     spill: Option<Spill>,
-    folder: PathBuf,
-    /// The disk has refused: no more than the memory's part is taken.
+    room: Arc<Room>,
+    /// The disk has refused: until what waits has gone, no more than the memory's part is taken.
     memory_only: bool,
+    /// That was said.
+    told: bool,
 }
 
 impl Backlog {
-    /// Nothing yet; files are made in `folder` when they are needed.
-    pub(super) fn new(folder: PathBuf) -> Self {
-        Self { pieces: VecDeque::new(), bytes: 0, spill: None, folder, memory_only: false }
+    /// Nothing yet; files are made in `room` when they are needed.
+    pub(super) fn new(room: Arc<Room>) -> Self {
+        Self { pieces: VecDeque::new(), bytes: 0, spill: None, room, memory_only: false, told: false }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -74,7 +77,7 @@ impl Backlog {
             return;
         }
         if self.spill.is_none() && self.bytes >= MEMORY_BYTES && !self.memory_only {
-            match Spill::create(self.folder.clone()).await {
+            match Spill::create(&self.room).await {
                 Ok(spill) => self.spill = Some(spill),
                 Err(error) => self.disk_failed(&error),
             }
@@ -90,7 +93,13 @@ impl Backlog {
     /// # Errors
     /// The disk's; what was there is lost.
     pub(super) async fn refill(&mut self) -> io::Result<()> {
-        let Some(spill) = self.spill.as_mut().filter(|_| self.pieces.is_empty()) else { return Ok(()) };
+        if !self.pieces.is_empty() {
+            return Ok(());
+        }
+        let Some(spill) = self.spill.as_mut() else {
+            self.memory_only = false; // there may be room again the next time
+            return Ok(());
+        };
         let piece = spill.pop().await?;
         if spill.is_empty() {
             self.spill = None;
@@ -107,8 +116,10 @@ impl Backlog {
     }
 
     fn disk_failed(&mut self, error: &io::Error) {
-        tracing::warn!(%error, "what a client does not read cannot be kept on disk: it holds up the other clients of its tunnel");
         self.memory_only = true;
+        if !std::mem::replace(&mut self.told, true) {
+            tracing::warn!(%error, "what a client does not read cannot be kept on disk: it holds up the other clients of its connection");
+        }
     }
 }
 
@@ -119,7 +130,7 @@ mod tests {
     #[tokio::test]
     async fn what_was_put_in_comes_out_in_order_and_the_memory_stays_small() {
         let folder = tempfile::tempdir().unwrap();
-        let mut backlog = Backlog::new(folder.path().to_owned());
+        let mut backlog = Backlog::new(Room::new(folder.path().to_owned()));
         let piece = |n: u32| Bytes::from(n.to_be_bytes().repeat(8 << 10));
         let (mut next_out, mut most) = (0, 0);
         for n in 0..500 {
@@ -151,9 +162,50 @@ mod tests {
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "the file has no name");
     }
 
+    /// Takes what fits.
+    async fn fill(backlog: &mut Backlog) -> usize {
+        let mut taken = 0;
+        while backlog.has_room() {
+            backlog.push(Bytes::from(vec![7; 32 << 10])).await;
+            taken += 32 << 10;
+        }
+        taken
+    }
+
+    async fn empty(backlog: &mut Backlog) -> usize {
+        let mut out = 0;
+        loop {
+            backlog.refill().await.unwrap();
+            if backlog.is_empty() {
+                return out;
+            }
+            let (front, pieces) = backlog.front();
+            let bytes: usize = front[..pieces].iter().map(|piece| piece.len()).sum();
+            backlog.consume(bytes);
+            out += bytes;
+        }
+    }
+
+    #[tokio::test]
+    async fn all_clients_together_have_a_limit_on_disk_and_what_one_gives_back_another_can_have() {
+        const MOST: u64 = 8 << 20;
+        let folder = tempfile::tempdir().unwrap();
+        let room = Room::of_size(folder.path().to_owned(), MOST, 0);
+        let [mut first, mut second] = [Arc::clone(&room), Arc::clone(&room)].map(Backlog::new);
+        let (of_first, of_second) = (fill(&mut first).await, fill(&mut second).await);
+        assert!(room.taken() <= MOST && of_second > 2 * MEMORY_BYTES && of_first > of_second, "{of_first} {of_second}");
+        assert!(!first.has_room() && !second.has_room());
+        assert_eq!(empty(&mut second).await, of_second, "nothing of what was taken is lost");
+        drop(first);
+        assert_eq!(room.taken(), 0);
+        assert_eq!(fill(&mut second).await, of_first, "there is room again");
+        assert_eq!(empty(&mut second).await, of_first);
+        assert_eq!(room.taken(), 0);
+    }
+
     #[tokio::test]
     async fn without_a_disk_the_memory_is_the_limit() {
-        let mut backlog = Backlog::new("/nowhere/at/all".into());
+        let mut backlog = Backlog::new(Room::new("/nowhere/at/all".into()));
         let mut taken = 0;
         while backlog.has_room() {
             backlog.push(Bytes::from(vec![0; 32 << 10])).await;

@@ -77,11 +77,9 @@ impl TunnelLink for Chain {
     async fn channel(&self, target: &Endpoint, limit: Duration) -> Result<Box<dyn TunnelChannel>, Failure> {
         let Some(bastion) = self.joints.last().filter(|_| !self.is_lost()) else { return Err(self.lost_words()) };
         match timeout(limit, open(bastion, target, &self.maker)).await {
-            Ok(Ok(channel)) => Ok(Box::new(Ferry {
-                channel,
-                held_up: Arc::clone(&self.held_up),
-                spill_folder: self.maker.spill_folder.clone(),
-            })),
+            Ok(Ok(channel)) => {
+                Ok(Box::new(Ferry { channel, held_up: Arc::clone(&self.held_up), room: Arc::clone(&self.maker.room) }))
+            }
             Ok(Err(Error::ChannelOpenFailure(reason))) => {
                 Err(failures::no_way(&bastion.target, &target.to_string(), &reason))
             }

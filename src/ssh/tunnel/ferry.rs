@@ -1,6 +1,5 @@
 //! Bytes between a client and a channel, both ways, each with its own end.
 
-use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,6 +12,7 @@ use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::backlog::Backlog;
+use super::room::Room;
 use crate::ports::{ClientReader, ClientWriter, Meter, TunnelChannel};
 use crate::ssh::channel::OpenChannel;
 
@@ -23,7 +23,7 @@ const READ_BYTES: usize = 64 << 10;
 pub(super) struct Ferry {
     pub(super) channel: OpenChannel,
     pub(super) held_up: Arc<AtomicUsize>,
-    pub(super) spill_folder: PathBuf,
+    pub(super) room: Arc<Room>,
 }
 
 /// How a direction came to its end.
@@ -42,9 +42,9 @@ enum End {
 #[async_trait]
 impl TunnelChannel for Ferry {
     async fn ferry(self: Box<Self>, (reader, writer): (ClientReader, ClientWriter), meter: Arc<Meter>) {
-        let Self { mut channel, held_up, spill_folder } = *self;
+        let Self { mut channel, held_up, room } = *self;
         let Ok((read, write)) = channel.halves() else { return };
-        let backlog = Backlog::new(spill_folder);
+        let backlog = Backlog::new(room);
         let up = Up { reader, write, meter: &meter };
         let end = both(up, Down { read, writer, backlog, held_up, meter: &meter }).await;
         if matches!(end, End::Closed | End::Lost) {

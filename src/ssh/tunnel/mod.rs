@@ -5,6 +5,7 @@
 mod backlog;
 mod chain;
 mod ferry;
+mod room;
 mod spill;
 
 use std::collections::hash_map::DefaultHasher;
@@ -29,6 +30,7 @@ use crate::domain::{Failure, FailureClass};
 use crate::ports::{KeyVersion, Keyring, Pair, SshTarget, TunnelLink, TunnelLinks, UsedKey};
 
 use chain::{Chain, Joint};
+use room::Room;
 
 const PURPOSE: Purpose = Purpose::Tunnel;
 
@@ -39,7 +41,7 @@ struct Maker {
     opener: Opener,
     versions: Versions,
     /// Where bytes wait that a client does not read.
-    spill_folder: PathBuf,
+    room: Arc<Room>,
 }
 
 impl Tunnels {
@@ -51,7 +53,7 @@ impl Tunnels {
         Self(Arc::new(Maker {
             versions: Versions::new(Arc::clone(&keyring), settings.key_check_interval),
             opener: Opener { keyring, host_keys, settings, tracker },
-            spill_folder,
+            room: Room::new(spill_folder),
         }))
     }
 }

@@ -4,11 +4,12 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use tokio::task::spawn_blocking;
+
+use super::room::{Room, Share};
 
 /// As much of one channel waits on disk; then its connection is not read on until the client has taken some of it.
 const MOST_BYTES: u64 = 1 << 30;
@@ -19,6 +20,8 @@ const CHUNK_BYTES: usize = 256 << 10;
 /// The queue.
 pub(super) struct Spill {
     file: Arc<File>,
+    /// As large as the file; away while it is written.
+    share: Option<Share>,
     size: u64,
     /// Bytes that were put in and taken out so far; each lies at its number modulo `size`.
     written: u64,
@@ -28,19 +31,21 @@ pub(super) struct Spill {
 }
 
 impl Spill {
-    /// An empty queue in `folder`.
-    pub(super) async fn create(folder: PathBuf) -> io::Result<Self> {
-        Self::of_size(folder, MOST_BYTES).await
+    /// An empty queue that takes of `room` what it needs.
+    pub(super) async fn create(room: &Arc<Room>) -> io::Result<Self> {
+        Self::of_size(room, MOST_BYTES).await
     }
 
-    async fn of_size(folder: PathBuf, size: u64) -> io::Result<Self> {
+    async fn of_size(room: &Arc<Room>, size: u64) -> io::Result<Self> {
+        let (share, folder) = (Some(room.share()), room.folder.clone());
         let file = blocking(move || {
             let path = folder.join(format!("tunnel-{:016x}.waiting", rand::random::<u64>()));
             let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
             std::fs::remove_file(&path)?;
             Ok(file)
         });
-        Ok(Self { file: Arc::new(file.await?), size, written: 0, read: 0, tail: BytesMut::with_capacity(CHUNK_BYTES) })
+        let (file, tail) = (Arc::new(file.await?), BytesMut::with_capacity(CHUNK_BYTES));
+        Ok(Self { file, share, size, written: 0, read: 0, tail })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -70,11 +75,19 @@ impl Spill {
         let (file, at, mut chunk) = (Arc::clone(&self.file), self.written % self.size, self.tail.split().freeze());
         let kept = chunk.clone();
         let until_end = usize::try_from(self.size - at).unwrap_or(usize::MAX).min(chunk.len());
+        let largest = (self.written + kept.len() as u64).min(self.size);
+        let mut share = self.share.take();
         let writing = move || {
-            let first = chunk.split_to(until_end);
-            file.write_all_at(&first, at).and_then(|()| file.write_all_at(&chunk, 0))
+            let room = share.as_mut().map_or(Ok(()), |share| share.grow(largest));
+            let written = room.and_then(|()| {
+                let first = chunk.split_to(until_end);
+                file.write_all_at(&first, at).and_then(|()| file.write_all_at(&chunk, 0))
+            });
+            Ok((share, written))
         };
-        match blocking(writing).await {
+        let (share, written) = blocking(writing).await.unwrap_or_else(|error| (None, Err(error)));
+        self.share = share;
+        match written {
             Ok(()) => {
                 self.written += kept.len() as u64;
                 Ok(())
@@ -121,7 +134,8 @@ mod tests {
     async fn what_was_taken_makes_room_for_what_comes() {
         let folder = tempfile::tempdir().unwrap();
         let size = 5 * CHUNK_BYTES as u64 + 77; // so that chunks lie across the end
-        let mut spill = Spill::of_size(folder.path().to_owned(), size).await.unwrap();
+        let room = Room::new(folder.path().to_owned());
+        let mut spill = Spill::of_size(&room, size).await.unwrap();
         let byte = |n: usize| u8::try_from(n % 251).unwrap();
         let (mut put, mut taken) = (0, 0);
         while put < 40 * CHUNK_BYTES {
@@ -139,12 +153,16 @@ mod tests {
             taken += piece.len();
         }
         assert!(taken == put && spill.is_empty() && spill.file.metadata().unwrap().len() <= size);
+        assert!(room.taken() <= size);
+        drop(spill);
+        assert_eq!(room.taken(), 0);
     }
 
     #[tokio::test]
     async fn what_waits_is_never_written_over() {
         let folder = tempfile::tempdir().unwrap();
-        let mut spill = Spill::of_size(folder.path().to_owned(), 2 * CHUNK_BYTES as u64).await.unwrap();
+        let room = Room::new(folder.path().to_owned());
+        let mut spill = Spill::of_size(&room, 2 * CHUNK_BYTES as u64).await.unwrap();
         spill.push(&vec![1; 2 * CHUNK_BYTES]).await.unwrap();
         assert!(!spill.has_room());
         assert_eq!(spill.push(&vec![2; CHUNK_BYTES]).await.unwrap_err().kind(), io::ErrorKind::StorageFull);

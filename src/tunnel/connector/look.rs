@@ -74,6 +74,7 @@ impl Connector {
             // Somebody has changed a key, or trusts another host key.
             Seen::Ground(ground) => {
                 if now.ground.replace(ground).is_some_and(|before| before != ground) && now.link.is_none() {
+                    now.lasting.reset();
                     now.next_try = Some(Instant::now());
                 }
             }

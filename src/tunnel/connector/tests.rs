@@ -1,7 +1,7 @@
 //! Rule 26, shown by the order of events: a clock would judge the machine.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use tokio::sync::oneshot;
@@ -20,6 +20,9 @@ const _: () = assert!(2 * FRESH.as_millis() <= WHILE_DOWN.as_millis());
 #[derive(Default)]
 struct Bastion {
     away: AtomicBool,
+    refuses: AtomicBool,
+    /// Keys and host keys.
+    ground: AtomicU64,
     attempts: AtomicUsize,
     /// Attempts wait for its ring.
     slow: AtomicBool,
@@ -37,6 +40,9 @@ impl TunnelLinks for Arc<Bastion> {
         if self.slow.load(Ordering::SeqCst) {
             rung.await;
         }
+        if self.refuses.load(Ordering::SeqCst) {
+            return Err(Failure::new(FailureClass::Authentication, "the key is refused", "let it in"));
+        }
         if self.away.load(Ordering::SeqCst) {
             return Err(Failure::new(FailureClass::Connect, "nobody is there", "wait"));
         }
@@ -46,7 +52,7 @@ impl TunnelLinks for Arc<Bastion> {
     }
 
     async fn ground(&self, _: &[SshTarget]) -> u64 {
-        0
+        self.ground.load(Ordering::SeqCst)
     }
 }
 
@@ -81,6 +87,19 @@ impl TunnelLink for Connection {
     }
 }
 
+fn connector(bastion: &Arc<Bastion>, eager: bool) -> Connector {
+    Connector {
+        name: "t".into(),
+        links: Arc::new(Arc::clone(bastion)),
+        hops: Vec::new(),
+        eager,
+        idle_close: None,
+        facts: Arc::new(Facts::new()),
+        tracker: TaskTracker::new(),
+        stop: CancellationToken::new(),
+    }
+}
+
 struct Scene {
     bastion: Arc<Bastion>,
     asks: mpsc::Sender<Ask>,
@@ -95,24 +114,21 @@ impl Scene {
 
     fn of(bastion: Arc<Bastion>, eager: bool) -> Self {
         let (asks, asked) = mpsc::channel(1);
-        let (facts, tracker, stop) = (Arc::new(Facts::new()), TaskTracker::new(), CancellationToken::new());
-        let connector = Connector {
-            name: "t".into(),
-            links: Arc::new(Arc::clone(&bastion)),
-            hops: Vec::new(),
-            eager,
-            idle_close: None,
-            facts: Arc::clone(&facts),
-            tracker: tracker.clone(),
-            stop: stop.clone(),
-        };
-        tracker.spawn(connector.run(asked));
+        let connector = connector(&bastion, eager);
+        let (facts, stop) = (Arc::clone(&connector.facts), connector.stop.clone());
+        TaskTracker::new().spawn(connector.run(asked));
         Self { bastion, asks, facts, _stop: stop.drop_guard() }
     }
 
     async fn ask(&self) -> Answer {
         let (waiter, answer) = oneshot::channel();
         assert!(self.asks.send(Ask::Link(waiter)).await.is_ok());
+        answer.await.unwrap()
+    }
+
+    async fn ask_as_a_person(&self) -> Answer {
+        let (waiter, answer) = oneshot::channel();
+        assert!(self.asks.send(Ask::Now(waiter)).await.is_ok());
         answer.await.unwrap()
     }
 
@@ -163,4 +179,57 @@ async fn a_client_that_comes_with_the_own_try_is_no_second_login() {
         bastion.ring.notify_waiters();
     };
     tokio::join!(asked, meanwhile);
+}
+
+#[tokio::test]
+async fn an_attempt_that_is_under_way_is_no_reason_for_an_own_one_beside_it() {
+    let bastion = Arc::new(Bastion { slow: AtomicBool::new(true), ..Bastion::default() });
+    let connector = connector(&bastion, true);
+    let refused = Failure::new(FailureClass::Authentication, "the key is refused", "let it in");
+    for before in [None, Some(refused)] {
+        let mut now = Standing { failure: before, ..connector.at_first() };
+        connector.begin(&mut now); // by a client
+        connector.try_again(&mut now);
+        assert!(now.next_try.is_none(), "it is not due a second later either");
+    }
+    let away = Failure::new(FailureClass::Connect, "nobody is there", "wait");
+    let mut now = Standing { failure: Some(away), ..connector.at_first() };
+    connector.begin(&mut now);
+    connector.try_again(&mut now);
+    assert!(now.next_try.is_some(), "it may hang in what has passed");
+}
+
+#[tokio::test]
+async fn refused_logins_are_fewer_than_what_bans_an_address() {
+    let mut now = connector(&Arc::default(), true).at_first();
+    for class in [FailureClass::Authentication, FailureClass::HostKey] {
+        now.lasting.reset();
+        let waits: Vec<Duration> = (0..8).map(|_| now.wait_after(class)).collect();
+        for five in waits.windows(4) {
+            assert!(five.iter().sum::<Duration>() > Duration::from_mins(10), "fail2ban counts to five: {waits:?}");
+        }
+        assert!(waits.iter().all(|wait| *wait <= LASTING_LIMIT), "{waits:?}");
+    }
+    assert_eq!(now.wait_after(FailureClass::Key), KEY_WAIT);
+    assert!(now.wait_after(FailureClass::Connect) <= FIRST_WAIT);
+    assert!(now.wait_after(FailureClass::Authentication) <= LASTING_FIRST, "another failure in between begins anew");
+}
+
+#[tokio::test]
+async fn a_refused_login_is_tried_again_at_once_when_its_ground_changed_or_a_person_asks() {
+    let bastion = Arc::new(Bastion { refuses: AtomicBool::new(true), ..Bastion::default() });
+    let scene = Scene::of(Arc::clone(&bastion), true);
+    assert!(scene.ask().await.is_err());
+    let first = scene.attempts();
+    assert!(scene.ask().await.is_err() && scene.ask().await.is_err());
+    assert_eq!(scene.attempts(), first, "clients are told what is known");
+    assert!(scene.ask_as_a_person().await.is_err());
+    assert_eq!(scene.attempts(), first + 1);
+    // The key is changed right after the refusal, before anybody looked what the refusal stood on.
+    bastion.refuses.store(false, Ordering::SeqCst);
+    bastion.ground.store(1, Ordering::SeqCst);
+    while scene.facts.now().state != TunnelState::Open {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(scene.attempts(), first + 2);
 }

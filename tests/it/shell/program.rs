@@ -4,6 +4,9 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use appferry::domain::shell::SavedCommand;
+use appferry::ports::{KeyRecords as _, ShellChanged, ShellRecords as _};
+use appferry::store::Store;
 use serde_json::Value;
 
 use crate::support::PATIENCE;
@@ -134,6 +137,48 @@ fn what_is_refused_says_why_and_a_key_in_use_stays() {
     assert!(said.contains("it exited with 3"), "{said}");
 }
 
+/// Saved by a version whose check saw less.
+#[test]
+fn a_saved_command_that_would_be_refused_is_shown_so_with_the_reason() {
+    let Some((_sshd, instance)) = scene() else { return };
+    let text =
+        r#"{"name":"old","host":"box","script":"echo ok\nsh -c {{x}}","variables":[{"name":"x","type":"text"}]}"#;
+    let old: SavedCommand = serde_json::from_str(text).unwrap();
+    let good = SavedCommand { name: "good".parse().unwrap(), script: "ls {{x}}".into(), ..old.clone() };
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let store = Store::open(&instance.data, "instance test").await.unwrap();
+        for command in [&old, &good] {
+            assert_eq!(store.save_command(command, false).await.unwrap(), ShellChanged::Done);
+        }
+        store.close().await;
+    });
+    let why = "line 2, column 7: `{{x}}` would be run as source by `sh`";
+    let list = instance.cli_text(&["shell", "commands", "list"]);
+    assert!(list.contains(&format!("refused: the script is refused: {why}")), "{list}");
+    assert_eq!(list.matches("refused: ").count(), 2, "one of them: {list}");
+    let shown = instance.cli_text(&["shell", "commands", "show", "old"]);
+    assert!(shown.contains(&format!("refused when it is run: the script is refused: {why}")), "{shown}");
+    assert!(shown.contains("`appferry shell commands edit old --script-file FILE`"), "{shown}");
+    assert!(!instance.cli_text(&["shell", "commands", "show", "good"]).contains("refused"));
+    let refused = |text: &str| -> Vec<bool> {
+        let commands: Vec<Value> = serde_json::from_str(text).unwrap();
+        commands.iter().map(|one| one["refused"].as_str().is_some_and(|reason| reason.contains(why))).collect()
+    };
+    assert_eq!(refused(&instance.cli_text(&["shell", "commands", "list", "--json"])), [false, true]);
+    let token = std::fs::read_to_string(instance.data.join("api.token")).unwrap();
+    let ask = |method, path, body: &str| ask(&instance, token.trim(), method, path, body, "*/*");
+    assert_eq!(refused(&ask("GET", "/api/v1/shell/commands", "").1), [false, true]);
+    // Changing its host says which command is in the way; what was answered can be mended and given back.
+    let hosts: Value = serde_json::from_str(&ask("GET", "/api/v1/shell/hosts", "").1).unwrap();
+    let (status, said) = ask("PUT", "/api/v1/shell/hosts/box?replace=true", &hosts[0].to_string());
+    assert!(status == 400 && said.contains("`old`, which is saved on that host"), "{said}");
+    let mut answer: Value = serde_json::from_str(&ask("GET", "/api/v1/shell/commands/old", "").1).unwrap();
+    assert!(answer["refused"].as_str().is_some_and(|reason| reason.contains(why)), "{answer}");
+    answer["script"] = "ls {{x}}".into();
+    assert_eq!(ask("PUT", "/api/v1/shell/commands/old?replace=true", &answer.to_string()).0, 200);
+    assert_eq!(refused(&ask("GET", "/api/v1/shell/commands", "").1), [false, false]);
+}
+
 #[test]
 fn the_runners_token_runs_what_is_saved_and_nothing_else() {
     let Some((_sshd, instance)) = scene() else { return };
@@ -192,10 +237,34 @@ fn several_hosts_are_told_apart_on_the_command_line_and_in_one_answer() {
     let port = hosts[0]["port"].to_string();
     let address = format!("127.0.0.1:{port}");
     let user = current_user();
-    let again = ["shell", "hosts", "add", "again", "--address", &address, "--user", &user, "--key", "ops"];
-    instance.cli_text(&again);
+    for name in ["again", "third"] {
+        instance.cli_text(&["shell", "hosts", "add", name, "--address", &address, "--user", &user, "--key", "ops"]);
+    }
     let said = instance.cli_text(&["shell", "exec", "box,again", "--limit", "1", "--", "printf %s a; sleep 0; echo b"]);
     assert!(said.contains("==> box <==\nab\n") && said.contains("==> again <==\nab\n"), "{said}");
+    // All at once, each with more than one piece on both streams, and without a line break at its end.
+    let script = "i=0; while [ $i -lt 3000 ]; do echo \"$$ $i\"; echo \"$$ $i\" >&2; i=$((i + 1)); done; printf %s $$";
+    let output = instance.cli(&["shell", "exec", "box,again,third", "--", script]);
+    assert!(output.status.success());
+    let said = String::from_utf8(output.stdout).unwrap();
+    let blocks: Vec<&str> = said.split("==> ").skip(1).collect();
+    let mut names: Vec<&str> = blocks.iter().map(|block| block.lines().next().unwrap()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["again <==", "box <==", "third <=="]);
+    for block in blocks {
+        let mut lines = block.lines().skip(1);
+        let (whose, _) = lines.clone().next().unwrap().split_once(' ').unwrap();
+        assert!((0..3_000).all(|n| lines.next() == Some(&format!("{whose} {n}"))), "a block is of one host");
+        assert_eq!((lines.next(), lines.next()), (Some(whose), None));
+    }
+    let errors = String::from_utf8(output.stderr).unwrap();
+    for host in ["box", "again", "third"] {
+        assert_eq!(errors.matches(&format!("{host}: ok (")).count(), 1, "each ends once");
+    }
+    let runs = instance.cli(&["shell", "exec", "box,again,third", "--json", "--", "echo $$; exit 1"]);
+    assert_eq!(runs.status.code(), Some(1));
+    let runs: Vec<Value> = serde_json::from_slice(&runs.stdout).unwrap();
+    assert!(runs.len() == 3 && runs.iter().all(|run| run["exit_code"] == 1), "{runs:?}");
     let token = std::fs::read_to_string(instance.data.join("api.token")).unwrap();
     let body = r#"{"hosts":["box","again"],"script":"exit 3"}"#;
     let (_, answer) = ask(&instance, token.trim(), "POST", "/api/v1/shell/exec", body, "application/json");

@@ -15,7 +15,7 @@ const VALUES: [&str; 7] = [
     "x;touch PWN$((1))ED\n",
 ];
 
-const NAMES: [&str; 50] = [
+const NAMES: [&str; 52] = [
     "echo",
     "printf '%s\\n'",
     "printf '%d'",
@@ -55,6 +55,8 @@ const NAMES: [&str; 50] = [
     "time -p eval",
     "time eval",
     "cat",
+    "tee",
+    "tee out",
     "sed -n -e",
     "awk",
     ".",
@@ -78,7 +80,7 @@ impl Dice {
     }
 
     fn word(&mut self, depth: usize) -> String {
-        match self.below(if depth == 0 { 9 } else { 12 }) {
+        match self.below(if depth == 0 { 9 } else { 13 }) {
             0..=3 => "{{x}}".to_owned(),
             4 => "'a b'".to_owned(),
             5 => "\"a $# b\"".to_owned(),
@@ -87,6 +89,7 @@ impl Dice {
             8 => ":".to_owned(),
             9 => format!("$({})", self.list(depth - 1)),
             10 => format!("<({})", self.list(depth - 1)),
+            11 => format!(">({})", self.list(depth - 1)),
             _ => "$((1 + 1))".to_owned(),
         }
     }
@@ -104,11 +107,24 @@ impl Dice {
             text += " ]";
         }
         match self.below(12) {
-            0 => text + " <<<{{x}}",
-            1 => text + " <<'E'\nx\nE\n",
-            2 => text + " >out 2>&1",
-            3 => format!("{text} &>out {}", self.word(0)),
+            0 => format!("{text} &>out {}", self.word(0)),
+            1..=4 => text + &self.redirection(depth),
             _ => text,
+        }
+    }
+
+    /// Behind a command or a group.
+    fn redirection(&mut self, depth: usize) -> String {
+        match self.below(if depth == 0 { 6 } else { 9 }) {
+            0 => " <<<{{x}}".to_owned(),
+            1 => " <<'E'\nx\nE\n".to_owned(),
+            2 => " >out 2>&1".to_owned(),
+            3 => " >>{{x}}".to_owned(),
+            4 => " 2>{{x}}".to_owned(),
+            5 => " </dev/null".to_owned(),
+            6 => format!(" < <({})", self.list(depth - 1)),
+            7 => format!(" > >({})", self.list(depth - 1)),
+            _ => format!(" 2> >({}) >&2", self.list(depth - 1)),
         }
     }
 
@@ -126,21 +142,41 @@ impl Dice {
         if depth == 0 {
             return self.simple(0);
         }
+        match self.group(depth) {
+            Some(group) if self.below(3) == 0 => group + &self.redirection(depth),
+            Some(group) => group,
+            None => self.simple(depth),
+        }
+    }
+
+    fn group(&mut self, depth: usize) -> Option<String> {
         let inner = |dice: &mut Self| dice.list(depth - 1);
-        match self.below(16) {
+        Some(match self.below(18) {
             0 => format!("{{ {}\n}}", inner(self)),
             1 => format!("( {}\n)", inner(self)),
             2 => format!("if {}\nthen {}\nfi", inner(self), inner(self)),
             3 => format!("for f in {}; do {}\ndone", self.word(0), inner(self)),
             4 => format!("for f do {}\ndone", inner(self)),
-            5 => format!("while read -r w; do {}\ndone </dev/null", inner(self)),
+            5 => format!("while read -r w; do {}\ndone", inner(self)),
             6 => format!("case {} in a|'b') {}\n;; *) {}\n;; esac", self.word(0), inner(self), inner(self)),
             7 => format!("f() {{ {}\n}}; f {}", inner(self), self.word(0)),
             8 => format!("function g {{ {}\n}}; g", inner(self)),
             9 => format!("for ((i = 0; i < {}; i++)); do break; done", self.word(0)),
             10 => format!("! {}", self.simple(depth)),
-            _ => self.simple(depth),
-        }
+            11 => format!("until {}\ndo {}\nbreak; done", inner(self), inner(self)),
+            _ => return None,
+        })
+    }
+}
+
+/// The check follows no files: so the words that scripts have cannot be written to and then be run as a script.
+fn make_empty(folder: &std::path::Path) {
+    for found in std::fs::read_dir(folder).unwrap() {
+        let path = found.unwrap().path();
+        let _is_folder = std::fs::remove_file(path);
+    }
+    for word in ["a b", "a 0 b", ":", "2"] {
+        std::fs::create_dir_all(folder.join(word)).unwrap();
     }
 }
 
@@ -159,6 +195,7 @@ fn what_the_check_lets_through_never_runs_a_value() {
         let_through += 1;
         for value in [VALUES[dice.below(VALUES.len())], VALUES[dice.below(VALUES.len())]] {
             for (shell, folder) in &folders {
+                make_empty(folder.path());
                 run(shell, folder.path(), &render(&script, &[("x", value.as_bytes())]));
                 assert!(!folder.path().join("PWN1ED").exists(), "{shell:?} ran {value:?} in\n{script}");
             }

@@ -64,6 +64,7 @@ fn a_placeholder_may_stand_where_it_is_one_word() {
         "time -p ls {{x}}",
         "$SUDO ls {{x}}; \"$TOOL\" {{x}}; $HOME/bin/tool {{y}}; sh \"$script\" {{x}}",
         "f() { ls \"$1\"; }; function g { ls; }; g {{x}}",
+        "f () { cat; }; f <<<{{x}}; g() { sh fixed.sh; }; g {{x}}",
         "cat <<EOF | sort\nx\nEOF\nls {{x}}",
     ] {
         assert!(messages(script).is_empty(), "{script}: {:?}", messages(script));
@@ -189,6 +190,10 @@ fn a_place_where_a_value_would_become_source_is_refused_with_the_reason() {
         ("case a in a) sh;; esac <<< {{x}}", "what a group reads"),
         ("exec <<<{{x}}; sh", "what a group reads"),
         ("exec 3</dev/null <{{x}}\nsh", "what a group reads"),
+        ("f() { sh; }; f <<<{{x}}", "read as source by `sh`"),
+        ("f () { sh; }\necho {{x}} | f", "read as source by `sh`"),
+        ("function f { sh -s -- a; }; ! f {{y}} <<<{{x}}", "read as source by `sh`"),
+        ("g() { cat | f; }; f( ) (bash); { echo {{x}}; } | g", "read as source by `bash`"),
         ("echo {{x}} > >(sh)", "read as source by `sh`"),
         ("tee >(sh) <<<{{x}}", "read as source by `sh`"),
         ("echo {{x}} | tee >(sh)", "read as source by `sh`"),

@@ -84,6 +84,12 @@ impl Scan<'_> {
     /// The whole script.
     pub(super) fn script(&mut self) {
         self.list(Until::End, Vec::new());
+        let fed = self.functions.fed();
+        if !fed.is_empty() {
+            self.at = 0;
+            self.heredocs.clear();
+            self.list(Until::End, fed); // any command may be in the function
+        }
     }
 
     /// What stands in parentheses, from behind the first to behind the last.
@@ -230,6 +236,7 @@ impl Scan<'_> {
         }
         let before_brace = ["function", "coproc", "always", "repeat"];
         if text == "{" && (list.begins_with(&before_brace, 1) || list.begins_with(&before_brace, 2)) {
+            self.defines(&list.words);
             list.words.clear();
             self.open_group(list);
             return true;
@@ -262,6 +269,7 @@ impl Scan<'_> {
                 self.fault(slot, "is what a group reads, or all that follows `exec`", INTO_ONE);
             }
         }
+        self.may_call(&words, &fed);
         commands::check(self, &words, &fed);
     }
 
@@ -272,9 +280,10 @@ impl Scan<'_> {
         if begins && self.peek(1) == b'(' {
             self.arithmetic();
             list.words.clear();
-        } else if touches && self.peek(1) == b')' {
-            list.words.clear(); // the head of a function
-            self.at += 2;
+        } else if let Some(end) = self.empty_parentheses().filter(|_| !list.words.is_empty()) {
+            self.defines(&list.words);
+            list.words.clear();
+            self.at = end;
         } else if touches {
             let start = self.at;
             self.balanced(b'(', b')', true);

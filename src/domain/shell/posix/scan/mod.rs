@@ -6,6 +6,7 @@
 //! Here are lists of commands, with the words that open and close groups; `word` reads what is inside a word, `redirect` what
 //! stands beside the words.
 
+mod functions;
 mod list;
 mod redirect;
 mod word;
@@ -33,6 +34,7 @@ pub(super) struct Scan<'a> {
     /// The placeholders in what is written into the command whose word is read: a substitution in it inherits that.
     fed: Vec<usize>,
     depth: usize,
+    functions: functions::Functions,
 }
 
 impl<'a> Scan<'a> {
@@ -50,6 +52,7 @@ impl<'a> Scan<'a> {
             heredocs: Vec::new(),
             fed: Vec::new(),
             depth: 0,
+            functions: functions::Functions::default(),
         }
     }
 

@@ -1,0 +1,206 @@
+//! The statements of a script, and what in them takes text for source.
+//!
+//! A value reaches a command from anywhere in the command's statement: from the next line, and out of brackets in it. So for each
+//! bracket around a placeholder, the statement is looked at that the bracket stands in.
+
+use std::ops::Range;
+
+use super::groups::{Group, groups};
+use super::places::{Place, What};
+
+/// What takes text for source, in small letters.
+const SOURCE: [&str; 25] = [
+    "add-type",
+    "bash",
+    "cmd",
+    "cscript",
+    "icm",
+    "iex",
+    "ii",
+    "import-module",
+    "invoke-command",
+    "invoke-expression",
+    "invoke-item",
+    "mshta",
+    "new-alias",
+    "powershell",
+    "pwsh",
+    "rundll32",
+    "sal",
+    "saps",
+    "set-alias",
+    "sh",
+    "ssh",
+    "start",
+    "start-process",
+    "wscript",
+    "wsl",
+];
+
+/// The same, as methods and types.
+const METHODS: [&str; 5] = ["addscript", "expandstring", "invokescript", "newscriptblock", "scriptblock]"];
+
+/// Statements of the language: what stands in their blocks goes nowhere else in them.
+const KEYWORDS: [&str; 13] =
+    ["do", "filter", "for", "foreach", "function", "if", "switch", "trap", "try", "while", "begin", "process", "end"];
+
+/// A command that takes text for source.
+struct Hit {
+    at: usize,
+    group: usize,
+    word: String,
+}
+
+/// A script, taken apart.
+pub(super) struct Statements {
+    /// The script in small letters, with blanks for comments, and something harmless for quotes and placeholders.
+    code: String,
+    groups: Vec<Group>,
+    hits: Vec<Hit>,
+}
+
+/// How a value would get where it must not.
+pub(super) enum Reached {
+    /// By a command, or a method, that takes text for source.
+    Source(String),
+    /// By `&` or `.` before a bracket.
+    Program,
+    /// By `.` or `::` that touches a bracket.
+    Member,
+}
+
+impl Statements {
+    pub(super) fn of(script: &str, places: &[Place]) -> Self {
+        let code = masked(script, places, true);
+        let groups = groups(&code);
+        let text = masked(script, places, false);
+        let mut statements = Self { code, groups, hits: Vec::new() };
+        statements.hits = statements.hits_in(&text);
+        statements
+    }
+
+    /// What a value at this place would reach.
+    pub(super) fn reached(&self, place: usize) -> Option<Reached> {
+        let mut group = self.innermost(place);
+        let mut from = place..place;
+        loop {
+            let Group { parent, inside, statements } = self.groups.get(group)?;
+            let statement = around(statements, from.start).unwrap_or_else(|| inside.clone());
+            let before = self.code.get(statement.start..from.start).unwrap_or_default();
+            let is_block = before.ends_with('{');
+            if let Some(reached) = called(before).filter(|_| !is_block) {
+                return Some(reached);
+            }
+            let is_keyword = is_block && KEYWORDS.contains(&first_word(before));
+            let before = self.between(statement.start..from.start);
+            let beside = before.iter().chain(self.between(from.end..statement.end));
+            if let Some(hit) = beside.into_iter().find(|hit| !is_keyword || hit.group == group) {
+                return Some(Reached::Source(hit.word.clone()));
+            }
+            if group == 0 {
+                return None;
+            }
+            (from, group) = (inside.clone(), *parent);
+        }
+    }
+
+    fn between(&self, range: Range<usize>) -> &[Hit] {
+        let first = self.hits.partition_point(|hit| hit.at < range.start);
+        let last = self.hits.partition_point(|hit| hit.at < range.end);
+        self.hits.get(first..last).unwrap_or_default()
+    }
+
+    /// The last group that began before, or the nearest around it that has not ended.
+    fn innermost(&self, place: usize) -> usize {
+        let mut group = self.groups.partition_point(|group| group.inside.start <= place).saturating_sub(1);
+        while let Some(found) = self.groups.get(group).filter(|found| found.inside.end <= place && group > 0) {
+            group = found.parent;
+        }
+        group
+    }
+
+    fn hits_in(&self, text: &str) -> Vec<Hit> {
+        let mut hits = Vec::new();
+        for (at, word) in words(text) {
+            let word = word.replace(['\'', '"', '`', '\u{2018}', '\u{2019}', '\u{201c}', '\u{201d}'], "");
+            let word = word.replace(['\u{2013}', '\u{2014}', '\u{2015}'], "-"); // the same to PowerShell
+            let bare = word.rsplit(['.', ':', '/', '\\']).next().unwrap_or_default();
+            let all = [word.as_str(), bare, program(&word)];
+            if let Some(source) = all.into_iter().find(|word| SOURCE.contains(word)) {
+                hits.push(Hit { at, group: self.innermost(at), word: source.to_owned() });
+            }
+        }
+        for method in METHODS {
+            let found = text.match_indices(method).map(|(at, _)| at);
+            hits.extend(found.map(|at| Hit { at, group: self.innermost(at), word: method.to_owned() }));
+        }
+        hits.sort_by_key(|hit| hit.at);
+        hits
+    }
+}
+
+fn program(word: &str) -> &str {
+    word.trim_end_matches(".exe").rsplit(['/', '\\', ':']).next().unwrap_or_default()
+}
+
+/// The statement that holds this place.
+fn around(statements: &[Range<usize>], place: usize) -> Option<Range<usize>> {
+    let after = statements.partition_point(|statement| statement.start <= place);
+    statements.get(after.checked_sub(1)?).cloned()
+}
+
+/// What becomes of what is in the bracket at the end of `before`.
+fn called(before: &str) -> Option<Reached> {
+    let before = before.strip_suffix(['(', '[']).unwrap_or(before);
+    let before = before.strip_suffix(['$', '@']).unwrap_or(before);
+    let word = before.trim_end();
+    if word.ends_with('&') && !word.ends_with("&&") {
+        return Some(Reached::Program);
+    }
+    if let Some(earlier) = word.strip_suffix('.') {
+        let earlier = earlier.trim_end_matches([' ', '\t']);
+        if earlier.is_empty() || earlier.ends_with(['|', ';', '{', '(', '=', '&', '\n']) {
+            return Some(Reached::Program);
+        }
+    }
+    (before.ends_with('.') || before.ends_with("::")).then_some(Reached::Member)
+}
+
+fn first_word(text: &str) -> &str {
+    text.split_whitespace().next().and_then(|word| word.split(['(', '{']).next()).unwrap_or_default()
+}
+
+/// Each word with its place.
+fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let separates = |c: char| c.is_whitespace() || "(){};|&,=[".contains(c);
+    text.split_inclusive(separates).scan(0, move |next, word| {
+        let at = *next;
+        *next += word.len();
+        Some((at, word.trim_end_matches(separates)))
+    })
+}
+
+/// The script in small letters, byte for byte at its place, with blanks for comments; where only its structure is wanted, with
+/// something harmless for placeholders, quotes and escapes, too.
+fn masked(script: &str, places: &[Place], structure: bool) -> String {
+    let mut masked = String::with_capacity(script.len());
+    let mut places = places.iter().peekable();
+    for (at, c) in script.char_indices() {
+        while places.next_if(|place| place.range.end <= at).is_some() {}
+        let place = places.peek().filter(|place| place.range.contains(&at));
+        let with = match place.map(|place| place.what) {
+            Some(What::Comment) if c == '\n' && place.is_some_and(|place| at + 1 == place.range.end) => c,
+            Some(What::Comment) => ' ',
+            Some(What::Escape) if c == '\n' || c == '`' && structure => ' ',
+            Some(_) if structure => '_',
+            Some(What::Placeholder) => '_',
+            _ => c.to_ascii_lowercase(),
+        };
+        if with == c.to_ascii_lowercase() {
+            masked.push(with);
+        } else {
+            masked.extend(std::iter::repeat_n(with, c.len_utf8()));
+        }
+    }
+    masked
+}
