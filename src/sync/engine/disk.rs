@@ -91,6 +91,9 @@ impl Disk {
 
     pub(super) fn take_one(&mut self, app: &AppName, found: AppOnDisk, now: Now) {
         if found == AppOnDisk::Absent {
+            if !self.apps.contains_key(app) {
+                return; // it was not here before
+            }
             self.gone_since.entry(app.clone()).or_insert(now.instant);
         } else {
             self.gone_since.remove(app);

@@ -97,7 +97,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::made::{Made, NAMES, Written, made, reader, write};
+    use super::super::tests::{Made, NAMES, Written, made, reader, write};
     use super::*;
     use crate::git::local::LocalRepo;
 

@@ -201,7 +201,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::made::{NAMES, made, reader, write};
+    use super::super::tests::{NAMES, made, reader, write};
     use super::*;
     use crate::git::local::LocalRepo;
 
@@ -235,7 +235,7 @@ mod tests {
     fn what_lies_behind_a_walk_that_was_cut_is_reached_by_asking_again() {
         let folder = tempfile::tempdir().expect("a folder");
         let repo = Arc::new(LocalRepo::open_or_create(folder.path()).expect("a repository"));
-        let history = write(&repo, &super::super::made::line(12));
+        let history = write(&repo, &super::super::tests::line(12));
         let (head, known) = (history.last().expect("a commit").id, Arc::default());
         let reader = reader(&repo, &known, head);
         let app = AppName::new(NAMES[0]).expect("a name");
@@ -257,7 +257,7 @@ mod tests {
     fn a_name_is_not_made_up_when_the_time_is_up() {
         let folder = tempfile::tempdir().expect("a folder");
         let repo = Arc::new(LocalRepo::open_or_create(folder.path()).expect("a repository"));
-        let history = write(&repo, &super::super::made::line(12));
+        let history = write(&repo, &super::super::tests::line(12));
         let reader = reader(&repo, &Arc::default(), history[11].id);
         let app = AppName::new(NAMES[0]).expect("a name");
         assert_eq!(reader.name_at(&app, history[2].id).expect("a name or none"), None);

@@ -6,7 +6,7 @@ mod diff;
 mod last;
 mod log;
 #[cfg(test)]
-mod made;
+mod tests;
 mod walk;
 
 use std::sync::Arc;

@@ -37,7 +37,7 @@ impl Engine {
         dry_run: bool,
         now: Now,
     ) -> Result<Vec<Step>, Failure> {
-        self.look_and_find(now)?;
+        self.look_at_what_waits(&apps, now)?;
         let mut steps = Vec::new();
         for app in apps {
             let begun = self.take_in_one(what, &app, dry_run, now)?;

@@ -1,5 +1,7 @@
 //! The list of what waits.
 
+use std::collections::BTreeSet;
+
 use crate::domain::status::AppState;
 use crate::domain::{AppName, Failure};
 use crate::sync::engine::finding::Finding;
@@ -59,7 +61,7 @@ impl Engine {
     /// # Errors
     /// Disk; or that it is not known what is in Git.
     pub fn incoming(&mut self, now: Now) -> Result<IncomingApps, Failure> {
-        self.look_and_find(now)?;
+        self.look_at_what_waits(&BTreeSet::new(), now)?;
         let mut found = Vec::new();
         for app in self.findings.keys().cloned().collect::<Vec<_>>() {
             let withheld = self.state.notes.withheld.contains_key(&app);

@@ -6,6 +6,8 @@ mod pin;
 mod pull;
 mod release;
 
+use std::collections::BTreeSet;
+
 use crate::domain::plan::{Change, Hold};
 use crate::domain::status::AppState;
 use crate::domain::{AppName, Failure, FailureClass, ObjectId};
@@ -82,6 +84,32 @@ impl Engine {
 
     /// Looks at everything, so that what is decided is decided by what is there now.
     fn look_and_find(&mut self, now: Now) -> Result<(), Failure> {
+        self.must_know_git()?;
+        self.look(&Look::All, now)?;
+        self.rest = None;
+        self.find_all(now)
+    }
+
+    /// As [`look_and_find`](Self::look_and_find), of `apps` and those that differ in Git from what it had last: nothing else can
+    /// wait. Of all others holds what was seen when they changed last.
+    fn look_at_what_waits(&mut self, apps: &BTreeSet<AppName>, now: Now) -> Result<(), Failure> {
+        if self.disk.not_looked() || self.disk.not_mounted.is_some() {
+            return self.look_and_find(now);
+        }
+        self.must_know_git()?;
+        let (bases, there) = (&self.state.bases, &self.remote.apps);
+        let differs = |app: &&AppName| bases.get(*app) != there.get(*app);
+        let waiting = bases.keys().chain(there.keys()).filter(differs).chain(self.state.notes.withheld.keys());
+        let apps = waiting.chain(apps).cloned().collect();
+        match self.look(&Look::Apps(apps), now) {
+            Err(failure) if failure.class == FailureClass::Disk => self.look(&Look::All, now)?, // it may be gone as a whole
+            looked => looked?,
+        }
+        self.rest = None;
+        self.find_all(now)
+    }
+
+    fn must_know_git(&self) -> Result<(), Failure> {
         let unknown = match &self.remote.knowledge {
             Knowledge::Tip | Knowledge::Unborn => None,
             Knowledge::Nothing => Some("the remote was not reached yet, so it is not known what is in Git"),
@@ -91,9 +119,7 @@ impl Engine {
             let remedy = "`appferry status` says what is in the way";
             return Err(Failure::new(FailureClass::BranchAbsent, unknown, remedy));
         }
-        self.look(&Look::All, now)?;
-        self.rest = None;
-        self.find_all(now)
+        Ok(())
     }
 
     /// The three sides of an app. What cannot be read at the moment counts as unchanged.

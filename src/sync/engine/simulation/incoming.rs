@@ -1,11 +1,12 @@
 //! What waits, in the world in memory: above all that a crash in the middle costs nothing.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 
 use super::*;
 use crate::domain::plan::Mode;
 use crate::sync::action::{Action, Content, MergedFiles, Resolution};
-use crate::sync::engine::incoming::{From, Intake};
+use crate::sync::engine::incoming::{Arrived, From, Intake};
 
 const RELEASE: &str = "last_release/meta.json";
 
@@ -32,6 +33,29 @@ fn publish(instance: &mut Instance, left: u32, version: u32) {
     instance.save("A", "x.json", &format!("{{\n  \"left\": {left},\n  \"right\": 1\n}}\n"));
     instance.save("A", RELEASE, &format!("{{\"v\":{version}}}"));
     instance.pass(true, quiet);
+}
+
+#[test]
+fn what_waits_is_told_from_a_look_at_those_apps_alone() {
+    let mut all = two(EDITING);
+    all[0].save("Other", "o.json", "{}");
+    all[0].pass(true, quiet);
+    all[1].pass(true, quiet);
+    publish(&mut all[0], 2, 2);
+    all[1].fetch();
+    let app = |name: &str| AppName::new(name).unwrap();
+    let (seen, looks) = (all[1].engine().disk.settled(&app("Extra")), all[1].folder.looks.load(Ordering::Relaxed));
+    all[1].save("A", "x.json", "{\n  \"left\": 1,\n  \"right\": 5\n}\n");
+    all[1].save("Extra", "x.json", "{}");
+    let now = all[1].now;
+    let list = all[1].engine().incoming(now).unwrap();
+    let names = |of: &[Arrived]| of.iter().map(|arrived| arrived.app.to_string()).collect::<Vec<_>>();
+    assert_eq!((names(&list.added), names(&list.updated)), (vec!["Other".to_owned()], vec!["A".to_owned()]));
+    let reason = list.updated[0].reason.as_deref().unwrap_or_default();
+    assert!(reason.contains("changed on both sides"), "it is looked at: {reason}");
+    assert_eq!(all[1].engine().disk.settled(&app("Extra")), seen, "Git knows nothing of it");
+    assert_eq!(all[1].folder.looks.load(Ordering::Relaxed) - looks, 2);
+    assert_eq!(all[1].engine().waits(now), [], "an app that never was here is not gone");
 }
 
 #[test]

@@ -25,6 +25,12 @@ fn two(second: Mode) -> Vec<Instance> {
     all
 }
 
+fn save_each(instance: &Instance, apps: [&str; 2], number: u32) {
+    for app in apps {
+        instance.save(app, "x.json", &text(number));
+    }
+}
+
 fn publish(instance: &mut Instance, number: u32) {
     instance.save("A", "x.json", &text(number));
     instance.save("A", RELEASE, &text(number));
@@ -150,10 +156,12 @@ fn of_several_installs_none_is_forgotten_when_the_disk_fails_while_they_are_note
     for (writes, killed) in [(1, false), (1, true), (2, false), (2, true)] {
         let mut all = two(EDITING);
         let both = ["B", "C"];
-        both.iter().for_each(|app| all[0].save(app, "x.json", &text(2)));
+        save_each(&all[0], both, 2);
         all[0].pass(true, quiet);
         all[1].pass(false, quiet);
-        both.iter().for_each(|app| rolled_forward(&all[1], app, 2));
+        for app in both {
+            rolled_forward(&all[1], app, 2);
+        }
         let now = all[1].now;
         all[1].repo.writes_to_failure.store(writes, Ordering::Relaxed);
         assert!(all[1].engine().look(&Look::All, now).is_err());
@@ -162,7 +170,7 @@ fn of_several_installs_none_is_forgotten_when_the_disk_fails_while_they_are_note
         if killed {
             all[1].start();
         }
-        both.iter().for_each(|app| all[0].save(app, "x.json", &text(1))); // a step back
+        save_each(&all[0], both, 1); // a step back
         all[0].pass(true, quiet);
         all[1].pass(true, quiet);
         all[0].pass(true, quiet);

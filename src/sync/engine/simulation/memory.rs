@@ -169,6 +169,8 @@ pub(super) struct MemoryFolder {
     pub(super) keeps_journals: Arc<AtomicBool>,
     /// A file that somebody saves in the middle of the next install.
     pub(super) saved_meanwhile: Arc<Mutex<Option<(String, String)>>>,
+    /// Counts the apps that were looked at.
+    pub(super) looks: Arc<AtomicU32>,
 }
 
 impl MemoryFolder {
@@ -227,10 +229,12 @@ impl MemoryFolder {
 impl Workspace for MemoryFolder {
     fn look_at_all(&mut self) -> Result<FolderOnDisk, Failure> {
         let apps = self.apps.lock().unwrap().clone();
+        self.looks.fetch_add(u32::try_from(apps.len()).unwrap(), Ordering::Relaxed);
         let apps = apps.iter().map(|(app, files)| (app.clone(), AppOnDisk::Settled(self.store(files)))).collect();
         Ok(FolderOnDisk::Apps { apps, refused: Vec::new() })
     }
     fn look_at(&mut self, app: &AppName) -> Result<AppOnDisk, Failure> {
+        self.looks.fetch_add(1, Ordering::Relaxed);
         let files = self.apps.lock().unwrap().get(app).cloned();
         Ok(files.map_or(AppOnDisk::Absent, |files| AppOnDisk::Settled(self.store(&files))))
     }

@@ -42,6 +42,7 @@ impl Instance {
             told: BTreeSet::default(),
             keeps_journals: Arc::default(),
             saved_meanwhile: Arc::default(),
+            looks: Arc::default(),
         };
         let settings = Settings {
             mode,

@@ -9,6 +9,7 @@ use appferry::domain::status::RepositoryState;
 use super::SCREEN;
 use crate::support::apps::{set, snapshot, value, write_app, write_old_app};
 use crate::support::instance::{Instance, is_in_sync};
+use crate::support::search::hex;
 use crate::support::world::World;
 use crate::support::{Dice, PATIENCE, git};
 
@@ -43,6 +44,13 @@ fn packs(repository: &Path) -> Vec<PathBuf> {
     let mut packs: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
     packs.retain(|path| path.extension().is_some_and(|extension| extension == "pack"));
     packs
+}
+
+/// The pack that holds an object. (The oldest may hold nothing but a state from before the first commit.)
+fn pack_of(repository: &Path, id: &str) -> PathBuf {
+    let index = |pack: &PathBuf| fs::read(pack.with_extension("idx")).expect("its index");
+    let holds = |pack: &PathBuf| index(pack).windows(20).any(|name| hex(name) == id);
+    packs(repository).into_iter().find(holds).expect("the pack of what was pushed")
 }
 
 fn edit(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
@@ -167,10 +175,8 @@ fn damage_while_it_runs_and_is_offline_keeps_the_commits_that_are_not_pushed() {
     }
     dev.kill();
     let repository = dev.local_repositories().pop().expect("its repository");
-    // The oldest pack holds the first state of the apps, which the remote has, too.
-    let mut all = packs(&repository);
-    all.sort_by_key(|path| path.metadata().and_then(|found| found.modified()).expect("its time"));
-    fs::remove_file(&all[0]).expect("remove it");
+    // What the remote has, too: it is read at the start.
+    fs::remove_file(pack_of(&repository, &world.repo.tip("main").expect("a commit"))).expect("remove it");
     dev.start();
     let notices = |dev: &Instance| dev.repository().notices.join("\n");
     dev.wait(PATIENCE, "the notice", || notices(&dev).contains("is built anew as soon as the remote answers"));

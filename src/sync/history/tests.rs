@@ -1,4 +1,4 @@
-//! Made-up histories, for tests.
+//! Made-up histories, for the tests of those who read them.
 
 use std::sync::Arc;
 
