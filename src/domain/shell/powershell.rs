@@ -102,6 +102,7 @@ mod tests {
             "try {\n f {{x}}\n} catch {\n Start-Process $log\n}",
             "f $(\n iex $fixed\n {{x}}\n)",
             "f -Path:({{x}}) # not iex",
+            "f -Action 'start' {{x}} \"cmd\"",
             "& $tool {{x}}; & { f {{x}} }",
         ] {
             assert!(messages(good).is_empty(), "{good}: {:?}", messages(good));
@@ -149,6 +150,28 @@ mod tests {
             ("[IO.File]::{{x}}", "member"),
         ] {
             assert!(messages(bad).iter().any(|message| message.contains(what)), "{bad}: {:?}", messages(bad));
+        }
+    }
+
+    #[test]
+    fn no_script_makes_the_check_panic_or_hang() {
+        let pieces = [
+            "{{x}}", "'", "\"", "`", "$(", ")", "@(", "[", "]", "}", "{", "\n", "@'\n", "\n'@", "#", "<#", "#>", ";",
+            "iex ", "& ", ". ", "|", "-join", "if ", "else", "ü", "\u{2019}", ",", " ", "::",
+        ];
+        for piece in
+            pieces.iter().flat_map(|one| [(*one).to_owned(), format!("{one}{{{{x}}}}"), format!("{{{{x}}}} {one}f ")])
+        {
+            messages(&piece.repeat((16 << 10) / piece.len()));
+        }
+        let mut seed = 7_u64;
+        for _ in 0..20_000 {
+            let mut script = String::new();
+            for _ in 0..12 {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                script.push_str(pieces[usize::try_from(seed >> 33).unwrap() % pieces.len()]);
+            }
+            messages(&script);
         }
     }
 

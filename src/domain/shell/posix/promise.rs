@@ -80,7 +80,7 @@ impl Dice {
     }
 
     fn word(&mut self, depth: usize) -> String {
-        match self.below(if depth == 0 { 9 } else { 13 }) {
+        match self.below(if depth == 0 { 9 } else { 12 }) {
             0..=3 => "{{x}}".to_owned(),
             4 => "'a b'".to_owned(),
             5 => "\"a $# b\"".to_owned(),
@@ -89,7 +89,6 @@ impl Dice {
             8 => ":".to_owned(),
             9 => format!("$({})", self.list(depth - 1)),
             10 => format!("<({})", self.list(depth - 1)),
-            11 => format!(">({})", self.list(depth - 1)),
             _ => "$((1 + 1))".to_owned(),
         }
     }
@@ -101,7 +100,9 @@ impl Dice {
         for _ in 0..self.below(3) {
             text = format!("{text} {}", self.word(depth));
         }
-        if name.starts_with("[[") {
+        if name.starts_with("tee") && depth > 0 {
+            text = format!("{text} >({})", self.list(depth - 1)); // who reads it would wait for ever
+        } else if name.starts_with("[[") {
             text += " ]]";
         } else if name.starts_with('[') {
             text += " ]";

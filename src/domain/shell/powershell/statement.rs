@@ -75,7 +75,7 @@ impl Statements {
         let groups = groups(&code);
         let text = masked(script, places, false);
         let mut statements = Self { code, groups, hits: Vec::new() };
-        statements.hits = statements.hits_in(&text);
+        statements.hits = statements.hits_in(&text, places);
         statements
     }
 
@@ -119,11 +119,19 @@ impl Statements {
         group
     }
 
-    fn hits_in(&self, text: &str) -> Vec<Hit> {
+    fn hits_in(&self, text: &str, places: &[Place]) -> Vec<Hit> {
         let mut hits = Vec::new();
+        for Place { range, .. } in places.iter().filter(|place| place.what == What::Quotes) {
+            let before = self.code.get(..range.start).unwrap_or_default().trim_end();
+            let inside = text.get(range.clone()).unwrap_or_default();
+            let name = program(inside.trim_matches(|c: char| !c.is_alphanumeric()));
+            if before.ends_with(['&', '.']) && SOURCE.contains(&name) {
+                hits.push(Hit { at: range.start, group: self.innermost(range.start), word: name.to_owned() });
+            }
+        }
         for (at, word) in words(text) {
-            let word = word.replace(['\'', '"', '`', '\u{2018}', '\u{2019}', '\u{201c}', '\u{201d}'], "");
-            let word = word.replace(['\u{2013}', '\u{2014}', '\u{2015}'], "-"); // the same to PowerShell
+            // PowerShell reads over the first, and takes the others for `-`.
+            let word = word.replace('`', "").replace(['\u{2013}', '\u{2014}', '\u{2015}'], "-");
             let bare = word.rsplit(['.', ':', '/', '\\']).next().unwrap_or_default();
             let all = [word.as_str(), bare, program(&word)];
             if let Some(source) = all.into_iter().find(|word| SOURCE.contains(word)) {
