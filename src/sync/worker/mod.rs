@@ -266,12 +266,12 @@ impl Worker {
         for _ in 0..MOST_ROUNDS {
             let may_push = self.link.is_up() && self.push_link.may_try();
             let can_push = may_push && !stop.is_cancelled();
-            let step = move |engine: &mut Engine| {
+            let round = move |engine: &mut Engine| {
                 let progress = engine.advance(can_push, Now::read());
                 let goes_on = matches!(progress, Ok(Progress::Push | Progress::Moved));
                 (progress, (!goes_on).then(|| engine.save(Now::read())))
             };
-            let (progress, saved) = self.on_engine(step).await?;
+            let (progress, saved) = self.on_engine(round).await?;
             if let Some(saved) = saved {
                 self.note_trouble(progress.map(drop));
                 self.note_trouble(saved);
