@@ -95,9 +95,10 @@ impl ShellService {
         request: RunRequest,
         who: Who,
     ) -> Result<mpsc::Receiver<Told>, ShellError> {
-        let command = self.command(name).await?;
+        let (command, known) = tokio::try_join!(self.command(name), self.hosts())?;
         let hosts = if request.hosts.is_empty() { vec![command.host.clone()] } else { request.hosts };
-        self.begin(command, Some(name), (hosts, request.limit), &request.values, who).await
+        let places = Places { known, hosts, limit: request.limit };
+        self.begin(command, Some(name), places, &request.values, who)
     }
 
     /// Runs a script that is not saved.
@@ -105,14 +106,15 @@ impl ShellService {
     /// # Errors
     /// As [`run`](Self::run).
     pub async fn exec(&self, ad_hoc: AdHoc) -> Result<mpsc::Receiver<Told>, ShellError> {
-        self.begin(ad_hoc.command, None, (ad_hoc.hosts, ad_hoc.limit), &BTreeMap::new(), Who::Admin).await
+        let places = Places { known: self.hosts().await?, hosts: ad_hoc.hosts, limit: ad_hoc.limit };
+        self.begin(ad_hoc.command, None, places, &BTreeMap::new(), Who::Admin)
     }
 
-    async fn begin(
+    fn begin(
         &self,
         command: SavedCommand,
         name: Option<&ShellName>,
-        (hosts, limit): (Vec<ShellName>, Option<usize>),
+        Places { known, hosts, limit }: Places,
         values: &BTreeMap<String, Zeroizing<Vec<u8>>>,
         who: Who,
     ) -> Result<mpsc::Receiver<Told>, ShellError> {
@@ -122,7 +124,6 @@ impl ShellService {
         if hosts.is_empty() || hosts.len() > MOST_HOSTS {
             return Err(ShellError::Request(format!("name 1 to {MOST_HOSTS} hosts, not {}", hosts.len())));
         }
-        let known = self.hosts().await?;
         let mut jobs: Vec<Job> = Vec::with_capacity(hosts.len());
         for (number, host) in hosts.iter().enumerate() {
             if hosts.iter().take(number).any(|other| other == host) {
@@ -144,6 +145,13 @@ impl ShellService {
         });
         Ok(told)
     }
+}
+
+/// Where a command runs.
+struct Places {
+    known: Vec<ShellHost>,
+    hosts: Vec<ShellName>,
+    limit: Option<usize>,
 }
 
 struct Job {
