@@ -133,28 +133,8 @@ mod tests {
     use futures::FutureExt as _;
 
     use super::*;
-    use crate::domain::shell::Output;
     use crate::domain::shell::output::Gathered;
     use crate::ports::ProcessEnd;
-
-    fn blank() -> RunReport {
-        RunReport {
-            id: None,
-            command: None,
-            host: "box".into(),
-            by: "admin".into(),
-            started: String::new(),
-            duration_ms: 0,
-            ended: HowEnded::NotRun,
-            reason: None,
-            exit_code: None,
-            signal: None,
-            rows: Vec::new(),
-            stdout: Output::default(),
-            stderr: Output::default(),
-            failure: None,
-        }
-    }
 
     fn wrote(bytes: &[u8]) -> Watched {
         let (mut stdout, stderr) = (Gathered::new(1 << 20), Gathered::new(0));
@@ -172,7 +152,7 @@ mod tests {
     async fn what_takes_long_to_read_is_read_elsewhere_and_ends_with_the_service() {
         let stop = CancellationToken::new();
         let slow = command("regex:(?<all>a.*b)|(?<one>a)"); // each match is looked for in all of the rest
-        let mut reporting = std::pin::pin!(report(blank(), wrote(&b"a".repeat(1 << 20)), &slow, &stop));
+        let mut reporting = std::pin::pin!(report(RunReport::default(), wrote(&b"a".repeat(1 << 20)), &slow, &stop));
         assert!((&mut reporting).now_or_never().is_none(), "others have their turn meanwhile");
         stop.cancel();
         let (report, kept) = reporting.await;
@@ -186,7 +166,7 @@ mod tests {
         let stop = CancellationToken::new();
         for (form, output, rows) in [("text", "", 0), ("lines", "a\nb\n", 2), ("regex:(?<k>.)", "ab", 2)] {
             let (report, kept) =
-                report(blank(), wrote(output.as_bytes()), &command(form), &stop).now_or_never().unwrap();
+                report(RunReport::default(), wrote(output.as_bytes()), &command(form), &stop).now_or_never().unwrap();
             assert_eq!((report.ended, report.rows.len()), (HowEnded::Ok, rows), "{form}");
             assert_eq!(report, kept);
         }

@@ -13,7 +13,7 @@ use super::listener::Listener;
 use super::outcome;
 use super::service::{ShellError, ShellService};
 use super::watch::watch;
-use crate::domain::shell::{HowEnded, Output, RunReport, SavedCommand, Shell, ShellHost, ShellName, render};
+use crate::domain::shell::{RunReport, SavedCommand, Shell, ShellHost, ShellName, render};
 use crate::domain::{Failure, FailureClass};
 use crate::ports::{AuditEntry, ShellProcess, ShellSessions, SshTarget};
 
@@ -231,20 +231,11 @@ impl Shared {
 
     fn blank(&self, host: &ShellHost, at_ms: i64) -> RunReport {
         RunReport {
-            id: None,
             command: self.name.as_ref().map(ShellName::to_string),
             host: host.name.to_string(),
             by: self.who.word().to_owned(),
             started: Timestamp::from_millisecond(at_ms).map(|time| time.to_string()).unwrap_or_default(),
-            duration_ms: 0,
-            ended: HowEnded::NotRun,
-            reason: None,
-            exit_code: None,
-            signal: None,
-            rows: Vec::new(),
-            stdout: Output::default(),
-            stderr: Output::default(),
-            failure: None,
+            ..RunReport::default()
         }
     }
 

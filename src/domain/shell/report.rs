@@ -6,8 +6,8 @@ use super::output::Output;
 use super::rows::Row;
 use crate::domain::Failure;
 
-/// What came of one run on one host.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// What came of one run on one host. The default is one that has not begun.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunReport {
     /// Its number among the past runs; `None` if it could not be kept.
     pub id: Option<i64>,
@@ -55,7 +55,7 @@ impl Default for RunsKept {
 }
 
 /// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HowEnded {
     /// It exited, and nothing counts as failure.
@@ -71,6 +71,7 @@ pub enum HowEnded {
     /// The connection was lost while it ran: it may go on there.
     ConnectionLost,
     /// It did not begin.
+    #[default]
     NotRun,
 }
 

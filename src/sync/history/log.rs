@@ -196,7 +196,6 @@ fn too_long(app: &AppName, commit: ObjectId) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
     use std::sync::Arc;
 
     use proptest::prelude::*;
@@ -240,15 +239,15 @@ mod tests {
         let reader = reader(&repo, &known, head);
         let app = AppName::new(NAMES[0]).expect("a name");
         let asked = history[4].id;
-        let mut answers = BTreeSet::new();
+        let mut questions = 0;
         let page = loop {
             let page = reader.history_within(Duration::ZERO, &app, 1, Some(asked)).expect("a page");
             if !page.commits.is_empty() {
                 break page;
             }
             assert_eq!(page.unread_before, Some(asked.to_string()), "what was asked for is still to be read");
-            assert!(answers.len() < history.len(), "it does not come to an end");
-            answers.insert(answers.len());
+            questions += 1;
+            assert!(questions <= history.len(), "it does not come to an end");
         };
         assert_eq!(page.commits[0].commit.id, history[3].id.to_string());
     }
