@@ -30,12 +30,20 @@ struct RawRow {
     detail: Option<String>,
 }
 
+/// The statement that appends a row, with the values `$1` to `$9`.
+macro_rules! append_sql {
+    () => {
+        "INSERT INTO audit (at_ms, event, key_id, key_name, purpose, host_key, outcome, detail, actor)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+    };
+}
+pub(super) use append_sql;
+
 /// Appends `entry`, within the transaction of what it tells of.
 pub(super) async fn append(c: &mut Conn<'_>, actor: &str, entry: &AuditEntry) -> Result<(), sqlx::Error> {
     execute!(
         c,
-        "INSERT INTO audit (at_ms, event, key_id, key_name, purpose, host_key, outcome, detail, actor)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        append_sql!(),
         now_ms(),
         entry.event,
         entry.key_id.as_deref(),

@@ -25,6 +25,14 @@ pub(super) enum Tx {
     Postgres(Transaction<'static, Postgres>),
 }
 
+/// A connection for a transaction that is one statement, or one text of statements: one way to the database and back
+/// instead of four. Unless it [went through](Whole::done), the connection is closed with what is open on it, so that
+/// nobody who gets it next writes into a transaction that never ends.
+pub(super) struct Whole {
+    on: Reading,
+    is_done: bool,
+}
+
 /// What statements run on.
 pub(super) enum Conn<'a> {
     Sqlite(&'a mut SqliteConnection),
@@ -47,6 +55,18 @@ impl Db {
         })
     }
 
+    pub(super) async fn whole(&self) -> Result<Whole, sqlx::Error> {
+        Ok(Whole { on: self.reading().await?, is_done: false })
+    }
+
+    /// The text that is right for this one.
+    pub(super) const fn pick<T: Copy>(&self, sqlite: T, postgres: T) -> T {
+        match self {
+            Self::Sqlite(_) => sqlite,
+            Self::Postgres(_) => postgres,
+        }
+    }
+
     pub(super) async fn close(&self) {
         match self {
             Self::Sqlite(pool) => pool.close().await,
@@ -60,6 +80,26 @@ impl Reading {
         match self {
             Self::Sqlite(connection) => Conn::Sqlite(connection),
             Self::Postgres(connection) => Conn::Postgres(connection),
+        }
+    }
+}
+
+impl Whole {
+    pub(super) fn conn(&mut self) -> Conn<'_> {
+        self.on.conn()
+    }
+
+    pub(super) fn done(mut self) {
+        self.is_done = true;
+    }
+}
+
+impl Drop for Whole {
+    fn drop(&mut self) {
+        match &mut self.on {
+            _ if self.is_done => (),
+            Reading::Sqlite(connection) => connection.close_on_drop(),
+            Reading::Postgres(connection) => connection.close_on_drop(),
         }
     }
 }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::audit::{append, now_ms};
+use super::audit::{append, append_sql, now_ms};
 use super::db::{Conn, execute, row, rows};
 use super::users::{hold_claims, replace};
 use super::{Store, is_refusal, is_taken};
@@ -17,6 +17,18 @@ const DAY_MS: i64 = 24 * 3600 * 1000;
 const FORGOTTEN_AT_ONCE: u32 = 500;
 /// As many are listed when nobody says how many.
 const USUAL_RUNS: u32 = 100;
+
+/// A run after its audit row, `$10` to `$17`.
+macro_rules! run_sql {
+    () => {
+        "INSERT INTO shell_runs (at_ms, command, host, asked_by, ended, reason, duration_ms, report)
+         VALUES ($10, $11, $12, $13, $14, $15, $16, $17) RETURNING id"
+    };
+}
+/// Both rows in one transaction and one way: who runs a command waits for them.
+const KEEP_RUN_SQLITE: &str = concat!("BEGIN IMMEDIATE;", append_sql!(), ";", run_sql!(), "; COMMIT");
+const KEEP_RUN_POSTGRES: &str =
+    concat!("WITH told AS (", append_sql!(), "), kept AS (", run_sql!(), ") SELECT id FROM kept");
 
 #[derive(sqlx::FromRow)]
 struct RawRun {
@@ -96,10 +108,12 @@ impl ShellRecords for Store {
     }
 
     async fn keep_run(&self, at_ms: i64, report: &RunReport, entry: &AuditEntry) -> Result<i64, Failure> {
-        let doing = "keeping what came of a run";
-        let mut tx = self.begin(doing).await?;
-        let kept = keep_run(&mut tx.conn(), &self.actor, at_ms, report, entry).await;
-        self.finish(doing, tx, kept).await
+        let failed = |e: sqlx::Error| self.failure("keeping what came of a run", &e);
+        let mut whole = self.db.whole().await.map_err(failed)?;
+        let sql = self.db.pick(KEEP_RUN_SQLITE, KEEP_RUN_POSTGRES);
+        let id = keep_run(&mut whole.conn(), sql, &self.actor, at_ms, report, entry).await.map_err(failed)?;
+        whole.done();
+        Ok(id)
     }
 
     async fn forget_runs(&self, kept: RunsKept) -> Result<(), Failure> {
@@ -224,17 +238,26 @@ async fn remove_command(c: &mut Conn<'_>, actor: &str, name: &ShellName) -> Resu
 
 async fn keep_run(
     c: &mut Conn<'_>,
+    sql: &'static str,
     actor: &str,
     at_ms: i64,
     report: &RunReport,
     entry: &AuditEntry,
 ) -> Result<i64, sqlx::Error> {
     let ended = serde_json::to_value(report.ended).map_err(damaged)?;
-    let id = row!(
+    let kept = rows!(
         c,
         (i64,),
-        "INSERT INTO shell_runs (at_ms, command, host, asked_by, ended, reason, duration_ms, report)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id",
+        sql,
+        now_ms(),
+        entry.event,
+        entry.key_id.as_deref(),
+        entry.key_name.as_deref(),
+        entry.purpose.as_deref(),
+        entry.host_key.as_deref(),
+        entry.outcome.as_str(),
+        entry.detail.as_deref(),
+        actor,
         at_ms,
         report.command.as_deref(),
         report.host.as_str(),
@@ -244,9 +267,7 @@ async fn keep_run(
         i64::try_from(report.duration_ms).unwrap_or(i64::MAX),
         written(report)?.as_str(),
     )?;
-    let id = id.map_or(0, |(id,)| id);
-    append(c, actor, entry).await?;
-    Ok(id)
+    kept.first().map(|(id,)| *id).ok_or(sqlx::Error::RowNotFound)
 }
 
 /// The number of the oldest run that is among the newest `most`.

@@ -5,6 +5,7 @@ use appferry::ports::{
     AuditEntry, AuditFilter, AuditLog as _, Changed, KeyRecords as _, RunFilter, ShellChanged, ShellRecords,
 };
 use appferry::store::Store;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use tempfile::TempDir;
 
 use super::{add, name};
@@ -146,4 +147,52 @@ async fn runs_are_numbered_and_filtered(store: &Store) {
     assert!(store.run(second + 1).await.unwrap().is_none());
     let rows = store.audit(&AuditFilter { event: Some("shell_command_run".into()), ..<_>::default() }).await.unwrap();
     assert_eq!(rows.len(), 2);
+}
+
+/// The store's file, as another program sees it.
+async fn raw(folder: &TempDir) -> SqlitePool {
+    SqlitePool::connect_with(SqliteConnectOptions::new().filename(folder.path().join("store.sqlite"))).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_run_without_its_audit_row_is_not_kept_and_leaves_no_transaction_open() {
+    let folder = TempDir::new().unwrap();
+    let (store, raw) = (Store::open(folder.path(), "jo@host").await.unwrap(), raw(&folder).await);
+    for refuses in ["audit", "shell_runs"] {
+        let trigger = format!("CREATE TRIGGER no BEFORE INSERT ON {refuses} BEGIN SELECT RAISE(ABORT, 'no'); END");
+        sqlx::query(sqlx::AssertSqlSafe(trigger)).execute(&raw).await.unwrap();
+        for _ in 0..10 {
+            store.keep_run(1, &report(), &entry()).await.unwrap_err();
+        }
+        sqlx::query("DROP TRIGGER no").execute(&raw).await.unwrap();
+        assert!(store.runs(&RunFilter::default()).await.unwrap().is_empty());
+        assert!(store.audit(&AuditFilter::default()).await.unwrap().is_empty());
+    }
+    store.keep_run(1, &report(), &entry()).await.unwrap();
+    assert_eq!(store.runs(&RunFilter::default()).await.unwrap().len(), 1);
+    assert_eq!(store.audit(&AuditFilter::default()).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn who_gives_up_while_a_run_is_kept_leaves_both_rows_or_none() {
+    let folder = TempDir::new().unwrap();
+    let (store, raw) = (Store::open(folder.path(), "jo@host").await.unwrap(), raw(&folder).await);
+    for polls in 0..40 {
+        let (report, entry) = (report(), entry());
+        let mut keeping = store.keep_run(1, &report, &entry);
+        for _ in 0..polls {
+            if futures::poll!(&mut keeping).is_ready() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        drop(keeping);
+    }
+    // Another writer gets its turn: nothing holds the lock.
+    sqlx::query("BEGIN IMMEDIATE").execute(&raw).await.unwrap();
+    let count = async |table: &str| {
+        let sql = sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}"));
+        sqlx::query_scalar::<_, i64>(sql).fetch_one(&raw).await.unwrap()
+    };
+    assert_eq!(count("shell_runs").await, count("audit").await);
 }
