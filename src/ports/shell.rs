@@ -162,6 +162,16 @@ pub trait ShellRecords: Send + Sync {
     /// Disk, connect or internal.
     async fn commands(&self) -> Result<Vec<SavedCommand>, Failure>;
 
+    /// The saved command of this name if there is one, with the host that it is saved on, or with all hosts.
+    ///
+    /// # Errors
+    /// Disk, connect or internal.
+    async fn command_with_hosts(
+        &self,
+        name: &ShellName,
+        all_hosts: bool,
+    ) -> Result<(Option<SavedCommand>, Vec<ShellHost>), Failure>;
+
     /// Keeps what came of a run with its audit row. Answers its number, which is larger than those before.
     ///
     /// # Errors

@@ -95,7 +95,7 @@ impl ShellService {
         request: RunRequest,
         who: Who,
     ) -> Result<mpsc::Receiver<Told>, ShellError> {
-        let (command, known) = tokio::try_join!(self.command(name), self.hosts())?;
+        let (command, known) = self.command_with_hosts(name, !request.hosts.is_empty()).await?;
         let hosts = if request.hosts.is_empty() { vec![command.host.clone()] } else { request.hosts };
         let places = Places { known, hosts, limit: request.limit };
         self.begin(command, Some(name), places, &request.values, who)

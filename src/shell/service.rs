@@ -215,10 +215,20 @@ impl ShellService {
     /// # Errors
     /// [`ShellError::NoCommand`].
     pub async fn command(&self, name: &ShellName) -> Result<SavedCommand, ShellError> {
-        let commands = self.records.commands().await?;
-        let known: Vec<String> = commands.iter().map(|command| command.name.to_string()).collect();
-        let found = commands.into_iter().find(|command| command.name == *name);
-        found.ok_or_else(|| ShellError::NoCommand { asked: name.to_string(), known })
+        Ok(self.command_with_hosts(name, false).await?.0)
+    }
+
+    /// The same with the host that it is saved on, or with all hosts.
+    pub(super) async fn command_with_hosts(
+        &self,
+        name: &ShellName,
+        all_hosts: bool,
+    ) -> Result<(SavedCommand, Vec<ShellHost>), ShellError> {
+        if let (Some(command), hosts) = self.records.command_with_hosts(name, all_hosts).await? {
+            return Ok((command, hosts));
+        }
+        let known = self.records.commands().await?.iter().map(|command| command.name.to_string()).collect();
+        Err(ShellError::NoCommand { asked: name.to_string(), known })
     }
 
     /// Saves a command, or changes it with `replace`.

@@ -107,6 +107,33 @@ impl ShellRecords for Store {
         read_all(&found.map_err(|e| self.failure(doing, &e))?)
     }
 
+    async fn command_with_hosts(
+        &self,
+        name: &ShellName,
+        all_hosts: bool,
+    ) -> Result<(Option<SavedCommand>, Vec<ShellHost>), Failure> {
+        let doing = "reading the saved command";
+        let mut reading = self.reading(doing).await?;
+        let found = rows!(
+            &mut reading.conn(),
+            (bool, String),
+            "SELECT TRUE, definition FROM shell_commands WHERE name = $1
+             UNION ALL SELECT FALSE, definition FROM shell_hosts
+                 WHERE $2 OR name = (SELECT host FROM shell_commands WHERE name = $1)",
+            name.as_str(),
+            all_hosts,
+        );
+        let (mut command, mut hosts) = (None, Vec::new());
+        for (is_command, text) in found.map_err(|e| self.failure(doing, &e))? {
+            if is_command {
+                command = Some(read(&text)?);
+            } else {
+                hosts.push(read(&text)?);
+            }
+        }
+        Ok((command, hosts))
+    }
+
     async fn keep_run(&self, at_ms: i64, report: &RunReport, entry: &AuditEntry) -> Result<i64, Failure> {
         let failed = |e: sqlx::Error| self.failure("keeping what came of a run", &e);
         let mut whole = self.db.whole().await.map_err(failed)?;
