@@ -26,7 +26,9 @@ pub use records::{
 };
 pub use remote::{FoundCommit, PushError, RefOutcome, RefUpdate, Remote, RemoteRef, RemoteTip};
 pub use repository::{Commit, LocalRepository, RefEdit, Signature, Tag};
-pub use shell::{Piece, RunFilter, RunRow, ShellChanged, ShellProcess, ShellRecords, ShellSessions, Step};
+pub use shell::{
+    Input, NewRun, Piece, RunFilter, RunRecords, RunRow, ShellChanged, ShellProcess, ShellRecords, ShellSessions, Step,
+};
 pub use sources::{KeySource, SourceKey, Stamp};
 pub use ssh::{Pair, ProcessEnd, RemoteProcess, SessionClass, SshSessions, SshTarget, UsedKey, connection_lost};
 pub use tunnel::{ClientReader, ClientWriter, Meter, TunnelChannel, TunnelLink, TunnelLinks, TunnelRecords, TunnelRow};

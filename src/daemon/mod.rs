@@ -68,7 +68,8 @@ impl Daemon {
     pub async fn start(config: Config) -> anyhow::Result<Self> {
         let (home, lock) = Home::take(&config.data_dir, config.instance.as_deref())?;
         let instance = home.instance().to_owned();
-        let place = tunnels::Place { instance: instance.clone(), id: home.id().to_owned() };
+        let owner = home.id().to_owned();
+        let place = tunnels::Place { instance: instance.clone(), id: owner.clone() };
         let keys = parts::open_keys(&config, &home).await?;
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         tasks.spawn(parts::prune_daily(keys.audit_log(), stop.clone()));
@@ -85,7 +86,7 @@ impl Daemon {
         let trusted = host_keys(&config, &keys, &format!("instance {instance}"));
         let house = tunnels::House::open(&config, trusted, (fleet.keys(), place), &tasks, &stop).await?;
         set_out(&fleet, &config, &house, (&tasks, &stop)).await?;
-        let shell = shell::feed(&config, &keys, &sessions, &tasks, &stop)?;
+        let shell = shell::feed(&config, &owner, &keys, &sessions, &tasks, &stop).await?;
         let hosts = hosts::Hosts {
             config: config.clone(),
             keys: keys.clone(),

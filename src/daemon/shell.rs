@@ -14,15 +14,16 @@ use crate::ports::ShellSessions;
 use crate::shell::ShellService;
 use crate::ssh::Sessions;
 
-/// Where few commands are run, their past runs go by the clock.
-const FORGET_EVERY: Duration = Duration::from_hours(24);
+/// Where few commands are run, their past runs go by the clock; and so do those of an instance that is gone for good.
+const TIDY_EVERY: Duration = Duration::from_hours(1);
 
 /// What the API needs for shell commands.
 ///
 /// # Errors
 /// That the token cannot be kept.
-pub(super) fn feed(
+pub(super) async fn feed(
     config: &Config,
+    owner: &str,
     keys: &KeyService,
     sessions: &Arc<Sessions>,
     tasks: &TaskTracker,
@@ -30,12 +31,13 @@ pub(super) fn feed(
 ) -> Result<ShellFeed, Failure> {
     let sessions: Arc<dyn ShellSessions> = Arc::<Sessions>::clone(sessions);
     let saved = ShellService::saved(keys.shell_records(), keys.audit_log());
-    let service = saved.running(sessions, tasks.clone(), stop.clone()).keeping(config.shell_runs);
-    let (forgetting, until) = (service.clone(), stop.clone());
+    let service = saved.running(owner, sessions, tasks.clone(), stop.clone()).keeping(config.shell_runs);
+    service.settle_runs_of_before().await;
+    let (tidying, until) = (service.clone(), stop.clone());
     tasks.spawn(async move {
         loop {
-            forgetting.forget_old_runs().await;
-            if until.run_until_cancelled(tokio::time::sleep(FORGET_EVERY)).await.is_none() {
+            tidying.tidy_runs().await;
+            if until.run_until_cancelled(tokio::time::sleep(TIDY_EVERY)).await.is_none() {
                 return;
             }
         }

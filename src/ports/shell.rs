@@ -2,11 +2,12 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde::Serialize;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use zeroize::Zeroizing;
 
 use super::{AuditEntry, ProcessEnd, SshTarget};
@@ -49,6 +50,15 @@ pub enum Step {
     Close,
 }
 
+/// What a command is given on standard input, and from when on.
+#[derive(Clone)]
+pub struct Input {
+    /// All of it.
+    pub bytes: Arc<Zeroizing<Vec<u8>>>,
+    /// It is sent once this is true; not at all when nobody can say so any more.
+    pub may_go: watch::Receiver<bool>,
+}
+
 /// Runs commands with both streams, on sessions of their own class.
 #[async_trait]
 pub trait ShellSessions: Send + Sync {
@@ -57,12 +67,7 @@ pub trait ShellSessions: Send + Sync {
     ///
     /// # Errors
     /// As [`SshSessions::exec`](super::SshSessions::exec).
-    async fn start(
-        &self,
-        target: &SshTarget,
-        command: &str,
-        input: Zeroizing<Vec<u8>>,
-    ) -> Result<ShellProcess, Failure>;
+    async fn start(&self, target: &SshTarget, command: &str, input: Input) -> Result<ShellProcess, Failure>;
 }
 
 /// What became of a change.
@@ -114,11 +119,11 @@ pub struct RunRow {
     pub duration_ms: i64,
 }
 
-/// Keeps hosts, saved commands and past runs. Every change of a host or a command comes with its audit row.
+/// Keeps hosts and saved commands, and the runs. Every change of a host or a command comes with its audit row.
 ///
 /// Errors are those of [`KeyRecords`](super::KeyRecords).
 #[async_trait]
-pub trait ShellRecords: Send + Sync {
+pub trait ShellRecords: RunRecords {
     /// Adds a host, which then uses its key; [`ShellChanged::NameTaken`].
     ///
     /// # Errors
@@ -171,12 +176,45 @@ pub trait ShellRecords: Send + Sync {
         name: &ShellName,
         all_hosts: bool,
     ) -> Result<(Option<SavedCommand>, Vec<ShellHost>), Failure>;
+}
 
-    /// Keeps what came of a run with its audit row. Answers its number, which is larger than those before.
+/// A run that begins.
+#[derive(Clone, Debug)]
+pub struct NewRun<'a> {
+    /// In milliseconds since the Unix epoch.
+    pub at_ms: i64,
+    /// By then it has ended, whatever has become of it (milliseconds since the Unix epoch).
+    pub until_ms: i64,
+    /// Who has it run: what came of it is [not known](crate::domain::shell::HowEnded::NotKnown) once a new one of that name begins.
+    pub owner: &'a str,
+    /// Its report, with what is known.
+    pub report: &'a RunReport,
+    /// Its audit row, as far as it is known.
+    pub entry: &'a AuditEntry,
+}
+
+/// Keeps runs: that they began, durably before they can do anything, and what came of them, with an audit row each.
+#[async_trait]
+pub trait RunRecords: Send + Sync {
+    /// Notes that a run begins. Answers its number, which is larger than those before.
     ///
     /// # Errors
     /// Disk, connect or internal.
-    async fn keep_run(&self, at_ms: i64, report: &RunReport, entry: &AuditEntry) -> Result<i64, Failure>;
+    async fn begin_run(&self, run: &NewRun<'_>) -> Result<i64, Failure>;
+
+    /// Keeps what came of the run `id` with its audit row. All see it at once, and a kill does not undo it; a power cut right
+    /// after it may, and then it is [not known](crate::domain::shell::HowEnded::NotKnown) what came of the run.
+    ///
+    /// # Errors
+    /// Disk, connect or internal.
+    async fn end_run(&self, id: i64, report: &RunReport, entry: &AuditEntry) -> Result<(), Failure>;
+
+    /// Ends the runs of which nobody says any more what came of them, with an audit row each: those that `owner` had run,
+    /// and all whose time is over.
+    ///
+    /// # Errors
+    /// Disk, connect or internal.
+    async fn settle_runs(&self, owner: Option<&str>) -> Result<(), Failure>;
 
     /// Forgets past runs that are not to be kept any more.
     ///

@@ -6,23 +6,25 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use jiff::Timestamp;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use zeroize::Zeroizing;
 
 use super::listener::Listener;
 use super::outcome;
 use super::service::{ShellError, ShellService};
-use super::watch::watch;
-use crate::domain::shell::{RunReport, SavedCommand, Shell, ShellHost, ShellName, render};
+use super::watch::look_after;
+use crate::domain::shell::{HowEnded, RunReport, SavedCommand, Shell, ShellHost, ShellName, render};
 use crate::domain::{Failure, FailureClass};
-use crate::ports::{AuditEntry, ShellProcess, ShellSessions, SshTarget};
+use crate::ports::{AuditEntry, Input, NewRun, ShellProcess, ShellSessions, SshTarget};
 
 /// Hosts at once when nobody says, and at most.
 const USUAL_LIMIT: usize = 5;
 const MOST_LIMIT: usize = 64;
 const MOST_HOSTS: usize = 1_000;
 /// After so many runs it is looked whether some are to be forgotten.
-const FORGET_EVERY: i64 = 50;
+const TIDY_EVERY: i64 = 50;
+/// From the end of its time, a run has ended for sure and is written down after so long.
+const ENDING: Duration = Duration::from_mins(1);
 /// While others have a turn there, a host that allows no more channels is asked again for so long.
 const PATIENCE: Duration = Duration::from_mins(30);
 
@@ -178,48 +180,67 @@ impl Shared {
         let host = &job.host;
         let turns = self.service.turns(host);
         let _turn = turns.acquire().await;
-        let at_ms = Timestamp::now().as_millisecond();
         let asked = Instant::now();
-        let started = tokio::select! {
-            started = self.start(&job) => started,
-            () = self.service.stop.cancelled() => Err(stopping()),
-        };
-        let mut report = self.blank(host, at_ms);
+        let blank = self.blank(host);
+        let (id, started) = self.begin(&job, &blank).await;
+        let report = blank.clone();
         let (mut report, kept) = match started {
             Ok(process) => {
                 let began = Instant::now();
                 let _ = tell.send(Told::Began(host.name.to_string()));
                 let limit = Duration::from_secs(self.command.timeout_s);
                 let told = |piece| drop(tell.send(piece));
-                let watched = watch(process, (limit, self.service.stop.clone()), host.name.as_str(), told).await;
-                report.duration_ms = milliseconds(began);
+                let watched = look_after(process, (limit, self.service.stop.clone()), host.name.as_str(), told).await;
+                let report = RunReport { duration_ms: milliseconds(began), ..report };
                 outcome::report(report, watched, &self.command, &self.service.stop).await
             }
             Err(failure) => {
-                report.duration_ms = milliseconds(asked);
-                report.reason = Some(format!("it did not begin: {}", failure.message));
-                report.failure = Some(failure);
+                let reason = Some(format!("it did not begin: {}", failure.message));
+                let failure = Some(failure);
+                let duration_ms = milliseconds(asked);
+                let report = RunReport { ended: HowEnded::NotRun, reason, failure, duration_ms, ..report };
                 (report.clone(), report)
             }
         };
-        report.id = self.keep(host, at_ms, &kept).await;
+        report.id = self.keep(host, id, &blank, &kept).await;
         let _ = tell.send(Told::Ended(Box::new(report)));
     }
 
+    /// Notes that it begins, and starts it: the script is sent when it is noted, so that nothing runs without a trace. (The
+    /// command of a server that takes no other is out of our hands.)
+    async fn begin(&self, job: &Job, blank: &RunReport) -> (Option<i64>, Result<ShellProcess, Failure>) {
+        let (may_go, going) = watch::channel(false);
+        let input = Input { bytes: Arc::clone(&job.input), may_go: going };
+        let noting = async {
+            let id = self.note(&job.host, blank).await;
+            may_go.send_replace(true);
+            id
+        };
+        let starting = async {
+            tokio::select! {
+                started = self.start(job, input) => started,
+                () = self.service.stop.cancelled() => Err(stopping()),
+            }
+        };
+        if job.shell.program().is_none() {
+            return (noting.await, starting.await); // its line is the command: there is no script to hold back
+        }
+        tokio::join!(noting, starting)
+    }
+
     /// A server that allows fewer channels than there are turns is asked again, as long as others of ours are there.
-    async fn start(&self, job: &Job) -> Result<ShellProcess, Failure> {
+    async fn start(&self, job: &Job, input: Input) -> Result<ShellProcess, Failure> {
         let host = &job.host;
         let (address, user, key) = (host.address.clone(), host.user.clone(), host.key.clone());
         let target = SshTarget { host: address, port: host.port, user, key };
         let program = host.shell.program().map(str::to_owned);
         // cmd.exe takes its line as the command; there are no values in it.
         let as_command = || String::from_utf8_lossy(&job.input).trim_end().to_owned();
-        let is_line = program.is_none();
+        let input = if program.is_some() { input } else { Input { bytes: Arc::default(), ..input } };
         let program = program.unwrap_or_else(as_command);
         let give_up = Instant::now() + PATIENCE;
         loop {
-            let input = if is_line { Zeroizing::default() } else { Zeroizing::clone(&job.input) };
-            match self.sessions.start(&target, &program, input).await {
+            match self.sessions.start(&target, &program, input.clone()).await {
                 Err(failure)
                     if failure.class == FailureClass::ChannelRefused
                         && self.service.others_run(host)
@@ -229,18 +250,35 @@ impl Shared {
         }
     }
 
-    fn blank(&self, host: &ShellHost, at_ms: i64) -> RunReport {
+    fn blank(&self, host: &ShellHost) -> RunReport {
         RunReport {
             command: self.name.as_ref().map(ShellName::to_string),
             host: host.name.to_string(),
             by: self.who.word().to_owned(),
-            started: Timestamp::from_millisecond(at_ms).map(|time| time.to_string()).unwrap_or_default(),
+            started: Timestamp::now().to_string(),
+            ended: HowEnded::Running,
             ..RunReport::default()
         }
     }
 
+    /// Notes that it begins. What cannot be noted runs all the same: a full disk here is no reason to leave a server alone.
+    async fn note(&self, host: &ShellHost, blank: &RunReport) -> Option<i64> {
+        let at_ms = blank.started.parse().map_or(0, Timestamp::as_millisecond);
+        let longest = PATIENCE + Duration::from_secs(self.command.timeout_s) + ENDING;
+        let until_ms = at_ms.saturating_add(i64::try_from(longest.as_millis()).unwrap_or(i64::MAX));
+        let entry = &audit_entry(host, blank);
+        let run = NewRun { at_ms, until_ms, owner: &self.service.owner, report: blank, entry };
+        match self.service.records.begin_run(&run).await {
+            Ok(id) => Some(id),
+            Err(failure) => {
+                tracing::error!(host = blank.host, %failure, "that a run begins could not be noted");
+                None
+            }
+        }
+    }
+
     /// Keeps it with its audit row. What cannot be kept has still run.
-    async fn keep(&self, host: &ShellHost, at_ms: i64, report: &RunReport) -> Option<i64> {
+    async fn keep(&self, host: &ShellHost, id: Option<i64>, blank: &RunReport, report: &RunReport) -> Option<i64> {
         tracing::info!(
             command = report.command,
             host = report.host,
@@ -249,14 +287,16 @@ impl Shared {
             "a shell command was run"
         );
         let entry = audit_entry(host, report);
-        let failure = match self.service.records.keep_run(at_ms, report, &entry).await {
-            Ok(id) => {
-                if id % FORGET_EVERY == 0 {
-                    self.service.forget_old_runs().await;
-                }
-                return Some(id);
+        let id = if id.is_some() { id } else { self.note(host, blank).await };
+        let kept = match id {
+            Some(id) => self.service.records.end_run(id, report, &entry).await,
+            None => Err(Failure::internal("it has no number")),
+        };
+        let Err(failure) = kept else {
+            if id.is_some_and(|id| id % TIDY_EVERY == 0) {
+                self.service.tidy_runs().await;
             }
-            Err(failure) => failure,
+            return id;
         };
         tracing::error!(host = report.host, %failure, "what came of a run could not be kept");
         if let Err(failure) = self.service.audit.append(entry).await {

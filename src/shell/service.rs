@@ -106,6 +106,8 @@ pub struct ShellService {
     pub(super) audit: Arc<dyn AuditLog>,
     /// Where nothing is run, there are none.
     pub(super) sessions: Option<Arc<dyn ShellSessions>>,
+    /// Who has commands run: this service, and the one that ran in its place before.
+    pub(super) owner: Arc<str>,
     pub(super) tasks: TaskTracker,
     pub(super) stop: CancellationToken,
     kept: RunsKept,
@@ -117,13 +119,20 @@ impl ShellService {
     #[must_use]
     pub fn saved(records: Arc<dyn ShellRecords>, audit: Arc<dyn AuditLog>) -> Self {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        Self { records, audit, sessions: None, tasks, stop, kept: RunsKept::default(), turns: Arc::default() }
+        let owner = "".into();
+        Self { records, audit, sessions: None, owner, tasks, stop, kept: RunsKept::default(), turns: Arc::default() }
     }
 
-    /// The same, running commands over `sessions` in tasks of `tasks` until `stop` fires.
+    /// The same, running commands for `owner` over `sessions` in tasks of `tasks` until `stop` fires.
     #[must_use]
-    pub fn running(self, sessions: Arc<dyn ShellSessions>, tasks: TaskTracker, stop: CancellationToken) -> Self {
-        Self { sessions: Some(sessions), tasks, stop, ..self }
+    pub fn running(
+        self,
+        owner: &str,
+        sessions: Arc<dyn ShellSessions>,
+        tasks: TaskTracker,
+        stop: CancellationToken,
+    ) -> Self {
+        Self { sessions: Some(sessions), owner: owner.into(), tasks, stop, ..self }
     }
 
     /// The same, with another time and number for which past runs are kept.
@@ -132,8 +141,21 @@ impl ShellService {
         Self { kept, ..self }
     }
 
-    /// Forgets past runs that are not to be kept any more. What does not work is tried again at the next time.
-    pub async fn forget_old_runs(&self) {
+    /// Ends, as not known, the runs of a service that ran in this one's place and was killed. Nothing may run yet.
+    pub async fn settle_runs_of_before(&self) {
+        self.settle(Some(&self.owner)).await;
+    }
+
+    async fn settle(&self, owner: Option<&str>) {
+        if let Err(failure) = self.records.settle_runs(owner).await {
+            tracing::warn!(%failure, "runs that were under way when appferry was killed still count as running");
+        }
+    }
+
+    /// Forgets past runs that are not to be kept any more, and ends those that nobody ends. What does not work is tried
+    /// again at the next time.
+    pub async fn tidy_runs(&self) {
+        self.settle(None).await;
         if let Err(failure) = self.records.forget_runs(self.kept).await {
             tracing::warn!(%failure, "old runs of shell commands could not be forgotten; it is tried again");
         }

@@ -40,7 +40,7 @@ pub(super) enum EndedFor {
 }
 
 /// Reads until the process has ended, or was ended after `limit` or at `ending`.
-pub(super) async fn watch(
+pub(super) async fn look_after(
     process: ShellProcess,
     (limit, ending): (Duration, CancellationToken),
     host: &str,

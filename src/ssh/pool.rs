@@ -6,7 +6,6 @@ use async_trait::async_trait;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use zeroize::Zeroizing;
 
 use super::channel::{NoChannel, OpenChannel};
 use super::gate::{Gates, Ground};
@@ -19,7 +18,7 @@ use super::versions::Versions;
 use super::{failures, process, shell_process};
 use crate::domain::{Failure, FailureClass};
 use crate::ports::{
-    GitService, Keyring, Pair, RemoteProcess, SessionClass, ShellProcess, ShellSessions, SshSessions, SshTarget,
+    GitService, Input, Keyring, Pair, RemoteProcess, SessionClass, ShellProcess, ShellSessions, SshSessions, SshTarget,
     UsedKey,
 };
 
@@ -124,12 +123,7 @@ impl SshSessions for Sessions {
 
 #[async_trait]
 impl ShellSessions for Sessions {
-    async fn start(
-        &self,
-        target: &SshTarget,
-        command: &str,
-        input: Zeroizing<Vec<u8>>,
-    ) -> Result<ShellProcess, Failure> {
+    async fn start(&self, target: &SshTarget, command: &str, input: Input) -> Result<ShellProcess, Failure> {
         let order = Order { target, class: SessionClass::Shell, pair: Pair::Current, command, env: &[] };
         self.0.run(order, &Fed(input)).await
     }
@@ -170,7 +164,7 @@ impl Begin for Plain {
 }
 
 /// With all of its input at once, and both streams of its output.
-struct Fed(Zeroizing<Vec<u8>>);
+struct Fed(Input);
 
 #[async_trait]
 impl Begin for Fed {

@@ -9,12 +9,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use zeroize::Zeroizing;
 
 use super::channel::OpenChannel;
 use super::process::{DRAIN, STREAM_STDERR, signal_words, wind_up};
 use super::session::InUse;
-use crate::ports::{Piece, ProcessEnd, ShellProcess, Step};
+use crate::ports::{Input, Piece, ProcessEnd, ShellProcess, Step};
 
 /// Pieces that may wait to be read, a packet each.
 const PIECES: usize = 16;
@@ -28,7 +27,7 @@ const PACKET: usize = 32 << 10;
 pub(super) async fn start(
     (channel, preopened, in_use): (OpenChannel, bool, InUse),
     command: &str,
-    input: &Zeroizing<Vec<u8>>,
+    input: &Input,
     (tracker, stop, limit): (&TaskTracker, CancellationToken, Duration),
 ) -> Result<ShellProcess, russh::Error> {
     channel.write()?.exec(true, command).await?;
@@ -73,20 +72,20 @@ enum Ending {
 impl Pump {
     async fn run(
         mut self,
-        (write, input): (ChannelWriteHalf<Msg>, Zeroizing<Vec<u8>>),
+        (write, input): (ChannelWriteHalf<Msg>, Input),
         mut wanted: mpsc::Receiver<Step>,
         in_use: InUse,
         report: oneshot::Sender<ProcessEnd>,
     ) {
-        let mut eof_sent = false;
+        let mut is_fed = false;
         let ending = {
-            let feeding = feed(&write, &input);
+            let feeding = feed(&write, input);
             let reading = self.collect(&in_use);
             tokio::pin!(feeding, reading);
             loop {
                 tokio::select! {
                     ending = &mut reading => break ending,
-                    sent = &mut feeding, if !eof_sent => eof_sent = sent,
+                    () = &mut feeding, if !is_fed => is_fed = true,
                     step = wanted.recv() => match step {
                         Some(Step::Terminate) => signal(&write, Sig::TERM).await,
                         Some(Step::Kill) => signal(&write, Sig::KILL).await,
@@ -150,14 +149,18 @@ impl Pump {
     }
 }
 
-/// Sends all of it, then end-of-file. A command that does not read keeps this waiting, and nothing else.
-async fn feed(write: &ChannelWriteHalf<Msg>, input: &[u8]) -> bool {
+/// Sends all of it when it may go, then end-of-file. A command that does not read keeps this waiting, and nothing else.
+/// Where a connection is lost in the middle, reading tells.
+async fn feed(write: &ChannelWriteHalf<Msg>, Input { bytes: input, mut may_go }: Input) {
+    if may_go.wait_for(|may| *may).await.is_err() {
+        return;
+    }
     for piece in input.chunks(PACKET) {
         if write.data_bytes(Bytes::copy_from_slice(piece)).await.is_err() {
-            return false;
+            return;
         }
     }
-    write.eof().await.is_ok()
+    let _ = write.eof().await;
 }
 
 async fn signal(write: &ChannelWriteHalf<Msg>, signal: Sig) {

@@ -15,6 +15,7 @@ mod postgres;
 mod release;
 mod rotation;
 mod rows;
+mod runs;
 mod shell;
 mod sqlite;
 mod tunnels;

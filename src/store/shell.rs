@@ -1,46 +1,16 @@
-//! Hosts, saved commands and past runs.
+//! Hosts and saved commands.
 
 use async_trait::async_trait;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::audit::{append, append_sql, now_ms};
-use super::db::{Conn, execute, row, rows};
+use super::audit::{append, now_ms};
+use super::db::{Conn, execute, rows};
 use super::users::{hold_claims, replace};
 use super::{Store, is_refusal, is_taken};
 use crate::domain::Failure;
-use crate::domain::shell::{RunReport, RunsKept, SavedCommand, ShellHost, ShellName};
-use crate::ports::{AuditEntry, RunFilter, RunRow, ShellChanged, ShellRecords};
-
-const DAY_MS: i64 = 24 * 3600 * 1000;
-/// No more past runs are forgotten in one transaction: others write, too.
-const FORGOTTEN_AT_ONCE: u32 = 500;
-/// As many are listed when nobody says how many.
-const USUAL_RUNS: u32 = 100;
-
-/// A run after its audit row, `$10` to `$17`.
-macro_rules! run_sql {
-    () => {
-        "INSERT INTO shell_runs (at_ms, command, host, asked_by, ended, reason, duration_ms, report)
-         VALUES ($10, $11, $12, $13, $14, $15, $16, $17) RETURNING id"
-    };
-}
-/// Both rows in one transaction and one way: who runs a command waits for them.
-const KEEP_RUN_SQLITE: &str = concat!("BEGIN IMMEDIATE;", append_sql!(), ";", run_sql!(), "; COMMIT");
-const KEEP_RUN_POSTGRES: &str =
-    concat!("WITH told AS (", append_sql!(), "), kept AS (", run_sql!(), ") SELECT id FROM kept");
-
-#[derive(sqlx::FromRow)]
-struct RawRun {
-    id: i64,
-    at_ms: i64,
-    command: Option<String>,
-    host: String,
-    asked_by: String,
-    ended: String,
-    reason: Option<String>,
-    duration_ms: i64,
-}
+use crate::domain::shell::{SavedCommand, ShellHost, ShellName};
+use crate::ports::{AuditEntry, ShellChanged, ShellRecords};
 
 #[async_trait]
 impl ShellRecords for Store {
@@ -133,63 +103,6 @@ impl ShellRecords for Store {
         }
         Ok((command, hosts))
     }
-
-    async fn keep_run(&self, at_ms: i64, report: &RunReport, entry: &AuditEntry) -> Result<i64, Failure> {
-        let failed = |e: sqlx::Error| self.failure("keeping what came of a run", &e);
-        let mut whole = self.db.whole().await.map_err(failed)?;
-        let sql = self.db.pick(KEEP_RUN_SQLITE, KEEP_RUN_POSTGRES);
-        let id = keep_run(&mut whole.conn(), sql, &self.actor, at_ms, report, entry).await.map_err(failed)?;
-        whole.done();
-        Ok(id)
-    }
-
-    async fn forget_runs(&self, kept: RunsKept) -> Result<(), Failure> {
-        let doing = "forgetting old runs";
-        let before = now_ms() - i64::from(kept.days) * DAY_MS;
-        loop {
-            let mut reading = self.reading(doing).await?;
-            let first = first_kept(&mut reading.conn(), i64::from(kept.most)).await;
-            let first = first.map_err(|e| self.failure(doing, &e))?;
-            let sql = "SELECT id FROM shell_runs WHERE at_ms < $1 OR id < $2 LIMIT 1";
-            let old = row!(&mut reading.conn(), (i64,), sql, before, first);
-            drop(reading);
-            if old.map_err(|e| self.failure(doing, &e))?.is_none() {
-                return Ok(()); // nearly always: no write lock for nothing
-            }
-            let mut tx = self.begin(doing).await?;
-            let sql =
-                "DELETE FROM shell_runs WHERE id IN (SELECT id FROM shell_runs WHERE at_ms < $1 OR id < $2 LIMIT $3)";
-            let forgotten = execute!(&mut tx.conn(), sql, before, first, i64::from(FORGOTTEN_AT_ONCE));
-            if self.finish(doing, tx, forgotten).await? < u64::from(FORGOTTEN_AT_ONCE) {
-                return Ok(());
-            }
-        }
-    }
-
-    async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, Failure> {
-        let doing = "reading past runs";
-        let mut reading = self.reading(doing).await?;
-        let found = rows!(
-            &mut reading.conn(),
-            RawRun,
-            "SELECT id, at_ms, command, host, asked_by, ended, reason, duration_ms FROM shell_runs
-             WHERE id < $1 AND ($2 IS NULL OR command = $2) AND ($3 IS NULL OR host = $3) ORDER BY id DESC LIMIT $4",
-            filter.before.unwrap_or(i64::MAX),
-            filter.command.as_deref(),
-            filter.host.as_deref(),
-            i64::from(filter.limit.unwrap_or(USUAL_RUNS)),
-        );
-        Ok(found.map_err(|e| self.failure(doing, &e))?.into_iter().map(RunRow::from).collect())
-    }
-
-    async fn run(&self, id: i64) -> Result<Option<RunReport>, Failure> {
-        let doing = "reading a past run";
-        let mut reading = self.reading(doing).await?;
-        let found = row!(&mut reading.conn(), (String,), "SELECT report FROM shell_runs WHERE id = $1", id);
-        let found = found.map_err(|e| self.failure(doing, &e))?;
-        let report: Option<RunReport> = found.map(|(text,)| read(&text)).transpose()?;
-        Ok(report.map(|report| RunReport { id: Some(id), ..report }))
-    }
 }
 
 /// How a host is called among the users of its key.
@@ -263,55 +176,15 @@ async fn remove_command(c: &mut Conn<'_>, actor: &str, name: &ShellName) -> Resu
     Ok(ShellChanged::Done)
 }
 
-async fn keep_run(
-    c: &mut Conn<'_>,
-    sql: &'static str,
-    actor: &str,
-    at_ms: i64,
-    report: &RunReport,
-    entry: &AuditEntry,
-) -> Result<i64, sqlx::Error> {
-    let ended = serde_json::to_value(report.ended).map_err(damaged)?;
-    let kept = rows!(
-        c,
-        (i64,),
-        sql,
-        now_ms(),
-        entry.event,
-        entry.key_id.as_deref(),
-        entry.key_name.as_deref(),
-        entry.purpose.as_deref(),
-        entry.host_key.as_deref(),
-        entry.outcome.as_str(),
-        entry.detail.as_deref(),
-        actor,
-        at_ms,
-        report.command.as_deref(),
-        report.host.as_str(),
-        report.by.as_str(),
-        ended.as_str().unwrap_or_default(),
-        report.reason.as_deref(),
-        i64::try_from(report.duration_ms).unwrap_or(i64::MAX),
-        written(report)?.as_str(),
-    )?;
-    kept.first().map(|(id,)| *id).ok_or(sqlx::Error::RowNotFound)
-}
-
-/// The number of the oldest run that is among the newest `most`.
-async fn first_kept(c: &mut Conn<'_>, most: i64) -> Result<i64, sqlx::Error> {
-    let sql = "SELECT id FROM shell_runs ORDER BY id DESC LIMIT 1 OFFSET $1";
-    Ok(row!(c, (i64,), sql, (most - 1).max(0))?.map_or(0, |(id,)| id))
-}
-
 fn done(event: &'static str) -> AuditEntry {
     AuditEntry { event, outcome: "ok".to_owned(), ..AuditEntry::default() }
 }
 
-fn written(value: &impl Serialize) -> Result<String, sqlx::Error> {
+pub(super) fn written(value: &impl Serialize) -> Result<String, sqlx::Error> {
     serde_json::to_string(value).map_err(damaged)
 }
 
-fn damaged(error: serde_json::Error) -> sqlx::Error {
+pub(super) fn damaged(error: serde_json::Error) -> sqlx::Error {
     sqlx::Error::Encode(error.into())
 }
 
@@ -319,14 +192,7 @@ fn read_all<T: DeserializeOwned>(found: &[(String,)]) -> Result<Vec<T>, Failure>
     found.iter().map(|(text,)| read(text)).collect()
 }
 
-fn read<T: DeserializeOwned>(text: &str) -> Result<T, Failure> {
+pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Failure> {
     serde_json::from_str(text)
         .map_err(|error| Failure::internal(format!("a record of the shell commands is not understood: {error}")))
-}
-
-impl From<RawRun> for RunRow {
-    fn from(raw: RawRun) -> Self {
-        let RawRun { id, at_ms, command, host, asked_by: by, ended, reason, duration_ms } = raw;
-        Self { id, at_ms, command, host, by, ended, reason, duration_ms }
-    }
 }

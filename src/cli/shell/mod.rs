@@ -15,7 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::output::{complain, plain, say};
 use crate::client::{Client, ClientError};
 use crate::config::{BaseConfig, account_name};
-use crate::domain::shell::{FailRule, Output, RowsAs, RunReport};
+use crate::domain::shell::{FailRule, HowEnded, Output, RowsAs, RunReport};
 use crate::http::{ExecBody, RunBody, ShellEvent};
 use crate::keys::KeyService;
 use crate::ports::RunFilter;
@@ -35,7 +35,7 @@ pub(super) async fn run(action: ShellAction, base: &BaseConfig) -> anyhow::Resul
         ShellAction::Exec(args) => exec(args, base).await,
         ShellAction::Hosts { action } => with_store(base, async |shell| saved::hosts(action, shell).await).await,
         ShellAction::Commands { action } => with_store(base, async |shell| saved::commands(action, shell).await).await,
-        ShellAction::Runs(args) => with_store(base, async |shell| past(args, shell).await).await,
+        ShellAction::Runs(args) => with_store(base, async |shell| past(args, shell, base).await).await,
     }
 }
 
@@ -53,14 +53,34 @@ async fn with_store(
     Ok(ExitCode::SUCCESS)
 }
 
-async fn past(args: RunsArgs, shell: &ShellService) -> anyhow::Result<String> {
+async fn past(args: RunsArgs, shell: &ShellService, base: &BaseConfig) -> anyhow::Result<String> {
     if let Some(id) = args.id {
         let report = shell.past_run(id).await?;
+        if report.ended == HowEnded::Running {
+            note_nobody_runs(base).await;
+        }
         return if args.json { shown::json(&report) } else { Ok(shown::report(&report)) };
     }
     let filter = RunFilter { command: args.command, host: args.host, before: None, limit: Some(args.last) };
     let runs = shell.runs(&filter).await?;
+    if runs.iter().any(|run| run.ended == HowEnded::Running.words()) {
+        note_nobody_runs(base).await;
+    }
     if args.json { shown::json(&runs) } else { Ok(shown::runs(&runs)) }
+}
+
+/// Says what `running` is worth where nobody runs commands any more.
+async fn note_nobody_runs(base: &BaseConfig) {
+    let answers = match Client::open(&base.data_dir) {
+        Ok(client) => client.ready().await.is_ok(),
+        Err(_) => false,
+    };
+    if !answers {
+        complain(
+            "note: no appferry runs here, so what it had running goes on without it or has ended: what came of it is not known, \
+             and the next start writes that down",
+        );
+    }
 }
 
 async fn run_saved(args: RunArgs, base: &BaseConfig) -> anyhow::Result<ExitCode> {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::one_line;
 use crate::cli::output::{plain, table};
-use crate::domain::shell::{Output, RunReport, ShellHost};
+use crate::domain::shell::{HowEnded, Output, RunReport, ShellHost};
 use crate::keys::shown_time;
 use crate::ports::RunRow;
 use crate::shell::JudgedCommand;
@@ -60,8 +60,9 @@ pub(super) fn runs(runs: &[RunRow]) -> String {
     let row = |run: &RunRow| {
         let what = run.command.clone().unwrap_or_else(|| "(not saved)".to_owned());
         let reason = run.reason.as_deref().map(one_line).unwrap_or_default();
-        let took = format!("{} ms", run.duration_ms);
         let ended = run.ended.replace('_', " ");
+        let has_end = ![HowEnded::Running, HowEnded::NotKnown].map(HowEnded::words).contains(&ended.as_str());
+        let took = if has_end { format!("{} ms", run.duration_ms) } else { String::new() };
         [run.id.to_string(), shown_time(run.at_ms), what, run.host.clone(), ended, took, reason]
     };
     table(&runs.iter().map(row).collect::<Vec<_>>())

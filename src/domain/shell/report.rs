@@ -54,7 +54,7 @@ impl Default for RunsKept {
     }
 }
 
-/// How a run ended.
+/// How a run ended, if it has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HowEnded {
@@ -73,6 +73,10 @@ pub enum HowEnded {
     /// It did not begin.
     #[default]
     NotRun,
+    /// It has not ended.
+    Running,
+    /// appferry ended while it ran, or what came of it could not be written: it may have run to its end there.
+    NotKnown,
 }
 
 impl HowEnded {
@@ -87,6 +91,8 @@ impl HowEnded {
             Self::Stopped => "stopped",
             Self::ConnectionLost => "connection lost",
             Self::NotRun => "not run",
+            Self::Running => "running",
+            Self::NotKnown => "not known",
         }
     }
 }

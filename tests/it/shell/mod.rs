@@ -41,7 +41,7 @@ impl Scene {
         let sessions = Arc::new(Sessions::new(TestKeyring::with([key]), HostKeys::new(Some(known_hosts)), settings));
         let stop = CancellationToken::new();
         let saved = ShellService::saved(Arc::new(store.clone()), Arc::new(store.clone()));
-        let shell = saved.running(Arc::<Sessions>::clone(&sessions), TaskTracker::new(), stop.clone());
+        let shell = saved.running("test", Arc::<Sessions>::clone(&sessions), TaskTracker::new(), stop.clone());
         let SshTarget { host: address, port, user, key } = target;
         let host = ShellHost { name: name("box"), address, port, user, key, shell: <_>::default() };
         shell.put_host(&host, false).await.unwrap();

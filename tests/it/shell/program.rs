@@ -111,6 +111,40 @@ fn a_command_is_saved_run_and_found_among_the_past_runs() {
 }
 
 #[test]
+fn a_run_that_a_kill_cut_off_is_there_and_its_end_counts_as_not_known() {
+    let Some((_sshd, mut instance)) = scene() else { return };
+    let goes_on = instance.aside().join("goes on");
+    std::fs::write(&goes_on, "").unwrap();
+    let script = format!("echo up; while [ -e '{}' ]; do sleep 0.1; done", goes_on.display());
+    let mut running = instance.cli_command(&["shell", "exec", "box", "--", &script]).spawn().unwrap();
+    let mut first = [0; 3];
+    running.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+    assert_eq!(&first, b"up\n");
+    let listed = |instance: &Instance| {
+        let output = instance.cli(&["shell", "runs"]);
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (runs, notes) = listed(&instance);
+    assert!(runs.contains("running") && notes.is_empty(), "{runs}{notes}");
+    let log = instance.cli_text(&["keys", "audit"]);
+    assert!(!log.contains("shell_command_run"), "its row comes with what came of it: {log}");
+
+    instance.kill();
+    running.wait().unwrap();
+    let (runs, notes) = listed(&instance);
+    assert!(runs.contains("running"), "{runs}");
+    assert!(notes.contains("no appferry runs here") && notes.contains("not known"), "{notes}");
+    instance.start();
+    std::fs::remove_file(&goes_on).unwrap();
+    let past: Value = serde_json::from_str(&instance.cli_text(&["shell", "runs", "--json"])).unwrap();
+    assert_eq!(past[0]["ended"], "not_known");
+    let one = instance.cli_text(&["shell", "runs", &past[0]["id"].to_string()]);
+    assert!(one.contains("box: not known: appferry ended while it ran"), "{one}");
+    let log = instance.cli_text(&["keys", "audit"]);
+    assert_eq!(log.matches("shell_command_run").count(), 1, "{log}");
+}
+
+#[test]
 fn what_is_refused_says_why_and_a_key_in_use_stays() {
     let Some((_sshd, instance)) = scene() else { return };
     let refused = |args: &[&str], input: &[u8]| {
