@@ -64,6 +64,21 @@ async fn a_lost_connection_is_told_from_an_end_and_the_next_run_connects_again()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_is_lost_while_a_script_is_sent_is_told_as_that() {
+    let Some((sshd, scene)) = Scene::new(&["ForceCommand echo up; exec sleep 600"]).await else { return };
+    // More than the window of a channel, and nobody reads it.
+    scene.save("long", ": {{x}}", &["x"], |_| ()).await;
+    let large = vec![b'x'; 8 << 20];
+    for _ in 0..5 {
+        let mut told = scene.start("long", &[("x", &large)]).await;
+        said(&mut told, "up\n").await;
+        sshd.cut_connections();
+        let report = end_of(told).await;
+        assert_eq!((report.ended, report.stdout.text.as_str()), (HowEnded::ConnectionLost, "up\n"), "{report:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_that_ignores_sigterm_is_ended_all_the_same_and_what_had_come_is_there() {
     let Some((_sshd, scene)) = Scene::new(&[]).await else { return };
     let report = scene.once("trap '' TERM\necho up\nprintf half\nsleep 20\necho never", 1).await;
