@@ -42,8 +42,8 @@ pub(crate) fn true_over_a_warm_session(place: &Place, size: Size, table: &mut Ta
         for _ in 0..BLOCK {
             // In a task, as all that the service does.
             let shell = shell.clone();
-            let took = runtime.block_on(async { tokio::spawn(async move { once(&shell).await }).await });
-            ours.push(took.unwrap());
+            let run = runtime.spawn(async move { once(&shell).await });
+            ours.push(runtime.block_on(run).unwrap());
         }
         (0..BLOCK / 5).for_each(|_| warm.push(timed(&mut ssh(place, &["-S", &socket(place)]))));
         cold.push(timed(&mut ssh(place, &["-S", "none"])));
