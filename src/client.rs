@@ -49,7 +49,21 @@ pub enum ClientError {
     /// The worker said no.
     #[error("{}{}{}", .0.message, if .0.remedy.is_empty() { "" } else { "; " }, .0.remedy)]
     Refused(ErrorBody),
-    /// The worker answered something else than expected, or not at all.
+    /// The worker began to answer, or might have, and did not go on.
+    #[error(
+        "the worker went away before it had answered ({0}); what was asked for may have been done all the same: \
+         `appferry status` shows it, and `appferry shell runs` for commands"
+    )]
+    Lost(String),
+    /// What came cannot be passed on.
+    #[error(
+        "what the worker tells cannot be written: {0}; the command goes on, and `appferry shell runs` shows what comes of it"
+    )]
+    Unwritten(#[source] io::Error),
+    /// The worker took too long.
+    #[error("the worker has not answered in time; what was asked for may go on: `appferry status` shows it")]
+    Late,
+    /// The worker answered something else than expected.
     #[error("the worker did not answer as expected: {0}; is it of the same version as this program?")]
     Answer(String),
 }
@@ -187,7 +201,14 @@ impl Client {
         if error.is_connect() {
             return ClientError::NoWorker(self.data_dir.clone());
         }
-        let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
-        ClientError::Answer(format!("{error}{cause}"))
+        if error.is_timeout() {
+            return ClientError::Late;
+        }
+        // Outside in, each cause says less of what happened and more of how; the innermost is the one to read.
+        let mut cause: &dyn std::error::Error = error;
+        while let Some(inner) = cause.source() {
+            cause = inner;
+        }
+        ClientError::Lost(cause.to_string())
     }
 }

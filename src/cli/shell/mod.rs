@@ -119,10 +119,9 @@ impl Runs {
     }
 
     fn take(&mut self, event: ShellEvent) -> Result<(), ClientError> {
-        let unwritten = |error: std::io::Error| ClientError::Answer(format!("it cannot be written: {error}"));
         let write = |bytes: &[u8]| {
             let mut out = std::io::stdout().lock();
-            out.write_all(bytes).and_then(|()| out.flush()).map_err(unwritten)
+            out.write_all(bytes).and_then(|()| out.flush()).map_err(ClientError::Unwritten)
         };
         match event {
             ShellEvent::Ended { report } => {

@@ -9,6 +9,9 @@ use crate::keys::shown_time;
 use crate::ports::RunRow;
 use crate::shell::JudgedCommand;
 
+/// How long such a run took is not known.
+const WITHOUT_END: [HowEnded; 2] = [HowEnded::Running, HowEnded::NotKnown];
+
 pub(super) fn json(value: &impl serde::Serialize) -> anyhow::Result<String> {
     Ok(serde_json::to_string_pretty(value)? + "\n")
 }
@@ -61,8 +64,11 @@ pub(super) fn runs(runs: &[RunRow]) -> String {
         let what = run.command.clone().unwrap_or_else(|| "(not saved)".to_owned());
         let reason = run.reason.as_deref().map(one_line).unwrap_or_default();
         let ended = run.ended.replace('_', " ");
-        let has_end = ![HowEnded::Running, HowEnded::NotKnown].map(HowEnded::words).contains(&ended.as_str());
-        let took = if has_end { format!("{} ms", run.duration_ms) } else { String::new() };
+        let took = if WITHOUT_END.map(HowEnded::words).contains(&ended.as_str()) {
+            String::new()
+        } else {
+            format!("{} ms", run.duration_ms)
+        };
         [run.id.to_string(), shown_time(run.at_ms), what, run.host.clone(), ended, took, reason]
     };
     table(&runs.iter().map(row).collect::<Vec<_>>())
@@ -88,7 +94,9 @@ pub(super) fn end(report: &RunReport) -> String {
     if let Some(failure) = report.failure.as_ref().filter(|failure| !failure.remedy.is_empty()) {
         let _infallible = write!(text, "; {}", one_line(&failure.remedy));
     }
-    let _infallible = write!(text, " ({} ms)", report.duration_ms);
+    if !WITHOUT_END.contains(&report.ended) {
+        let _infallible = write!(text, " ({} ms)", report.duration_ms);
+    }
     for (name, output) in [("standard output", &report.stdout), ("standard error", &report.stderr)] {
         if output.cut_at.is_some() {
             let _infallible = write!(text, "; {name}{}", cut(output));

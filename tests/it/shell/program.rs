@@ -130,7 +130,8 @@ fn a_run_that_a_kill_cut_off_is_there_and_its_end_counts_as_not_known() {
     assert!(!log.contains("shell_command_run"), "its row comes with what came of it: {log}");
 
     instance.kill();
-    running.wait().unwrap();
+    let cut_off = String::from_utf8(running.wait_with_output().unwrap().stderr).unwrap();
+    assert!(cut_off.contains("the worker went away before") && cut_off.contains("shell runs"), "{cut_off}");
     let (runs, notes) = listed(&instance);
     assert!(runs.contains("running"), "{runs}");
     assert!(notes.contains("no appferry runs here") && notes.contains("not known"), "{notes}");
@@ -139,9 +140,24 @@ fn a_run_that_a_kill_cut_off_is_there_and_its_end_counts_as_not_known() {
     let past: Value = serde_json::from_str(&instance.cli_text(&["shell", "runs", "--json"])).unwrap();
     assert_eq!(past[0]["ended"], "not_known");
     let one = instance.cli_text(&["shell", "runs", &past[0]["id"].to_string()]);
-    assert!(one.contains("box: not known: appferry ended while it ran"), "{one}");
+    assert!(one.contains("box: not known: appferry ended while it ran") && !one.contains(" ms)"), "{one}");
     let log = instance.cli_text(&["keys", "audit"]);
     assert_eq!(log.matches("shell_command_run").count(), 1, "{log}");
+}
+
+#[test]
+fn who_closes_the_pipe_hears_no_complaint_and_the_command_goes_on() {
+    let Some((_sshd, instance)) = scene() else { return };
+    let go = instance.aside().join("go");
+    let script = format!("echo up; until [ -e '{}' ]; do sleep 0.1; done; seq 100000", go.display());
+    let mut running = instance.cli_command(&["shell", "exec", "box", "--", &script]).spawn().unwrap();
+    let mut stdout = running.stdout.take().unwrap();
+    stdout.read_exact(&mut [0; 3]).unwrap();
+    drop(stdout);
+    std::fs::write(&go, "").unwrap();
+    let output = running.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    instance.wait(PATIENCE, "its end", || instance.cli_text(&["shell", "runs"]).contains("  ok  "));
 }
 
 #[test]
