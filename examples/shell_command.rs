@@ -53,7 +53,7 @@ pub async fn main() -> anyhow::Result<()> {
 async fn save(data: &Path, server: &Server) -> anyhow::Result<String> {
     let (keys, _notices) = KeyService::open(&KeyStoreConfig::embedded(data), "example").await?;
     let key = keys.generate(&KeyName::new("ops")?, KeyKind::Ed25519, Protection::None).await?;
-    let shell = ShellService::saved(keys.shell_records(), keys.audit_log());
+    let shell = ShellService::saved(keys.shell_records());
     let (name, address) = (ShellName::new("web")?, "127.0.0.1".to_owned());
     let (port, user, key_name) = (server.port, account()?, KeyName::new("ops")?);
     let host = ShellHost { name: name.clone(), address, port, user, key: key_name, shell: Shell::Sh };

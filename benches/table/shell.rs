@@ -29,8 +29,8 @@ pub(crate) fn true_over_a_warm_session(place: &Place, size: Size, table: &mut Ta
         let store = Store::open(&folder, "bench").await.unwrap();
         let host_keys = HostKeys::new(Some(place.known_hosts(place.port)));
         let sessions = Sessions::new(Arc::new(OneKey(place.path("git_key"))), host_keys, <_>::default());
-        let saved = ShellService::saved(Arc::new(store.clone()), Arc::new(store));
-        let shell = saved.running("bench", Arc::new(sessions), TaskTracker::new(), CancellationToken::new());
+        let saved = ShellService::saved(Arc::new(store));
+        let shell = saved.running("bench", Arc::new(sessions), TaskTracker::new(), CancellationToken::new()).await;
         shell.put_host(&host(place), false).await.unwrap();
         shell.save(&command(), false).await.unwrap();
         once(&shell).await; // opens the session

@@ -30,9 +30,8 @@ pub(super) async fn feed(
     stop: &CancellationToken,
 ) -> Result<ShellFeed, Failure> {
     let sessions: Arc<dyn ShellSessions> = Arc::<Sessions>::clone(sessions);
-    let saved = ShellService::saved(keys.shell_records(), keys.audit_log());
-    let service = saved.running(owner, sessions, tasks.clone(), stop.clone()).keeping(config.shell_runs);
-    service.settle_runs_of_before().await;
+    let saved = ShellService::saved(keys.shell_records());
+    let service = saved.running(owner, sessions, tasks.clone(), stop.clone()).await.keeping(config.shell_runs);
     let (tidying, until) = (service.clone(), stop.clone());
     tasks.spawn(async move {
         loop {

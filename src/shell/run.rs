@@ -9,13 +9,14 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use zeroize::Zeroizing;
 
+use super::book::{Begun, Book};
 use super::listener::Listener;
 use super::outcome;
 use super::service::{ShellError, ShellService};
 use super::watch::look_after;
 use crate::domain::shell::{HowEnded, RunReport, SavedCommand, Shell, ShellHost, ShellName, render};
 use crate::domain::{Failure, FailureClass};
-use crate::ports::{AuditEntry, Input, NewRun, ShellProcess, ShellSessions, SshTarget};
+use crate::ports::{Input, ShellProcess, ShellSessions, SshTarget};
 
 /// Hosts at once when nobody says, and at most.
 const USUAL_LIMIT: usize = 5;
@@ -120,7 +121,7 @@ impl ShellService {
         values: &BTreeMap<String, Zeroizing<Vec<u8>>>,
         who: Who,
     ) -> Result<mpsc::Receiver<Told>, ShellError> {
-        let Some(sessions) = self.sessions.clone().filter(|_| !self.stop.is_cancelled()) else {
+        let Some((sessions, book)) = self.running.clone().filter(|_| !self.stop.is_cancelled()) else {
             return Err(ShellError::Stopping);
         };
         if hosts.is_empty() || hosts.len() > MOST_HOSTS {
@@ -139,7 +140,7 @@ impl ShellService {
         }
         let (listener, told) = Listener::new(self.stop.clone());
         let command = Arc::new(command);
-        let shared = Arc::new(Shared { service: self.clone(), sessions, command, name: name.cloned(), who });
+        let shared = Arc::new(Shared { service: self.clone(), sessions, book, command, name: name.cloned(), who });
         let limit = limit.unwrap_or(USUAL_LIMIT).clamp(1, MOST_LIMIT);
         self.tasks.spawn(async move {
             let run = |job| shared.one(job, &listener);
@@ -165,6 +166,7 @@ struct Job {
 struct Shared {
     service: ShellService,
     sessions: Arc<dyn ShellSessions>,
+    book: Book,
     command: Arc<SavedCommand>,
     name: Option<ShellName>,
     who: Who,
@@ -182,39 +184,49 @@ impl Shared {
         let _turn = turns.acquire().await;
         let asked = Instant::now();
         let blank = self.blank(host);
-        let (id, started) = self.begin(&job, &blank).await;
-        let report = blank.clone();
+        let (begun, started) = self.begin(&job, &blank).await;
         let (mut report, kept) = match started {
             Ok(process) => {
-                let began = Instant::now();
+                let since = Instant::now();
                 let _ = tell.send(Told::Began(host.name.to_string()));
                 let limit = Duration::from_secs(self.command.timeout_s);
                 let told = |piece| drop(tell.send(piece));
                 let watched = look_after(process, (limit, self.service.stop.clone()), host.name.as_str(), told).await;
-                let report = RunReport { duration_ms: milliseconds(began), ..report };
+                let report = RunReport { duration_ms: milliseconds(since), ..blank };
                 outcome::report(report, watched, &self.command, &self.service.stop).await
             }
             Err(failure) => {
                 let reason = Some(format!("it did not begin: {}", failure.message));
                 let failure = Some(failure);
                 let duration_ms = milliseconds(asked);
-                let report = RunReport { ended: HowEnded::NotRun, reason, failure, duration_ms, ..report };
+                let report = RunReport { ended: HowEnded::NotRun, reason, failure, duration_ms, ..blank };
                 (report.clone(), report)
             }
         };
-        report.id = self.keep(host, id, &blank, &kept).await;
+        tracing::info!(
+            command = report.command,
+            host = report.host,
+            ended = report.ended.words(),
+            duration_ms = report.duration_ms,
+            "a shell command was run"
+        );
+        report.id = self.book.end(host, begun, &kept).await;
+        if report.id.is_some_and(|id| id % TIDY_EVERY == 0) {
+            self.service.tidy_runs().await;
+        }
         let _ = tell.send(Told::Ended(Box::new(report)));
     }
 
     /// Notes that it begins, and starts it: the script is sent when it is noted, so that nothing runs without a trace. (The
     /// command of a server that takes no other is out of our hands.)
-    async fn begin(&self, job: &Job, blank: &RunReport) -> (Option<i64>, Result<ShellProcess, Failure>) {
+    async fn begin(&self, job: &Job, blank: &RunReport) -> (Begun, Result<ShellProcess, Failure>) {
         let (may_go, going) = watch::channel(false);
         let input = Input { bytes: Arc::clone(&job.input), may_go: going };
+        let longest = PATIENCE + Duration::from_secs(self.command.timeout_s) + ENDING;
         let noting = async {
-            let id = self.note(&job.host, blank).await;
+            let begun = self.book.begin(&job.host, blank, longest).await;
             may_go.send_replace(true);
-            id
+            begun
         };
         let starting = async {
             tokio::select! {
@@ -260,67 +272,10 @@ impl Shared {
             ..RunReport::default()
         }
     }
-
-    /// Notes that it begins. What cannot be noted runs all the same: a full disk here is no reason to leave a server alone.
-    async fn note(&self, host: &ShellHost, blank: &RunReport) -> Option<i64> {
-        let at_ms = blank.started.parse().map_or(0, Timestamp::as_millisecond);
-        let longest = PATIENCE + Duration::from_secs(self.command.timeout_s) + ENDING;
-        let until_ms = at_ms.saturating_add(i64::try_from(longest.as_millis()).unwrap_or(i64::MAX));
-        let entry = &audit_entry(host, blank);
-        let run = NewRun { at_ms, until_ms, owner: &self.service.owner, report: blank, entry };
-        match self.service.records.begin_run(&run).await {
-            Ok(id) => Some(id),
-            Err(failure) => {
-                tracing::error!(host = blank.host, %failure, "that a run begins could not be noted");
-                None
-            }
-        }
-    }
-
-    /// Keeps it with its audit row. What cannot be kept has still run.
-    async fn keep(&self, host: &ShellHost, id: Option<i64>, blank: &RunReport, report: &RunReport) -> Option<i64> {
-        tracing::info!(
-            command = report.command,
-            host = report.host,
-            ended = report.ended.words(),
-            duration_ms = report.duration_ms,
-            "a shell command was run"
-        );
-        let entry = audit_entry(host, report);
-        let id = if id.is_some() { id } else { self.note(host, blank).await };
-        let kept = match id {
-            Some(id) => self.service.records.end_run(id, report, &entry).await,
-            None => Err(Failure::internal("it has no number")),
-        };
-        let Err(failure) = kept else {
-            if id.is_some_and(|id| id % TIDY_EVERY == 0) {
-                self.service.tidy_runs().await;
-            }
-            return id;
-        };
-        tracing::error!(host = report.host, %failure, "what came of a run could not be kept");
-        if let Err(failure) = self.service.audit.append(entry).await {
-            tracing::error!(host = report.host, %failure, "a run could not be noted in the audit log");
-        }
-        None
-    }
 }
 
 fn milliseconds(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
-}
-
-fn audit_entry(host: &ShellHost, report: &RunReport) -> AuditEntry {
-    let what = report.command.as_deref().unwrap_or("(not saved)");
-    let exit = report.exit_code.map(|code| format!(", exit {code}")).unwrap_or_default();
-    AuditEntry {
-        event: "shell_command_run",
-        key_name: Some(host.key.to_string()),
-        purpose: Some(format!("{what} on {} ({})", host.name, host.place())),
-        outcome: report.ended.words().to_owned(),
-        detail: Some(format!("asked by {}{exit}, {} ms", report.by, report.duration_ms)),
-        ..AuditEntry::default()
-    }
 }
 
 fn stopping() -> Failure {

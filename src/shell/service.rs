@@ -8,9 +8,10 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::book::Book;
 use crate::domain::Failure;
 use crate::domain::shell::{CommandError, HostError, RunReport, RunsKept, SavedCommand, ShellHost, ShellName};
-use crate::ports::{AuditLog, RunFilter, RunRow, ShellChanged, ShellRecords, ShellSessions};
+use crate::ports::{RunFilter, RunRow, ShellChanged, ShellRecords, ShellSessions};
 
 /// Runs at once on one host: fewer than an OpenSSH server allows (`MaxSessions 10`), so that people get in beside them.
 const AT_ONCE: usize = 8;
@@ -103,11 +104,8 @@ impl JudgedCommand {
 #[derive(Clone)]
 pub struct ShellService {
     pub(super) records: Arc<dyn ShellRecords>,
-    pub(super) audit: Arc<dyn AuditLog>,
-    /// Where nothing is run, there are none.
-    pub(super) sessions: Option<Arc<dyn ShellSessions>>,
-    /// Who has commands run: this service, and the one that ran in its place before.
-    pub(super) owner: Arc<str>,
+    /// Where nothing is run, there is none.
+    pub(super) running: Option<(Arc<dyn ShellSessions>, Book)>,
     pub(super) tasks: TaskTracker,
     pub(super) stop: CancellationToken,
     kept: RunsKept,
@@ -117,22 +115,24 @@ pub struct ShellService {
 impl ShellService {
     /// For looking at what is saved and changing it; nothing is run.
     #[must_use]
-    pub fn saved(records: Arc<dyn ShellRecords>, audit: Arc<dyn AuditLog>) -> Self {
+    pub fn saved(records: Arc<dyn ShellRecords>) -> Self {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let owner = "".into();
-        Self { records, audit, sessions: None, owner, tasks, stop, kept: RunsKept::default(), turns: Arc::default() }
+        Self { records, running: None, tasks, stop, kept: RunsKept::default(), turns: Arc::default() }
     }
 
-    /// The same, running commands for `owner` over `sessions` in tasks of `tasks` until `stop` fires.
+    /// The same, running commands for `owner` over `sessions` in tasks of `tasks` until `stop` fires. What an earlier service
+    /// of that owner had under way counts as ended from here on: there must be none that runs.
     #[must_use]
-    pub fn running(
+    pub async fn running(
         self,
         owner: &str,
         sessions: Arc<dyn ShellSessions>,
         tasks: TaskTracker,
         stop: CancellationToken,
     ) -> Self {
-        Self { sessions: Some(sessions), owner: owner.into(), tasks, stop, ..self }
+        let book = Book::new(Arc::clone(&self.records), owner.into(), tasks.clone(), stop.clone());
+        book.settle_runs_of_before().await;
+        Self { running: Some((sessions, book)), tasks, stop, ..self }
     }
 
     /// The same, with another time and number for which past runs are kept.
@@ -141,21 +141,12 @@ impl ShellService {
         Self { kept, ..self }
     }
 
-    /// Ends, as not known, the runs of a service that ran in this one's place and was killed. Nothing may run yet.
-    pub async fn settle_runs_of_before(&self) {
-        self.settle(Some(&self.owner)).await;
-    }
-
-    async fn settle(&self, owner: Option<&str>) {
-        if let Err(failure) = self.records.settle_runs(owner).await {
-            tracing::warn!(%failure, "runs that were under way when appferry was killed still count as running");
-        }
-    }
-
     /// Forgets past runs that are not to be kept any more, and ends those that nobody ends. What does not work is tried
     /// again at the next time.
     pub async fn tidy_runs(&self) {
-        self.settle(None).await;
+        if let Err(failure) = self.records.settle_runs(None).await {
+            tracing::warn!(%failure, "runs whose time is over still count as running; it is tried again");
+        }
         if let Err(failure) = self.records.forget_runs(self.kept).await {
             tracing::warn!(%failure, "old runs of shell commands could not be forgotten; it is tried again");
         }

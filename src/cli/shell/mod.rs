@@ -47,7 +47,7 @@ async fn with_store(
     for notice in notices {
         complain(&format!("note: {notice}"));
     }
-    let answered = answer(&ShellService::saved(keys.shell_records(), keys.audit_log())).await;
+    let answered = answer(&ShellService::saved(keys.shell_records())).await;
     keys.close().await;
     say(&answered?)?;
     Ok(ExitCode::SUCCESS)

@@ -97,6 +97,9 @@ pub(super) fn end(report: &RunReport) -> String {
     if !WITHOUT_END.contains(&report.ended) {
         let _infallible = write!(text, " ({} ms)", report.duration_ms);
     }
+    if report.id.is_none() {
+        text.push_str("; it could not be written down among the past runs yet");
+    }
     for (name, output) in [("standard output", &report.stdout), ("standard error", &report.stderr)] {
         if output.cut_at.is_some() {
             let _infallible = write!(text, "; {name}{}", cut(output));

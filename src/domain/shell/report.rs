@@ -9,7 +9,7 @@ use crate::domain::Failure;
 /// What came of one run on one host. The default is one that has not begun.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunReport {
-    /// Its number among the past runs; `None` if it could not be kept.
+    /// Its number among the past runs; `None` if it could not be written down yet.
     pub id: Option<i64>,
     /// The saved command; `None` for one that was given with the question.
     pub command: Option<String>,

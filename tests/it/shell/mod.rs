@@ -40,8 +40,8 @@ impl Scene {
         let settings = Settings { login_timeout: Duration::from_secs(20), ..Settings::default() };
         let sessions = Arc::new(Sessions::new(TestKeyring::with([key]), HostKeys::new(Some(known_hosts)), settings));
         let stop = CancellationToken::new();
-        let saved = ShellService::saved(Arc::new(store.clone()), Arc::new(store.clone()));
-        let shell = saved.running("test", Arc::<Sessions>::clone(&sessions), TaskTracker::new(), stop.clone());
+        let saved = ShellService::saved(Arc::new(store.clone()));
+        let shell = saved.running("test", Arc::<Sessions>::clone(&sessions), TaskTracker::new(), stop.clone()).await;
         let SshTarget { host: address, port, user, key } = target;
         let host = ShellHost { name: name("box"), address, port, user, key, shell: <_>::default() };
         shell.put_host(&host, false).await.unwrap();

@@ -1,11 +1,16 @@
 //! What commands answer.
 
+use std::time::Duration;
+
 use appferry::domain::shell::{FailRule, HowEnded};
 use appferry::ports::{AuditFilter, AuditLog as _, RunFilter};
 use appferry::shell::{RunRequest, Told, Who};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use tokio::sync::mpsc::Receiver;
+use tokio::time::{sleep, timeout};
 
 use super::{Scene, end_of, name, said};
+use crate::support::PATIENCE;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_saved_command_answers_rows_both_streams_and_its_exit_code() {
@@ -127,4 +132,42 @@ async fn several_hosts_have_a_report_each_and_one_that_is_down_harms_no_other() 
     assert_eq!(ended, [ok("again"), ok("box"), ("down".to_owned(), HowEnded::NotRun, Some("connect"))]);
     let twice = RunRequest { hosts: vec![name("box"), name("box")], ..RunRequest::default() };
     assert!(scene.shell.run(&name("hello"), twice, Who::Runner).await.is_err());
+}
+
+/// What came of a run is written later where the store does not work, and what it wrote is told all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_cannot_be_written_down_is_written_when_the_store_works_again() {
+    let Some((_sshd, scene)) = Scene::new(&[]).await else { return };
+    scene.save("say", "echo said; exit 3", &[], |_| ()).await;
+    let file = SqliteConnectOptions::new().filename(scene.folder.path().join("store.sqlite"));
+    let raw = SqlitePool::connect_with(file).await.unwrap();
+    for (number, (refused, is_noted)) in [("INSERT", false), ("UPDATE", true)].into_iter().enumerate() {
+        let trigger = format!("CREATE TRIGGER no BEFORE {refused} ON shell_runs BEGIN SELECT RAISE(ABORT, 'no'); END");
+        sqlx::query(sqlx::AssertSqlSafe(trigger)).execute(&raw).await.unwrap();
+        for _ in 0..2 {
+            let report = scene.run("say", &[]).await;
+            let told = (report.ended, report.exit_code, report.stdout.text.as_str(), report.id.is_some());
+            assert_eq!(told, (HowEnded::Failed, Some(3), "said\n", is_noted));
+        }
+        sqlx::query("DROP TRIGGER no").execute(&raw).await.unwrap();
+        let all = 2 * (number + 1);
+        let written = async || {
+            let runs = scene.shell.runs(&RunFilter::default()).await.unwrap();
+            runs.len() == all && runs.iter().all(|run| run.ended == "failed")
+        };
+        timeout(PATIENCE, async {
+            while !written().await {
+                sleep(Duration::from_millis(20)).await;
+            }
+        })
+        .await
+        .unwrap();
+        let filter = AuditFilter { event: Some("shell_command_run".into()), ..<_>::default() };
+        let log = scene.store.audit(&filter).await.unwrap();
+        assert_eq!(log.len(), all);
+        assert!(log.iter().all(|row| row.outcome == "failed" && row.detail.as_ref().unwrap().contains("exit 3")));
+        let newest = scene.shell.runs(&RunFilter::default()).await.unwrap()[0].id;
+        let past = scene.shell.past_run(newest).await.unwrap();
+        assert_eq!((past.stdout.text.as_str(), past.stdout.bytes, past.stdout.cut_at), ("", 5, Some(0)));
+    }
 }
