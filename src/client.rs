@@ -61,7 +61,9 @@ pub enum ClientError {
     )]
     Unwritten(#[source] io::Error),
     /// The worker took too long.
-    #[error("the worker has not answered in time; what was asked for may go on: `appferry status` shows it")]
+    #[error(
+        "the worker has not answered in time; what was asked for may go on: `appferry status` shows it, and `appferry shell runs` for commands"
+    )]
     Late,
     /// The worker answered something else than expected.
     #[error("the worker did not answer as expected: {0}; is it of the same version as this program?")]

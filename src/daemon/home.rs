@@ -11,6 +11,9 @@ use rustix::fs::{FlockOperation, flock};
 /// Longest name of an instance, in characters.
 const LONGEST_NAME: usize = 64;
 
+/// Tells instances of the same name apart; in the data folder.
+pub(crate) const INSTANCE_ID: &str = "instance-id";
+
 /// Holds what the repositories of this instance were called among the users of their keys, a line each.
 const KEY_USERS: &str = "key-user";
 
@@ -84,7 +87,7 @@ impl Home {
 
 /// Made at the first start; a data folder keeps it.
 fn fixed_id(folder: &Path) -> anyhow::Result<String> {
-    let path = folder.join("instance-id");
+    let path = folder.join(INSTANCE_ID);
     let known = std::fs::read_to_string(&path).ok().map(|id| id.trim().to_owned());
     if let Some(known) = known.filter(|id| id.len() == 8 && id.chars().all(|c| c.is_ascii_hexdigit())) {
         return Ok(known);

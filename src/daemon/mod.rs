@@ -36,6 +36,7 @@ use control::Whole;
 use fleet::{Fleet, FleetKeys};
 use home::{Home, Lock};
 
+pub(crate) use home::INSTANCE_ID;
 pub use hosts::with_host_setup;
 pub use parts::{host_keys, open_remote, open_sessions, with_given_passphrases};
 

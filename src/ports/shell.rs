@@ -117,6 +117,9 @@ pub struct RunRow {
     pub reason: Option<String>,
     /// See [`RunReport::duration_ms`].
     pub duration_ms: i64,
+    /// The instance that had it run, where it was noted ahead; for whoever reads the store.
+    #[serde(skip)]
+    pub owner: Option<String>,
 }
 
 /// Keeps hosts and saved commands, and the runs. Every change of a host or a command comes with its audit row.
@@ -181,11 +184,14 @@ pub trait ShellRecords: RunRecords {
 /// A run that begins.
 #[derive(Clone, Debug)]
 pub struct NewRun<'a> {
+    /// Tells it from all others: the name of the service that has it run, and a number of its own there. Noted twice with the
+    /// same, it is noted once.
+    pub key: &'a str,
     /// In milliseconds since the Unix epoch.
     pub at_ms: i64,
-    /// By then it has ended, whatever has become of it (milliseconds since the Unix epoch).
+    /// By then it has ended (milliseconds since the Unix epoch).
     pub until_ms: i64,
-    /// Who has it run: what came of it is [not known](crate::domain::shell::HowEnded::NotKnown) once a new one of that name begins.
+    /// The instance whose service it is.
     pub owner: &'a str,
     /// Its report, with what is known.
     pub report: &'a RunReport,
@@ -202,21 +208,22 @@ pub trait RunRecords: Send + Sync {
     /// Disk, connect or internal.
     async fn begin_run(&self, run: &NewRun<'_>) -> Result<i64, Failure>;
 
-    /// Keeps what came of the run `id` with its audit row. All see it at once, and a kill does not undo it; a power cut right
-    /// after it may, and then it is [not known](crate::domain::shell::HowEnded::NotKnown) what came of the run.
+    /// Writes down what came of the run `id`, with its audit row; nothing if that is there already, unless it is
+    /// [not known](crate::domain::shell::HowEnded::NotKnown). All see it at once, and a kill does not undo it; a power cut
+    /// right after it may, and then it is not known.
     ///
     /// # Errors
     /// Disk, connect or internal.
     async fn end_run(&self, id: i64, report: &RunReport, entry: &AuditEntry) -> Result<(), Failure>;
 
-    /// Ends the runs of which nobody says any more what came of them, with an audit row each: those that `owner` had run,
-    /// and all whose time is over.
+    /// Ends the runs of which nobody says any more what came of them, with an audit row each: those that other services of
+    /// `owner` than `service` had run (one is there at a time), and those of other instances whose time is over.
     ///
     /// # Errors
     /// Disk, connect or internal.
-    async fn settle_runs(&self, owner: Option<&str>) -> Result<(), Failure>;
+    async fn settle_runs(&self, owner: &str, service: &str) -> Result<(), Failure>;
 
-    /// Forgets past runs that are not to be kept any more.
+    /// Forgets past runs that are not to be kept any more; never one under way.
     ///
     /// # Errors
     /// Disk, connect or internal.

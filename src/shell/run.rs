@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use zeroize::Zeroizing;
 
-use super::book::{Begun, Book};
+use super::book::{Book, Entry};
 use super::listener::Listener;
 use super::outcome;
 use super::service::{ShellError, ShellService};
@@ -24,8 +24,8 @@ const MOST_LIMIT: usize = 64;
 const MOST_HOSTS: usize = 1_000;
 /// After so many runs it is looked whether some are to be forgotten.
 const TIDY_EVERY: i64 = 50;
-/// From the end of its time, a run has ended for sure and is written down after so long.
-const ENDING: Duration = Duration::from_mins(1);
+/// From the end of its time, a run is ended and written down within so long, as long as the store works.
+const ENDING: Duration = Duration::from_mins(5);
 /// While others have a turn there, a host that allows no more channels is asked again for so long.
 const PATIENCE: Duration = Duration::from_mins(30);
 
@@ -184,7 +184,7 @@ impl Shared {
         let _turn = turns.acquire().await;
         let asked = Instant::now();
         let blank = self.blank(host);
-        let (begun, started) = self.begin(&job, &blank).await;
+        let (entry, started) = self.begin(&job, &blank).await;
         let (mut report, kept) = match started {
             Ok(process) => {
                 let since = Instant::now();
@@ -210,34 +210,43 @@ impl Shared {
             duration_ms = report.duration_ms,
             "a shell command was run"
         );
-        report.id = self.book.end(host, begun, &kept).await;
+        report.id = self.book.end(host, entry, &kept).await;
         if report.id.is_some_and(|id| id % TIDY_EVERY == 0) {
             self.service.tidy_runs().await;
         }
         let _ = tell.send(Told::Ended(Box::new(report)));
     }
 
-    /// Notes that it begins, and starts it: the script is sent when it is noted, so that nothing runs without a trace. (The
-    /// command of a server that takes no other is out of our hands.)
-    async fn begin(&self, job: &Job, blank: &RunReport) -> (Begun, Result<ShellProcess, Failure>) {
+    /// Notes that it begins, and starts it: the script is sent when it is noted, so that nothing runs without a trace, and not
+    /// at all when the service stops first. (The command of a server that takes no other is out of our hands.)
+    async fn begin(&self, job: &Job, blank: &RunReport) -> (Entry, Result<ShellProcess, Failure>) {
+        let stop = &self.service.stop;
+        let longest = PATIENCE + Duration::from_secs(self.command.timeout_s) + ENDING;
+        let mut entry = self.book.entry(&job.host, blank, longest);
         let (may_go, going) = watch::channel(false);
         let input = Input { bytes: Arc::clone(&job.input), may_go: going };
-        let longest = PATIENCE + Duration::from_secs(self.command.timeout_s) + ENDING;
         let noting = async {
-            let begun = self.book.begin(&job.host, blank, longest).await;
-            may_go.send_replace(true);
-            begun
+            tokio::select! {
+                () = self.book.begin(&mut entry) => {}
+                () = stop.cancelled() => {}
+            }
+            may_go.send_replace(!stop.is_cancelled());
         };
         let starting = async {
             tokio::select! {
+                biased;
+                () = stop.cancelled() => Err(stopping()),
                 started = self.start(job, input) => started,
-                () = self.service.stop.cancelled() => Err(stopping()),
             }
         };
-        if job.shell.program().is_none() {
-            return (noting.await, starting.await); // its line is the command: there is no script to hold back
-        }
-        tokio::join!(noting, starting)
+        let started = if job.shell.program().is_some() {
+            tokio::join!(noting, starting).1
+        } else {
+            noting.await; // its line is the command: there is no script to hold back
+            starting.await
+        };
+        let is_let_go = *may_go.borrow();
+        (entry, if is_let_go { started } else { started.and(Err(stopping())) })
     }
 
     /// A server that allows fewer channels than there are turns is asked again, as long as others of ours are there.

@@ -131,7 +131,7 @@ impl ShellService {
         stop: CancellationToken,
     ) -> Self {
         let book = Book::new(Arc::clone(&self.records), owner.into(), tasks.clone(), stop.clone());
-        book.settle_runs_of_before().await;
+        book.settle().await;
         Self { running: Some((sessions, book)), tasks, stop, ..self }
     }
 
@@ -144,8 +144,8 @@ impl ShellService {
     /// Forgets past runs that are not to be kept any more, and ends those that nobody ends. What does not work is tried
     /// again at the next time.
     pub async fn tidy_runs(&self) {
-        if let Err(failure) = self.records.settle_runs(None).await {
-            tracing::warn!(%failure, "runs whose time is over still count as running; it is tried again");
+        if let Some((_, book)) = &self.running {
+            book.settle().await;
         }
         if let Err(failure) = self.records.forget_runs(self.kept).await {
             tracing::warn!(%failure, "old runs of shell commands could not be forgotten; it is tried again");

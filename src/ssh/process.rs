@@ -218,9 +218,12 @@ pub(super) async fn wind_up(mut read: ChannelReadHalf, write: ChannelWriteHalf<M
     }
 }
 
+/// No name of a signal is longer.
+const LONGEST_SIGNAL: usize = 64;
+
 pub(super) fn signal_words(signal: &Sig) -> String {
     match signal {
-        Sig::Custom(name) => name.clone(),
+        Sig::Custom(name) => name.chars().filter(|c| !c.is_control()).take(LONGEST_SIGNAL).collect(),
         known => format!("{known:?}"), // the variants are called as the signals are, without SIG
     }
 }

@@ -30,11 +30,11 @@ struct RawRow {
     detail: Option<String>,
 }
 
-/// The statement that appends a row, with the values `$1` to `$9`.
+/// The statement that appends a row, with the values `$1` to `$9`; with `FROM` or `WHERE` behind it, under a condition.
 macro_rules! append_sql {
     () => {
         "INSERT INTO audit (at_ms, event, key_id, key_name, purpose, host_key, outcome, detail, actor)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9"
     };
 }
 pub(super) use append_sql;

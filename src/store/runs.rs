@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::Store;
-use super::audit::{append, append_sql, now_ms};
+use super::audit::{append_sql, now_ms};
 use super::db::{Conn, execute, row, rows};
 use super::shell::{damaged, read, written};
 use crate::domain::Failure;
@@ -11,30 +11,31 @@ use crate::domain::shell::{HowEnded, RunReport, RunsKept};
 use crate::ports::{AuditEntry, NewRun, RunFilter, RunRecords, RunRow};
 
 const DAY_MS: i64 = 24 * 3600 * 1000;
-/// No more past runs are forgotten or settled in one transaction: others write, too.
+/// No more past runs are forgotten in one transaction, or looked at to be settled: others write, too.
 const AT_ONCE: u32 = 500;
 /// As many are listed when nobody says how many.
 const USUAL_RUNS: u32 = 100;
 
-/// How a run ended, after its audit row.
+/// How a run ended: once, unless it counted as not known.
 macro_rules! end_sql {
     () => {
-        "UPDATE shell_runs SET ended = $11, reason = $12, duration_ms = $13, report = $14, until_ms = NULL WHERE id = $10"
+        "UPDATE shell_runs SET ended = $11, reason = $12, duration_ms = $13, report = $14, until_ms = NULL
+         WHERE id = $10 AND (until_ms IS NOT NULL OR (ended = 'not_known' AND $11 <> 'not_known'))"
     };
 }
-/// Both in one transaction and one way, since who had the command run waits for it. The disk is not waited for: the number
-/// of the run is on it, and whatever is written next takes this along.
+/// That and its audit row in one transaction and one way, since who had the command run waits for it. The disk is not waited
+/// for: the number of the run is on it, and whatever is written next takes this along.
 const END_SQLITE: &str = concat!(
-    "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE;",
-    append_sql!(),
-    ";",
+    "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE; ",
     end_sql!(),
-    "; COMMIT; PRAGMA synchronous = FULL"
+    "; ",
+    append_sql!(),
+    " WHERE changes() > 0; COMMIT; PRAGMA synchronous = FULL"
 );
-const END_POSTGRES: &str = concat!("WITH told AS (", append_sql!(), ") ", end_sql!());
+const END_POSTGRES: &str = concat!("WITH ended AS (", end_sql!(), " RETURNING id) ", append_sql!(), " FROM ended");
 
 const NOT_KNOWN: &str =
-    "appferry ended while it ran, or could not write what came of it; it may have run to its end there";
+    "appferry ended while it ran, or could not write down what came of it; it may have run to its end there";
 
 #[derive(sqlx::FromRow)]
 struct RawRun {
@@ -46,6 +47,7 @@ struct RawRun {
     ended: String,
     reason: Option<String>,
     duration_ms: i64,
+    owner: Option<String>,
 }
 
 /// A run of which nobody says any more what came of it.
@@ -54,6 +56,8 @@ struct Orphan {
     id: i64,
     key_name: Option<String>,
     purpose: Option<String>,
+    actor: Option<String>,
+    host: String,
     asked_by: String,
     report: String,
 }
@@ -63,31 +67,29 @@ impl RunRecords for Store {
     async fn begin_run(&self, run: &NewRun<'_>) -> Result<i64, Failure> {
         let failed = |e: sqlx::Error| self.failure("noting that a run begins", &e);
         let mut reading = self.reading("noting that a run begins").await?;
-        begin(&mut reading.conn(), run).await.map_err(failed)
+        begin(&mut reading.conn(), &self.actor, run).await.map_err(failed)
     }
 
     async fn end_run(&self, id: i64, report: &RunReport, entry: &AuditEntry) -> Result<(), Failure> {
-        let failed = |e: sqlx::Error| self.failure("keeping what came of a run", &e);
-        let mut whole = self.db.whole().await.map_err(failed)?;
-        let sql = self.db.pick(END_SQLITE, END_POSTGRES);
-        end(&mut whole.conn(), sql, &self.actor, id, report, entry).await.map_err(failed)?;
-        whole.done();
-        Ok(())
+        self.write_end(id, report, entry, &self.actor).await
     }
 
-    async fn settle_runs(&self, owner: Option<&str>) -> Result<(), Failure> {
+    async fn settle_runs(&self, owner: &str, service: &str) -> Result<(), Failure> {
         let doing = "looking for runs that nobody ends";
         let now = now_ms();
         loop {
             let mut reading = self.reading(doing).await?;
-            let found = orphans(&mut reading.conn(), now, owner).await.map_err(|e| self.failure(doing, &e))?;
+            let found = orphans(&mut reading.conn(), (owner, service), now).await;
             drop(reading);
-            if found.is_empty() {
-                return Ok(()); // nearly always: no write lock for nothing
+            let found = found.map_err(|e| self.failure(doing, &e))?;
+            for orphan in &found {
+                let (report, entry) = orphan.settled();
+                // One at a time: the lock of the audit log is not kept from others.
+                self.write_end(orphan.id, &report, &entry, orphan.actor.as_deref().unwrap_or(&self.actor)).await?;
             }
-            let mut tx = self.begin(doing).await?;
-            let settled = settle(&mut tx.conn(), &self.actor, &found).await;
-            self.finish(doing, tx, settled).await?;
+            if found.len() < AT_ONCE as usize {
+                return Ok(());
+            }
         }
     }
 
@@ -98,15 +100,15 @@ impl RunRecords for Store {
             let mut reading = self.reading(doing).await?;
             let first = first_kept(&mut reading.conn(), i64::from(kept.most)).await;
             let first = first.map_err(|e| self.failure(doing, &e))?;
-            let sql = "SELECT id FROM shell_runs WHERE at_ms < $1 OR id < $2 LIMIT 1";
+            let sql = "SELECT id FROM shell_runs WHERE (at_ms < $1 OR id < $2) AND until_ms IS NULL LIMIT 1";
             let old = row!(&mut reading.conn(), (i64,), sql, before, first);
             drop(reading);
             if old.map_err(|e| self.failure(doing, &e))?.is_none() {
                 return Ok(()); // nearly always: no write lock for nothing
             }
             let mut tx = self.begin(doing).await?;
-            let sql =
-                "DELETE FROM shell_runs WHERE id IN (SELECT id FROM shell_runs WHERE at_ms < $1 OR id < $2 LIMIT $3)";
+            let sql = "DELETE FROM shell_runs WHERE id IN
+                 (SELECT id FROM shell_runs WHERE (at_ms < $1 OR id < $2) AND until_ms IS NULL LIMIT $3)";
             let forgotten = execute!(&mut tx.conn(), sql, before, first, i64::from(AT_ONCE));
             if self.finish(doing, tx, forgotten).await? < u64::from(AT_ONCE) {
                 return Ok(());
@@ -120,7 +122,7 @@ impl RunRecords for Store {
         let found = rows!(
             &mut reading.conn(),
             RawRun,
-            "SELECT id, at_ms, command, host, asked_by, ended, reason, duration_ms FROM shell_runs
+            "SELECT id, at_ms, command, host, asked_by, ended, reason, duration_ms, owner FROM shell_runs
              WHERE id < $1 AND ($2 IS NULL OR command = $2) AND ($3 IS NULL OR host = $3) ORDER BY id DESC LIMIT $4",
             filter.before.unwrap_or(i64::MAX),
             filter.command.as_deref(),
@@ -140,26 +142,41 @@ impl RunRecords for Store {
     }
 }
 
-async fn begin(c: &mut Conn<'_>, run: &NewRun<'_>) -> Result<i64, sqlx::Error> {
-    let NewRun { at_ms, until_ms, owner, report, entry } = run;
-    let begun = row!(
+impl Store {
+    async fn write_end(&self, id: i64, report: &RunReport, entry: &AuditEntry, actor: &str) -> Result<(), Failure> {
+        let failed = |e: sqlx::Error| self.failure("writing down what came of a run", &e);
+        let mut whole = self.db.whole().await.map_err(failed)?;
+        let sql = self.db.pick(END_SQLITE, END_POSTGRES);
+        end(&mut whole.conn(), sql, actor, id, report, entry).await.map_err(failed)?;
+        whole.done();
+        Ok(())
+    }
+}
+
+/// To the last step of the statement (`rows!`): with that it commits, and says so when it cannot.
+async fn begin(c: &mut Conn<'_>, actor: &str, run: &NewRun<'_>) -> Result<i64, sqlx::Error> {
+    let NewRun { key, at_ms, until_ms, owner, report, entry } = run;
+    let begun = rows!(
         c,
         (i64,),
         "INSERT INTO shell_runs (at_ms, command, host, asked_by, ended, duration_ms, report,
-                                 owner, key_name, purpose, until_ms)
-         VALUES ($1, $2, $3, $4, $5, 0, $6, $7, $8, $9, $10) RETURNING id",
+                                 run_key, owner, actor, key_name, purpose, until_ms)
+         VALUES ($1, $2, $3, $4, $5, 0, $6, $7, $8, $9, $10, $11, $12)
+         ON CONFLICT (run_key) DO UPDATE SET run_key = excluded.run_key RETURNING id",
         *at_ms,
         report.command.as_deref(),
         report.host.as_str(),
         report.by.as_str(),
         word(report.ended)?.as_str(),
         written(report)?.as_str(),
+        *key,
         *owner,
+        actor,
         entry.key_name.as_deref(),
         entry.purpose.as_deref(),
         *until_ms,
     )?;
-    begun.map(|(id,)| id).ok_or(sqlx::Error::RowNotFound)
+    begun.first().map(|(id,)| *id).ok_or(sqlx::Error::RowNotFound)
 }
 
 async fn end(
@@ -170,6 +187,8 @@ async fn end(
     report: &RunReport,
     entry: &AuditEntry,
 ) -> Result<(), sqlx::Error> {
+    // PostgreSQL takes no NUL; a server may write one anywhere.
+    let reason = report.reason.as_ref().map(|reason| reason.replace('\0', "\u{fffd}"));
     execute!(
         c,
         sql,
@@ -184,53 +203,44 @@ async fn end(
         actor,
         id,
         word(report.ended)?.as_str(),
-        report.reason.as_deref(),
+        reason.as_deref(),
         i64::try_from(report.duration_ms).unwrap_or(i64::MAX),
         written(report)?.as_str(),
     )
     .map(drop)
 }
 
-async fn orphans(c: &mut Conn<'_>, now: i64, owner: Option<&str>) -> Result<Vec<Orphan>, sqlx::Error> {
+async fn orphans(c: &mut Conn<'_>, (owner, service): (&str, &str), now: i64) -> Result<Vec<Orphan>, sqlx::Error> {
     rows!(
         c,
         Orphan,
-        "SELECT id, key_name, purpose, asked_by, report FROM shell_runs
-         WHERE until_ms IS NOT NULL AND (until_ms < $1 OR owner = $2) LIMIT $3",
-        now,
+        "SELECT id, key_name, purpose, actor, host, asked_by, report FROM shell_runs
+         WHERE until_ms IS NOT NULL
+           AND ((owner = $1 AND substr(run_key, 1, length($2)) <> $2) OR (owner <> $1 AND until_ms < $3))
+         ORDER BY id LIMIT $4",
         owner,
+        service,
+        now,
         i64::from(AT_ONCE),
     )
 }
 
-async fn settle(c: &mut Conn<'_>, actor: &str, found: &[Orphan]) -> Result<(), sqlx::Error> {
-    let ended = word(HowEnded::NotKnown)?;
-    for Orphan { id, key_name, purpose, asked_by, report } in found {
-        let mut report: RunReport = serde_json::from_str(report).map_err(damaged)?;
-        (report.ended, report.reason) = (HowEnded::NotKnown, Some(NOT_KNOWN.to_owned()));
-        let settled = execute!(
-            c,
-            "UPDATE shell_runs SET ended = $2, reason = $3, report = $4, until_ms = NULL
-             WHERE id = $1 AND until_ms IS NOT NULL",
-            *id,
-            ended.as_str(),
-            NOT_KNOWN,
-            written(&report)?.as_str(),
-        )?;
-        if settled == 0 {
-            continue; // another did
-        }
+impl Orphan {
+    /// What is written down of it.
+    fn settled(&self) -> (RunReport, AuditEntry) {
+        let bare = || RunReport { host: self.host.clone(), by: self.asked_by.clone(), ..RunReport::default() };
+        let report = serde_json::from_str(&self.report).unwrap_or_else(|_| bare());
+        let report = RunReport { ended: HowEnded::NotKnown, reason: Some(NOT_KNOWN.to_owned()), ..report };
         let entry = AuditEntry {
             event: "shell_command_run",
-            key_name: key_name.clone(),
-            purpose: purpose.clone(),
-            outcome: HowEnded::NotKnown.words().to_owned(),
-            detail: Some(format!("asked by {asked_by} at {}; {NOT_KNOWN}", report.started)),
+            key_name: self.key_name.clone(),
+            purpose: self.purpose.clone(),
+            outcome: report.ended.words().to_owned(),
+            detail: Some(format!("asked by {} at {}; {NOT_KNOWN}", report.by, report.started)),
             ..AuditEntry::default()
         };
-        append(c, actor, &entry).await?;
+        (report, entry)
     }
-    Ok(())
 }
 
 /// As it is called in the store.
@@ -247,8 +257,8 @@ async fn first_kept(c: &mut Conn<'_>, most: i64) -> Result<i64, sqlx::Error> {
 
 impl From<RawRun> for RunRow {
     fn from(raw: RawRun) -> Self {
-        let RawRun { id, at_ms, command, host, asked_by: by, ended, reason, duration_ms } = raw;
-        Self { id, at_ms, command, host, by, ended, reason, duration_ms }
+        let RawRun { id, at_ms, command, host, asked_by: by, ended, reason, duration_ms, owner } = raw;
+        Self { id, at_ms, command, host, by, ended, reason, duration_ms, owner }
     }
 }
 
@@ -262,7 +272,8 @@ mod tests {
         let store = Store::open(folder.path(), "test").await.unwrap();
         let (report, entry) = (RunReport::default(), AuditEntry { event: "test", ..AuditEntry::default() });
         for number in 1..=8 {
-            let run = NewRun { at_ms: 1, until_ms: 2, owner: "me", report: &report, entry: &entry };
+            let run =
+                NewRun { key: &number.to_string(), at_ms: 1, until_ms: 2, owner: "me", report: &report, entry: &entry };
             let id = store.begin_run(&run).await.unwrap();
             store.end_run(id, &report, &entry).await.unwrap();
             let mut readings = Vec::new();

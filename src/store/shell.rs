@@ -86,15 +86,16 @@ impl ShellRecords for Store {
         let mut reading = self.reading(doing).await?;
         let found = rows!(
             &mut reading.conn(),
-            (bool, String),
-            "SELECT TRUE, definition FROM shell_commands WHERE name = $1
-             UNION ALL SELECT FALSE, definition FROM shell_hosts
-                 WHERE $2 OR name = (SELECT host FROM shell_commands WHERE name = $1)",
+            (bool, String, String),
+            "SELECT TRUE, definition, name FROM shell_commands WHERE name = $1
+             UNION ALL SELECT FALSE, definition, name FROM shell_hosts
+                 WHERE $2 OR name = (SELECT host FROM shell_commands WHERE name = $1)
+             ORDER BY name",
             name.as_str(),
             all_hosts,
         );
         let (mut command, mut hosts) = (None, Vec::new());
-        for (is_command, text) in found.map_err(|e| self.failure(doing, &e))? {
+        for (is_command, text, _) in found.map_err(|e| self.failure(doing, &e))? {
             if is_command {
                 command = Some(read(&text)?);
             } else {

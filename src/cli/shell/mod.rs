@@ -15,10 +15,11 @@ use base64::engine::general_purpose::STANDARD;
 use super::output::{complain, plain, say};
 use crate::client::{Client, ClientError};
 use crate::config::{BaseConfig, account_name};
+use crate::daemon::INSTANCE_ID;
 use crate::domain::shell::{FailRule, HowEnded, Output, RowsAs, RunReport};
 use crate::http::{ExecBody, RunBody, ShellEvent};
 use crate::keys::KeyService;
-use crate::ports::RunFilter;
+use crate::ports::{RunFilter, RunRow};
 use crate::shell::ShellService;
 use args::{ExecArgs, HostsAction, RunArgs, RunsArgs, ShellAction};
 
@@ -57,25 +58,29 @@ async fn past(args: RunsArgs, shell: &ShellService, base: &BaseConfig) -> anyhow
     if let Some(id) = args.id {
         let report = shell.past_run(id).await?;
         if report.ended == HowEnded::Running {
-            note_nobody_runs(base).await;
+            let filter = RunFilter { before: id.checked_add(1), limit: Some(1), ..RunFilter::default() };
+            note_cut_off(&shell.runs(&filter).await?, base).await;
         }
         return if args.json { shown::json(&report) } else { Ok(shown::report(&report)) };
     }
     let filter = RunFilter { command: args.command, host: args.host, before: None, limit: Some(args.last) };
     let runs = shell.runs(&filter).await?;
-    if runs.iter().any(|run| run.ended == HowEnded::Running.words()) {
-        note_nobody_runs(base).await;
-    }
+    note_cut_off(&runs, base).await;
     if args.json { shown::json(&runs) } else { Ok(shown::runs(&runs)) }
 }
 
-/// Says what `running` is worth where nobody runs commands any more.
-async fn note_nobody_runs(base: &BaseConfig) {
-    let answers = match Client::open(&base.data_dir) {
-        Ok(client) => client.ready().await.is_ok(),
-        Err(_) => false,
+/// Says what `running` is worth where nobody runs commands any more. Other instances may share the store.
+async fn note_cut_off(runs: &[RunRow], base: &BaseConfig) {
+    let ours = std::fs::read_to_string(base.data_dir.join(INSTANCE_ID)).unwrap_or_default();
+    let mut running = runs.iter().filter(|run| run.ended == HowEnded::Running.words());
+    if !running.any(|run| run.owner.as_deref() == Some(ours.trim())) {
+        return;
+    }
+    let asked = match Client::open(&base.data_dir) {
+        Ok(client) => client.ready().await.err(),
+        Err(error) => Some(error),
     };
-    if !answers {
+    if matches!(asked, Some(ClientError::NoWorker(_))) {
         complain(
             "note: no appferry runs here, so what it had running goes on without it or has ended: what came of it is not known, \
              and the next start writes that down",

@@ -1,6 +1,8 @@
 //! Commands that do not end well: each is reported as what it is.
 
 use appferry::domain::shell::{FailRule, HowEnded};
+use appferry::ports::RunFilter;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 
 use super::{Scene, end_of, said};
 use crate::support::dropbear::Dropbear;
@@ -76,6 +78,44 @@ async fn a_connection_that_is_lost_while_a_script_is_sent_is_told_as_that() {
         let report = end_of(told).await;
         assert_eq!((report.ended, report.stdout.text.as_str()), (HowEnded::ConnectionLost, "up\n"), "{report:?}");
     }
+}
+
+/// Nothing can be written into the store until this is rolled back.
+async fn hold_the_store(scene: &Scene) -> SqlitePool {
+    let file = SqliteConnectOptions::new().filename(scene.folder.path().join("store.sqlite"));
+    let raw = SqlitePoolOptions::new().max_connections(1).connect_with(file).await.unwrap();
+    sqlx::query("BEGIN IMMEDIATE").execute(&raw).await.unwrap();
+    raw
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_script_that_waits_to_be_noted_is_not_sent_when_appferry_stops() {
+    let Some((_sshd, scene)) = Scene::new(&[]).await else { return };
+    let made = scene.folder.path().join("made");
+    scene.save("make", &format!(": > '{}'", made.display()), &[], |_| ()).await;
+    scene.once("true", 60).await;
+    let raw = hold_the_store(&scene).await;
+    let told = scene.start("make", &[]).await;
+    scene.stop.cancel();
+    sqlx::query("ROLLBACK").execute(&raw).await.unwrap();
+    let report = end_of(told).await;
+    assert_eq!(report.ended, HowEnded::NotRun, "{report:?}");
+    assert!(report.id.is_some() && report.reason.is_some_and(|reason| reason.contains("stopping")));
+    assert!(!made.exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_does_not_answer_holds_no_script_up_for_long() {
+    let Some((_sshd, scene)) = Scene::new(&[]).await else { return };
+    scene.save("say", "echo said", &[], |_| ()).await;
+    let raw = hold_the_store(&scene).await;
+    let mut told = scene.start("say", &[]).await;
+    said(&mut told, "said\n").await;
+    sqlx::query("ROLLBACK").execute(&raw).await.unwrap();
+    let report = end_of(told).await;
+    assert!(report.is_ok() && report.id.is_some(), "{report:?}");
+    let runs = scene.shell.runs(&RunFilter::default()).await.unwrap();
+    assert_eq!(runs.iter().map(|run| run.ended.as_str()).collect::<Vec<_>>(), ["ok"], "noted once");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,5 +1,7 @@
 //! Runs of shell commands in either database.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use appferry::domain::shell::{HowEnded, RunReport, RunsKept};
 use appferry::ports::{AuditEntry, AuditFilter, AuditLog as _, AuditRow, NewRun, RunFilter, RunRecords as _, RunRow};
 use appferry::store::Store;
@@ -25,7 +27,9 @@ async fn postgres_keeps_runs() {
 async fn all(store: Store) {
     runs_are_numbered_and_filtered(&store).await;
     a_run_is_there_from_its_beginning(&store).await;
+    a_run_is_noted_once_and_ended_once(&store).await;
     runs_that_nobody_ends_are_settled(&store).await;
+    runs_end_while_others_are_settled(&store).await;
     old_runs_are_forgotten(&store).await;
 }
 
@@ -46,14 +50,22 @@ fn running() -> RunReport {
     RunReport { ended: HowEnded::Running, ..report() }
 }
 
+/// Of the service `owner-1`.
+fn key_of(owner: &str) -> String {
+    static NUMBERS: AtomicU64 = AtomicU64::new(0);
+    format!("{owner}-1-{}", NUMBERS.fetch_add(1, Ordering::Relaxed))
+}
+
 /// Begins a run of `owner` that has ended at `until_ms` for sure.
 async fn begin(store: &Store, at_ms: i64, owner: &str, until_ms: i64) -> i64 {
     let entry = AuditEntry { key_name: Some("deploy".into()), purpose: Some("ls on web".into()), ..entry() };
-    store.begin_run(&NewRun { at_ms, until_ms, owner, report: &running(), entry: &entry }).await.unwrap()
+    let key = &key_of(owner);
+    store.begin_run(&NewRun { key, at_ms, until_ms, owner, report: &running(), entry: &entry }).await.unwrap()
 }
 
 async fn keep(store: &Store, at_ms: i64, report: &RunReport) -> i64 {
-    let run = NewRun { at_ms, until_ms: FAR, owner: "me", report, entry: &entry() };
+    let key = &key_of("me");
+    let run = NewRun { key, at_ms, until_ms: FAR, owner: "me", report, entry: &entry() };
     let id = store.begin_run(&run).await.unwrap();
     store.end_run(id, report, &entry()).await.unwrap();
     id
@@ -81,18 +93,52 @@ async fn a_run_is_there_from_its_beginning(store: &Store) {
     assert_eq!(audited(store).await.len(), known + 1);
 }
 
+/// Whoever lost the answer asks again.
+async fn a_run_is_noted_once_and_ended_once(store: &Store) {
+    let (before, known) = (rows(store).await.len(), audited(store).await.len());
+    let key = &key_of("me");
+    let run = NewRun { key, at_ms: 9, until_ms: FAR, owner: "me", report: &running(), entry: &entry() };
+    let id = store.begin_run(&run).await.unwrap();
+    assert_eq!(store.begin_run(&run).await.unwrap(), id);
+    // A server may put anything into the name of a signal.
+    let odd = RunReport { reason: Some("SIG\0 ended it".into()), ..report() };
+    for _ in 0..2 {
+        store.end_run(id, &odd, &entry()).await.unwrap();
+    }
+    assert_eq!(store.begin_run(&run).await.unwrap(), id);
+    assert_eq!((rows(store).await.len(), audited(store).await.len()), (before + 1, known + 1));
+    assert_eq!(rows(store).await[0].reason.as_deref(), Some("SIG\u{fffd} ended it"));
+}
+
+async fn runs_end_while_others_are_settled(store: &Store) {
+    let known = audited(store).await.len();
+    let mut ids = Vec::new();
+    for number in 0..60 {
+        ids.push(begin(store, number, "pair", FAR).await);
+    }
+    let (report, entry) = (report(), entry());
+    let ending = futures::future::join_all(ids.iter().rev().map(|id| store.end_run(*id, &report, &entry)));
+    let (ended, settled) = futures::join!(ending, store.settle_runs("pair", "pair-2-"));
+    settled.unwrap();
+    ended.into_iter().for_each(Result::unwrap);
+    for id in ids {
+        assert_eq!(store.run(id).await.unwrap().unwrap().ended, HowEnded::Ok, "the truth counts, whoever comes first");
+    }
+    assert!(audited(store).await.len() >= known + 60);
+}
+
 async fn runs_that_nobody_ends_are_settled(store: &Store) {
     let known = audited(store).await.len();
     let ended = async |id| store.run(id).await.unwrap().unwrap().ended;
     let (mine, theirs) = (begin(store, 1, "me", FAR).await, begin(store, 2, "they", FAR).await);
     let overdue = begin(store, 3, "they", 4).await;
-    store.settle_runs(None).await.unwrap();
+    store.settle_runs("me", "me-1-").await.unwrap();
     assert_eq!(
         (ended(mine).await, ended(theirs).await, ended(overdue).await),
         (HowEnded::Running, HowEnded::Running, HowEnded::NotKnown)
     );
     for _ in 0..2 {
-        store.settle_runs(Some("me")).await.unwrap();
+        store.settle_runs("me", "me-2-").await.unwrap();
     }
     assert_eq!((ended(mine).await, ended(theirs).await), (HowEnded::NotKnown, HowEnded::Running));
     let settled = store.run(mine).await.unwrap().unwrap();
@@ -113,7 +159,7 @@ async fn runs_that_nobody_ends_are_settled(store: &Store) {
     for _ in 0..510 {
         begin(store, 5, "gone", FAR).await;
     }
-    store.settle_runs(Some("gone")).await.unwrap();
+    store.settle_runs("gone", "gone-2-").await.unwrap();
     assert!(
         store
             .runs(&RunFilter { limit: Some(1_000), ..<_>::default() })
@@ -139,6 +185,12 @@ async fn old_runs_are_forgotten(store: &Store) {
     };
     assert_eq!(left(30, 10).await, ids[1..]);
     assert_eq!(left(2, 10).await, ids[2..]);
+    let under_way = begin(store, now - 40 * day, "me", FAR).await;
+    let newest = keep(store, now, &report()).await;
+    assert_eq!(left(30, 1).await, [under_way, newest], "never one under way");
+    store.end_run(under_way, &report(), &entry()).await.unwrap();
+    ids.extend([newest]);
+    ids.drain(..1);
     assert_eq!(left(30, 1).await, ids[3..]);
     for _ in 0..510 {
         keep(store, now - 2 * day, &report()).await;
@@ -191,6 +243,28 @@ async fn what_came_of_a_run_is_kept_with_its_audit_row_or_not_at_all() {
     }
     store.end_run(id, &report(), &entry()).await.unwrap();
     assert_eq!((rows(&store).await[0].ended.as_str(), audited(&store).await.len()), ("ok", 1));
+}
+
+/// As on a full disk: what the statement did is refused when it commits.
+#[tokio::test]
+async fn a_run_that_could_not_be_committed_was_not_noted() {
+    let folder = TempDir::new().unwrap();
+    let (store, raw) = (Store::open(folder.path(), "jo@host").await.unwrap(), raw(&folder).await);
+    for sql in [
+        "CREATE TABLE parents (id INTEGER PRIMARY KEY)",
+        "CREATE TABLE children (id INTEGER REFERENCES parents (id) DEFERRABLE INITIALLY DEFERRED)",
+        "CREATE TRIGGER late AFTER INSERT ON shell_runs BEGIN INSERT INTO children VALUES (1); END",
+    ] {
+        sqlx::query(sql).execute(&raw).await.unwrap();
+    }
+    for _ in 0..10 {
+        let (key, report, entry) = (key_of("me"), running(), entry());
+        let run = NewRun { key: &key, at_ms: 1, until_ms: FAR, owner: "me", report: &report, entry: &entry };
+        store.begin_run(&run).await.unwrap_err();
+    }
+    assert!(rows(&store).await.is_empty());
+    sqlx::query("DROP TRIGGER late").execute(&raw).await.unwrap();
+    assert_eq!(begin(&store, 1, "me", FAR).await, 1);
 }
 
 #[tokio::test]
