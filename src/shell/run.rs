@@ -10,9 +10,10 @@ use tokio::sync::{mpsc, watch};
 use zeroize::Zeroizing;
 
 use super::book::{Book, Entry};
+use super::error::ShellError;
 use super::listener::Listener;
 use super::outcome;
-use super::service::{ShellError, ShellService};
+use super::service::ShellService;
 use super::watch::look_after;
 use crate::domain::shell::{HowEnded, RunReport, SavedCommand, Shell, ShellHost, ShellName, render};
 use crate::domain::{Failure, FailureClass};
