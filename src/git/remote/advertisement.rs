@@ -72,6 +72,12 @@ pub(crate) struct Advertisement {
 }
 
 impl Advertisement {
+    /// The commits of which a pack may say what changed: those that it has, unless it takes only whole objects (`no-thin`,
+    /// `gitprotocol-capabilities(5)`).
+    pub(crate) fn bases_for_deltas(&self) -> Vec<ObjectId> {
+        if self.capabilities.has("no-thin") { Vec::new() } else { self.refs.iter().map(|known| known.id).collect() }
+    }
+
     /// Reads it whole.
     ///
     /// # Errors

@@ -132,7 +132,7 @@ fn fetch(place: &Place) -> Result<RemoteTip, Failure> {
     let RemoteTip::At(wanted) = found else { return Ok(found) };
     if !upload_pack::is_here(&place.here, wanted)? {
         let there = upload_pack::haves(&place.here, &[])?;
-        let plan = Plan { repository: place.there.clone(), new: vec![wanted], there, deltas: false };
+        let plan = Plan { repository: place.there.clone(), new: vec![wanted], there, bases: Vec::new(), deltas: false };
         copy(&plan, &place.here).map_err(|failure| match failure.class {
             FailureClass::Damaged => unreadable(&git2::Error::from_str(&failure.message)), // theirs, not ours
             _ => failure,
@@ -154,7 +154,7 @@ impl refs::Source for PathRemote {
     async fn bring(&self, wanted: Vec<ObjectId>) -> Result<(), Failure> {
         self.at_place(move |place| {
             let there = upload_pack::haves(&place.here, &[])?;
-            let plan = Plan { repository: place.there.clone(), new: wanted, there, deltas: false };
+            let plan = Plan { repository: place.there.clone(), new: wanted, there, bases: Vec::new(), deltas: false };
             copy(&plan, &place.here)
         })
         .await
@@ -186,7 +186,7 @@ fn push(place: &Place, updates: &[RefUpdate]) -> Result<Vec<RefOutcome>, Failure
     let tips = repository.references().map_err(|error| unreadable(&error))?;
     there.extend(tips.filter_map(|tip| tip.ok()?.target()).map(oid::from_git));
     let new = updates.iter().map(|update| update.new).collect();
-    copy(&Plan { repository: place.here.clone(), new, there, deltas: false }, &place.there)?;
+    copy(&Plan { repository: place.here.clone(), new, there, bases: Vec::new(), deltas: false }, &place.there)?;
     let mut outcomes = Vec::new();
     for update in updates {
         // A tag names a commit of the branch that is pushed with it.

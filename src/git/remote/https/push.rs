@@ -57,6 +57,7 @@ impl HttpsRemote {
             repository: self.repository.clone(),
             new: sending.iter().map(|update| update.new).collect(),
             there: advertisement.refs.iter().map(|known| known.id).collect::<Vec<ObjectId>>(),
+            bases: advertisement.bases_for_deltas(),
             deltas: true,
         };
         let progress = Arc::new(Progress::default());

@@ -1,11 +1,22 @@
 //! Which objects the other side lacks.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use git2::{ObjectType, Oid, Repository, Sort, Tree};
 
 use super::super::oid;
 use crate::domain::ObjectId;
+
+/// So many objects may have to be read for one that is sent as what changed.
+const DEEPEST: u32 = 20;
+
+/// An object to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Found {
+    pub(super) id: Oid,
+    /// An older one of the same kind and place, which the other side has or gets before.
+    pub(super) base: Option<Oid>,
+}
 
 /// The objects that `new` reaches and `there` does not: tags and commits, then trees and blobs.
 ///
@@ -14,8 +25,23 @@ use crate::domain::ObjectId;
 ///
 /// Parents come first: only then is a folder that was met before known to be found whole. The newest commit may hold a
 /// folder of the oldest, and would find only what its own parent lacks of it.
-pub(super) fn objects(repository: &Repository, new: &[ObjectId], there: &[ObjectId]) -> Result<Vec<Oid>, git2::Error> {
-    let mut collector = Collector { repository, seen: HashSet::new(), found: Vec::new() };
+///
+/// Of the commits `bases` the other side has all, and takes what changed of it.
+pub(super) fn objects(
+    repository: &Repository,
+    new: &[ObjectId],
+    there: &[ObjectId],
+    bases: &[ObjectId],
+) -> Result<Vec<Found>, git2::Error> {
+    let with_deltas = (!bases.is_empty()).then(HashMap::new);
+    let mut collector = Collector {
+        repository,
+        seen: HashSet::new(),
+        found: Vec::new(),
+        depths: with_deltas,
+        read_by_others: HashSet::new(),
+    };
+    let bases: HashSet<Oid> = bases.iter().map(|id| oid::to_git(*id)).collect();
     let mut walk = repository.revwalk()?;
     walk.set_sorting(Sort::TOPOLOGICAL | Sort::REVERSE)?;
     for id in new {
@@ -33,7 +59,7 @@ pub(super) fn objects(repository: &Repository, new: &[ObjectId], there: &[Object
         collector.add(*commit);
     }
     for commit in commits {
-        collector.add_tree_of(commit)?;
+        collector.add_tree_of(commit, &bases)?;
     }
     Ok(collector.found)
 }
@@ -41,16 +67,52 @@ pub(super) fn objects(repository: &Repository, new: &[ObjectId], there: &[Object
 struct Collector<'repo> {
     repository: &'repo Repository,
     seen: HashSet<Oid>,
-    found: Vec<Oid>,
+    found: Vec<Found>,
+    /// How many objects have to be read for one; `None` where all are sent whole.
+    depths: Option<HashMap<Oid, u32>>,
+    /// What others are changes of. One that is sent after them is sent whole, so that no two need each other.
+    read_by_others: HashSet<Oid>,
+}
+
+/// An object in a parent commit.
+#[derive(Clone, Copy)]
+struct Old {
+    id: Oid,
+    /// The other side has it for sure.
+    is_there: bool,
 }
 
 impl Collector<'_> {
     fn add(&mut self, id: Oid) -> bool {
-        let new = self.seen.insert(id);
-        if new {
-            self.found.push(id);
+        self.add_changed(id, None)
+    }
+
+    fn add_changed(&mut self, id: Oid, old: Option<Old>) -> bool {
+        if self.seen.contains(&id) {
+            return false;
         }
-        new
+        let base = old.and_then(|old| self.base(id, old));
+        self.seen.insert(id);
+        self.found.push(Found { id, base });
+        true
+    }
+
+    /// `old` if `id` may be sent as what changed of it.
+    fn base(&mut self, id: Oid, old: Old) -> Option<Oid> {
+        let depths = self.depths.as_mut()?;
+        if !old.is_there && !self.seen.contains(&old.id) {
+            return None;
+        }
+        if self.read_by_others.contains(&id) {
+            return None;
+        }
+        let depth = if self.seen.contains(&old.id) { depths.get(&old.id).copied().unwrap_or_default() } else { 0 };
+        if depth >= DEEPEST {
+            return None;
+        }
+        depths.insert(id, depth + 1);
+        self.read_by_others.insert(old.id);
+        Some(old.id)
     }
 
     /// Adds the tags on the way to a commit, and answers that commit.
@@ -73,35 +135,38 @@ impl Collector<'_> {
         }
     }
 
-    fn add_tree_of(&mut self, commit: Oid) -> Result<(), git2::Error> {
+    fn add_tree_of(&mut self, commit: Oid, bases: &HashSet<Oid>) -> Result<(), git2::Error> {
         let commit = self.repository.find_commit(commit)?;
-        let parents: Vec<Oid> = commit.parents().map(|parent| parent.tree_id()).collect();
+        let old = |parent: git2::Commit<'_>| Old { id: parent.tree_id(), is_there: bases.contains(&parent.id()) };
+        let parents: Vec<Old> = commit.parents().map(old).collect();
         // Own stack: trees from elsewhere may be nested deeper than a thread's stack allows.
         let mut waiting = vec![(commit.tree_id(), parents)];
         while let Some((id, parents)) = waiting.pop() {
-            if !parents.contains(&id) && self.add(id) {
+            if !parents.iter().any(|parent| parent.id == id) && self.add_changed(id, parents.first().copied()) {
                 self.add_entries(id, &parents, &mut waiting)?;
             }
         }
         Ok(())
     }
 
-    fn add_entries(&mut self, id: Oid, parents: &[Oid], waiting: &mut Vec<(Oid, Vec<Oid>)>) -> Result<(), git2::Error> {
+    fn add_entries(&mut self, id: Oid, parents: &[Old], waiting: &mut Vec<(Oid, Vec<Old>)>) -> Result<(), git2::Error> {
         let tree = self.repository.find_tree(id)?;
-        let parents = parents.iter().map(|id| self.repository.find_tree(*id)).collect::<Result<Vec<Tree<'_>>, _>>()?;
+        let found = |old: &Old| Ok((self.repository.find_tree(old.id)?, old.is_there));
+        let parents = parents.iter().map(found).collect::<Result<Vec<(Tree<'_>, bool)>, git2::Error>>()?;
         // All ids of a folder count, not only those of the same name, so that a renamed app costs nothing.
-        let known: HashSet<Oid> = parents.iter().flat_map(|parent| parent.iter().map(|entry| entry.id())).collect();
+        let known: HashSet<Oid> =
+            parents.iter().flat_map(|(parent, _)| parent.iter().map(|entry| entry.id())).collect();
         for entry in tree.iter().filter(|entry| !known.contains(&entry.id())) {
+            let same_name = |(parent, is_there): &(Tree<'_>, bool)| {
+                let found = parent.get_name_bytes(entry.name_bytes())?;
+                (found.kind() == entry.kind()).then(|| Old { id: found.id(), is_there: *is_there })
+            };
+            let old = parents.iter().filter_map(same_name);
             match entry.kind() {
-                Some(ObjectType::Tree) => {
-                    let same_name = |parent: &Tree<'_>| {
-                        let found = parent.get_name_bytes(entry.name_bytes())?;
-                        (found.kind() == Some(ObjectType::Tree)).then(|| found.id())
-                    };
-                    waiting.push((entry.id(), parents.iter().filter_map(same_name).collect()));
-                }
+                Some(ObjectType::Tree) => waiting.push((entry.id(), old.collect())),
                 Some(ObjectType::Blob) => {
-                    self.add(entry.id());
+                    let old = { old }.next();
+                    self.add_changed(entry.id(), old);
                 }
                 _ => {} // a submodule's commit lives elsewhere
             }
@@ -181,7 +246,7 @@ mod tests {
             let there: Vec<Oid> = known.iter().map(|it| *it.get(&commits)).collect();
             let new = commits.last().copied().unwrap();
             let known_there: Vec<ObjectId> = there.iter().map(|id| oid::from_git(*id)).collect();
-            let found: HashSet<Oid> = objects(&repository, &[oid::from_git(new)], &known_there).unwrap().into_iter().collect();
+            let found: HashSet<Oid> = objects(&repository, &[oid::from_git(new)], &known_there, &[]).unwrap().iter().map(|it| it.id).collect();
             let lacking = reachable(&repository, &[new]).difference(&reachable(&repository, &there)).copied().collect::<HashSet<_>>();
             prop_assert!(lacking.is_subset(&found), "left out: {:?}", lacking.difference(&found).collect::<Vec<_>>());
         }

@@ -1,7 +1,7 @@
 //! The pack format, written in one go. Source: `gitformat-pack(5)`.
 //!
-//! The objects of a few commits go out whole, without deltas: finding deltas costs more time than their bytes do. A first push of
-//! many objects uses libgit2's packer.
+//! The objects of a few commits go out without a search for deltas, which costs more time than their bytes do: whole, or as what
+//! changed of the object of the same place before ([`delta`]). A first push of many objects uses libgit2's packer.
 
 use std::io::{self, Read, Write};
 
@@ -11,14 +11,17 @@ use git2::{ObjectType, Oid, Repository};
 use sha1::{Digest, Sha1};
 
 use super::super::error::ours;
-use super::abandoned;
+use super::collect::Found;
 use super::packed::Packs;
+use super::{abandoned, delta};
 use crate::domain::Failure;
 
 /// Above this many objects, deltas are worth their time.
 const MANY: usize = 2_000;
 /// From this size on an object is streamed, in bytes, unless it is a delta in a pack.
 const LARGE: usize = 256 << 10;
+/// Between these sizes an object is worth comparing with the one before, in bytes.
+const COMPARED: std::ops::Range<usize> = 512..(4 << 20);
 /// How much of a blob is tried to see whether it compresses, in bytes.
 const SAMPLE: usize = 64 * 1024;
 
@@ -28,7 +31,7 @@ const SAMPLE: usize = 64 * 1024;
 /// The repository cannot be read, or `sink` takes no more.
 pub(super) fn pack(
     repository: &Repository,
-    objects: &[Oid],
+    objects: &[Found],
     deltas: bool,
     sink: &mut dyn Write,
 ) -> Result<(), Failure> {
@@ -39,7 +42,7 @@ pub(super) fn pack(
     }
 }
 
-fn with_deltas(repository: &Repository, objects: &[Oid], sink: &mut dyn Write) -> Result<(), Failure> {
+fn with_deltas(repository: &Repository, objects: &[Found], sink: &mut dyn Write) -> Result<(), Failure> {
     let mut write = || -> Result<(), git2::Error> {
         // libgit2 takes this for the size above which no delta is searched; without it large files cost minutes.
         let mut config = repository.config()?.open_level(git2::ConfigLevel::Local)?;
@@ -48,8 +51,8 @@ fn with_deltas(repository: &Repository, objects: &[Oid], sink: &mut dyn Write) -
         }
         let mut builder = repository.packbuilder()?;
         builder.set_threads(1);
-        for id in objects {
-            builder.insert_object(*id, None)?;
+        for object in objects {
+            builder.insert_object(object.id, None)?;
         }
         builder.foreach(|piece| sink.write_all(piece).is_ok())
     };
@@ -59,7 +62,7 @@ fn with_deltas(repository: &Repository, objects: &[Oid], sink: &mut dyn Write) -
     })
 }
 
-fn plain(repository: &Repository, objects: &[Oid], sink: &mut dyn Write) -> Result<(), Failure> {
+fn plain(repository: &Repository, objects: &[Found], sink: &mut dyn Write) -> Result<(), Failure> {
     let odb = repository.odb().map_err(|error| ours("opening the local repository", &error))?;
     let count = u32::try_from(objects.len()).map_err(|_| Failure::internal("more than 4 billion objects to push"))?;
     let mut pack = Hashing { sink, hash: Sha1::new() };
@@ -67,8 +70,10 @@ fn plain(repository: &Repository, objects: &[Oid], sink: &mut dyn Write) -> Resu
     header.extend_from_slice(&count.to_be_bytes());
     pack.write_all(&header).map_err(|_| abandoned())?;
     let mut packs = Packs::new(&repository.commondir().join("objects"));
-    for id in objects {
-        object(&odb, &mut packs, *id, &mut pack)?;
+    for found in objects {
+        if !changed(&odb, *found, &mut pack)? {
+            object(&odb, &mut packs, found.id, &mut pack)?;
+        }
     }
     let trailer = pack.hash.finalize();
     sink.write_all(&trailer).map_err(|_| abandoned())
@@ -77,7 +82,7 @@ fn plain(repository: &Repository, objects: &[Oid], sink: &mut dyn Write) -> Resu
 fn object(odb: &git2::Odb<'_>, packs: &mut Packs, id: Oid, pack: &mut dyn Write) -> Result<(), Failure> {
     let unreadable = |error: git2::Error| ours(&format!("reading object {id} to push it"), &error);
     let (size, kind) = odb.read_header(id).map_err(unreadable)?;
-    pack.write_all(&entry_header(kind, size)).map_err(|_| abandoned())?;
+    pack.write_all(&entry_header(number(kind), size)).map_err(|_| abandoned())?;
     if size >= LARGE {
         if let Some(mut content) = packs.stream(id, size) {
             return deflate(&mut content, size, pack).map_err(|error| read_or_abandoned(&error, id));
@@ -89,6 +94,25 @@ fn object(odb: &git2::Odb<'_>, packs: &mut Packs, id: Oid, pack: &mut dyn Write)
     }
     let object = odb.read(id).map_err(unreadable)?;
     deflate(&mut object.data(), object.len(), pack).map_err(|error| read_or_abandoned(&error, id))
+}
+
+/// Writes an object as what changed of its base, if it is smaller for that; answers whether.
+fn changed(odb: &git2::Odb<'_>, Found { id, base }: Found, pack: &mut dyn Write) -> Result<bool, Failure> {
+    let Some(base) = base else { return Ok(false) };
+    let worth_comparing = |id| odb.read_header(id).is_ok_and(|(size, _)| COMPARED.contains(&size));
+    if !worth_comparing(id) || !worth_comparing(base) {
+        return Ok(false);
+    }
+    let (Ok(old), Ok(new)) = (odb.read(base), odb.read(id)) else { return Ok(false) };
+    let delta = match new.kind() {
+        ObjectType::Tree => delta::of_trees(old.data(), new.data()),
+        _ => delta::of_contents(old.data(), new.data()),
+    };
+    let Some(delta) = delta else { return Ok(false) };
+    pack.write_all(&entry_header(REF_DELTA, delta.len())).map_err(|_| abandoned())?;
+    pack.write_all(base.as_bytes()).map_err(|_| abandoned())?;
+    deflate(&mut &*delta, delta.len(), pack).map_err(|_| abandoned())?;
+    Ok(true)
 }
 
 fn read_or_abandoned(error: &io::Error, id: Oid) -> Failure {
@@ -121,14 +145,20 @@ fn compresses(sample: &[u8]) -> io::Result<bool> {
     Ok(encoder.finish()?.len() < sample.len() - sample.len() / 16)
 }
 
-/// Type and size: four bits of the size in the first byte, then seven a byte, the lowest first.
-fn entry_header(kind: ObjectType, size: usize) -> Vec<u8> {
-    let kind: u8 = match kind {
+/// As what changed of an object whose id follows.
+const REF_DELTA: u8 = 7;
+
+fn number(kind: ObjectType) -> u8 {
+    match kind {
         ObjectType::Commit => 1,
         ObjectType::Tree => 2,
         ObjectType::Tag => 4,
         _ => 3,
-    };
+    }
+}
+
+/// Type and size: four bits of the size in the first byte, then seven a byte, the lowest first.
+fn entry_header(kind: u8, size: usize) -> Vec<u8> {
     let mut rest = size >> 4;
     let mut bytes = vec![(kind << 4) | low_bits(size, 0x0f)];
     while rest > 0 {
@@ -169,10 +199,10 @@ mod tests {
 
     #[test]
     fn sizes_are_written_as_git_reads_them() {
-        assert_eq!(entry_header(ObjectType::Commit, 0), [0x10]);
-        assert_eq!(entry_header(ObjectType::Blob, 15), [0x3f]);
-        assert_eq!(entry_header(ObjectType::Tree, 16), [0xa0, 0x01]);
-        assert_eq!(entry_header(ObjectType::Blob, 0x1234), [0xb4, 0xa3, 0x02]);
+        assert_eq!(entry_header(1, 0), [0x10]);
+        assert_eq!(entry_header(3, 15), [0x3f]);
+        assert_eq!(entry_header(2, 16), [0xa0, 0x01]);
+        assert_eq!(entry_header(3, 0x1234), [0xb4, 0xa3, 0x02]);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use super::super::receive_pack::{Chosen, Report, commands, read_report};
 use super::SshRemote;
 use super::ahead::Prepared;
 use super::talk::{Input, Talk};
-use crate::domain::{Failure, ObjectId};
+use crate::domain::Failure;
 use crate::ports::{PushError, RefOutcome, RefUpdate, SessionClass};
 
 impl SshRemote {
@@ -100,7 +100,7 @@ impl SshRemote {
             Ok(agreed) => agreed,
             Err(error) => return Err(Broken { talk, error, all_sent: false }),
         };
-        let pieces = pack::stream(self.plan(updates, advertisement.refs.iter().map(|known| known.id).collect()));
+        let pieces = pack::stream(self.plan(updates, advertisement));
         match self.exchange(&mut talk, commands, pieces, &chosen).await {
             Ok(report) => {
                 drop(talk); // it may hold the only channel that the server allows
@@ -114,10 +114,12 @@ impl SshRemote {
         self.server.offer(SessionClass::Bulk).await
     }
 
-    fn plan(&self, updates: &[&RefUpdate], mut there: Vec<ObjectId>) -> Plan {
-        there.extend(updates.iter().filter_map(|update| update.expected));
+    fn plan(&self, updates: &[&RefUpdate], advertisement: &Advertisement) -> Plan {
+        let advertised = advertisement.refs.iter().map(|known| known.id);
+        let there = advertised.chain(updates.iter().filter_map(|update| update.expected)).collect();
         let new = updates.iter().map(|update| update.new).collect();
-        Plan { repository: self.repository.clone(), new, there, deltas: true }
+        let bases = advertisement.bases_for_deltas();
+        Plan { repository: self.repository.clone(), new, there, bases, deltas: true }
     }
 
     /// Sends `first` and the pieces, and reads at the same time, so that neither side waits for the other for ever.
