@@ -200,6 +200,16 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn only_what_was_advertised_is_a_base_and_nothing_where_packs_must_be_whole() {
+        let bases = async |words: &str| {
+            let read = read(&[&format!("{ID} refs/heads/main\0report-status {words}\n")]).await.unwrap();
+            read.bases_for_deltas()
+        };
+        assert_eq!(bases("ofs-delta").await, [ObjectId::from_hex(ID).unwrap()]);
+        assert_eq!(bases("no-thin ofs-delta").await, []);
+    }
+
+    #[tokio::test]
     async fn an_empty_repository_has_no_refs() {
         let empty = read(&[&format!("{} capabilities^{{}}\0report-status\n", ObjectId::ZERO)]).await.expect("empty");
         assert!(empty.refs.is_empty() && empty.capabilities.has("report-status"));
