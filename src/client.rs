@@ -57,7 +57,7 @@ pub enum ClientError {
     Lost(String),
     /// What came cannot be passed on.
     #[error(
-        "what the worker tells cannot be written: {0}; the command goes on, and `appferry shell runs` shows what comes of it"
+        "the command goes on (`appferry shell runs` shows what comes of it), but what it writes cannot be passed on"
     )]
     Unwritten(#[source] io::Error),
     /// The worker took too long.

@@ -10,14 +10,23 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::domain::Failure;
 use crate::domain::shell::{Output, RunReport, ShellHost};
-use crate::ports::{AuditEntry, NewRun, ShellRecords};
+use crate::domain::{Failure, FailureClass};
+use crate::ports::{AuditEntry, NewRun, RunRecords};
 
-/// How long a run waits to be noted: a store that does not answer must not hold up servers.
-const NOTING: Duration = Duration::from_secs(3);
-/// How long after a failure it is tried again.
-const PAUSE: Duration = Duration::from_secs(2);
+/// How long is waited.
+#[derive(Clone, Copy)]
+struct Patience {
+    /// For a run to be noted: a store that does not answer must not hold up servers.
+    noting: Duration,
+    /// For what came of it to be written: longer than a store that works takes to say that others hold it.
+    writing: Duration,
+    /// After a failure, until it is tried again.
+    pause: Duration,
+}
+
+const USUAL: Patience =
+    Patience { noting: Duration::from_secs(3), writing: Duration::from_secs(20), pause: Duration::from_secs(2) };
 /// Once the service ends, it is tried so often.
 const LAST_TRIES: u32 = 3;
 /// After so many rounds without success it is said again.
@@ -28,7 +37,7 @@ const MOST: usize = 10_000;
 /// The book. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Book {
-    records: Arc<dyn ShellRecords>,
+    records: Arc<dyn RunRecords>,
     /// The instance that has commands run.
     owner: Arc<str>,
     /// This service of it: one is there at a time.
@@ -37,6 +46,7 @@ pub(super) struct Book {
     late: Arc<Mutex<Late>>,
     tasks: TaskTracker,
     stop: CancellationToken,
+    patience: Patience,
 }
 
 /// Runs that have ended and are not written down.
@@ -64,13 +74,13 @@ struct Ended {
 
 impl Book {
     pub(super) fn new(
-        records: Arc<dyn ShellRecords>,
+        records: Arc<dyn RunRecords>,
         owner: Arc<str>,
         tasks: TaskTracker,
         stop: CancellationToken,
     ) -> Self {
         let service = format!("{:016x}-", rand::random::<u64>()).into();
-        Self { records, owner, service, numbers: Arc::default(), late: Arc::default(), tasks, stop }
+        Self { records, owner, service, numbers: Arc::default(), late: Arc::default(), tasks, stop, patience: USUAL }
     }
 
     /// Ends, as not known, the runs that nobody ends any more: those of a service that ran in this one's place and was killed,
@@ -93,10 +103,10 @@ impl Book {
     /// alone.
     pub(super) async fn begin(&self, entry: &mut Entry) {
         let host = entry.report.host.clone();
-        match timeout(NOTING, self.note(entry)).await {
+        match timeout(self.patience.noting, self.note(entry)).await {
             Ok(Ok(_)) => {}
             Ok(Err(failure)) => tracing::error!(host, %failure, "that a run begins could not be written down"),
-            Err(_) => tracing::error!(host, "that a run begins could not be written down: the store does not answer"),
+            Err(_) => tracing::error!(host, failure = %silent(), "that a run begins could not be written down"),
         }
     }
 
@@ -123,8 +133,11 @@ impl Book {
     }
 
     async fn write(&self, ended: &mut Ended) -> Result<(), Failure> {
-        let id = self.note(&mut ended.entry).await?;
-        self.records.end_run(id, &ended.report, &ended.audit).await
+        let writing = async {
+            let id = self.note(&mut ended.entry).await?;
+            self.records.end_run(id, &ended.report, &ended.audit).await
+        };
+        timeout(self.patience.writing, writing).await.unwrap_or_else(|_| Err(silent()))
     }
 
     fn put_off(&self, mut ended: Ended) {
@@ -150,9 +163,9 @@ impl Book {
         loop {
             if self.stop.is_cancelled() {
                 last_tries += 1;
-                sleep(PAUSE).await;
+                sleep(self.patience.pause).await;
             } else {
-                let _stopped = self.stop.run_until_cancelled(sleep(PAUSE)).await;
+                let _stopped = self.stop.run_until_cancelled(sleep(self.patience.pause)).await;
             }
             let Some(failure) = self.write_late().await else { return };
             let left = self.late().waiting.len();
@@ -198,6 +211,10 @@ impl Book {
     }
 }
 
+fn silent() -> Failure {
+    Failure::new(FailureClass::TimeOut, "the store does not answer", "look after its database; it is tried again")
+}
+
 /// How much there was, and that nothing of it is here.
 fn without_text(output: &Output) -> Output {
     Output { bytes: output.bytes, cut_at: (output.bytes > 0).then_some(0), ..Output::default() }
@@ -213,5 +230,119 @@ fn audit_entry(host: &ShellHost, report: &RunReport) -> AuditEntry {
         outcome: report.ended.words().to_owned(),
         detail: Some(format!("asked by {}{exit}, {} ms", report.by, report.duration_ms)),
         ..AuditEntry::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use async_trait::async_trait;
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::domain::shell::RunsKept;
+    use crate::ports::{RunFilter, RunRow};
+
+    /// Answers while it works; never takes the runs of the host `odd`. Its number is that of the run's key.
+    #[derive(Default)]
+    struct Fake {
+        works: AtomicBool,
+        is_silent: AtomicBool,
+        ended: watch::Sender<Vec<i64>>,
+    }
+
+    impl Fake {
+        async fn answer(&self) -> Result<(), Failure> {
+            if self.is_silent.load(Ordering::Relaxed) {
+                std::future::pending::<()>().await;
+            }
+            if self.works.load(Ordering::Relaxed) { Ok(()) } else { Err(Failure::internal("broken")) }
+        }
+    }
+
+    #[async_trait]
+    impl RunRecords for Fake {
+        async fn begin_run(&self, run: &NewRun<'_>) -> Result<i64, Failure> {
+            self.answer().await?;
+            if run.report.host == "odd" {
+                return Err(Failure::internal("it is odd"));
+            }
+            Ok(run.key.rsplit('-').next().unwrap().parse().unwrap())
+        }
+
+        async fn end_run(&self, id: i64, _: &RunReport, _: &AuditEntry) -> Result<(), Failure> {
+            self.answer().await?;
+            self.ended.send_modify(|ended| ended.push(id));
+            Ok(())
+        }
+
+        async fn settle_runs(&self, _: &str, _: &str) -> Result<(), Failure> {
+            Ok(())
+        }
+
+        async fn forget_runs(&self, _: RunsKept) -> Result<(), Failure> {
+            Ok(())
+        }
+
+        async fn runs(&self, _: &RunFilter) -> Result<Vec<RunRow>, Failure> {
+            Ok(Vec::new())
+        }
+
+        async fn run(&self, _: i64) -> Result<Option<RunReport>, Failure> {
+            Ok(None)
+        }
+    }
+
+    fn book(fake: &Arc<Fake>) -> Book {
+        let records: Arc<dyn RunRecords> = Arc::<Fake>::clone(fake);
+        let short = Duration::from_millis(20);
+        let patience = Patience { noting: short, writing: short, pause: Duration::from_millis(5) };
+        Book { patience, ..Book::new(records, "me".into(), TaskTracker::new(), CancellationToken::new()) }
+    }
+
+    async fn one_run(book: &Book, on: &str) -> Option<i64> {
+        let host = r#"{"name":"web","address":"10.0.0.1","user":"ops","key":"k"}"#;
+        let host: ShellHost = serde_json::from_str(host).unwrap();
+        let report = RunReport { host: on.to_owned(), ..RunReport::default() };
+        let mut entry = book.entry(&host, &report, Duration::from_secs(1));
+        book.begin(&mut entry).await;
+        book.end(&host, entry, &report).await
+    }
+
+    #[tokio::test]
+    async fn a_silent_store_holds_nothing_up_and_gets_everything_when_it_answers() {
+        let fake = Arc::new(Fake { is_silent: true.into(), works: true.into(), ..Fake::default() });
+        let book = book(&fake);
+        assert_eq!((one_run(&book, "web").await, one_run(&book, "web").await), (None, None));
+        fake.is_silent.store(false, Ordering::Relaxed);
+        let mut ended = fake.ended.subscribe();
+        ended.wait_for(|ended| ended.len() == 2).await.unwrap();
+        assert_eq!(one_run(&book, "web").await, Some(2));
+    }
+
+    #[tokio::test]
+    async fn one_that_is_never_taken_is_in_nobodys_way() {
+        let fake = Arc::new(Fake::default());
+        let book = book(&fake);
+        for on in ["odd", "web", "odd", "web", "odd", "odd", "web"] {
+            assert_eq!(one_run(&book, on).await, None);
+        }
+        fake.works.store(true, Ordering::Relaxed);
+        fake.ended.subscribe().wait_for(|ended| ended.len() == 3).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_tried_again_at_the_end_and_the_end_comes() {
+        let fake = Arc::new(Fake::default());
+        let book = book(&fake);
+        one_run(&book, "web").await;
+        book.stop.cancel();
+        book.tasks.close();
+        book.tasks.wait().await; // it gives up
+        fake.works.store(true, Ordering::Relaxed);
+        one_run(&book, "odd").await; // another that fails begins the work anew
+        book.tasks.wait().await;
+        assert_eq!(*fake.ended.borrow(), [0]);
     }
 }

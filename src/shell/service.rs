@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use super::book::Book;
 use super::error::ShellError;
 use crate::domain::shell::{RunReport, RunsKept, SavedCommand, ShellHost, ShellName};
-use crate::ports::{RunFilter, RunRow, ShellChanged, ShellRecords, ShellSessions};
+use crate::ports::{RunFilter, RunRecords, RunRow, ShellChanged, ShellRecords, ShellSessions};
 
 /// Runs at once on one host: fewer than an OpenSSH server allows (`MaxSessions 10`), so that people get in beside them.
 const AT_ONCE: usize = 8;
@@ -65,7 +65,8 @@ impl ShellService {
         tasks: TaskTracker,
         stop: CancellationToken,
     ) -> Self {
-        let book = Book::new(Arc::clone(&self.records), owner.into(), tasks.clone(), stop.clone());
+        let records: Arc<dyn RunRecords> = Arc::<dyn ShellRecords>::clone(&self.records);
+        let book = Book::new(records, owner.into(), tasks.clone(), stop.clone());
         book.settle().await;
         Self { running: Some((sessions, book)), tasks, stop, ..self }
     }

@@ -161,6 +161,17 @@ fn who_closes_the_pipe_hears_no_complaint_and_the_command_goes_on() {
 }
 
 #[test]
+fn who_cannot_write_the_output_hears_why_once() {
+    let Some((_sshd, instance)) = scene() else { return };
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let running = instance.cli_command(&["shell", "exec", "box", "--", "echo up"]).stdout(full).spawn().unwrap();
+    let output = running.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.contains("the command goes on") && said.matches("No space left").count() == 1, "{said}");
+}
+
+#[test]
 fn what_is_refused_says_why_and_a_key_in_use_stays() {
     let Some((_sshd, instance)) = scene() else { return };
     let refused = |args: &[&str], input: &[u8]| {
