@@ -50,7 +50,7 @@ impl Handle {
     }
 
     /// Whoever asks right after a save means that save, too: waits until it has settled, but not for ever.
-    async fn wait_until_quiet(&self, apps: Option<Vec<AppName>>) -> Result<(), Failure> {
+    pub(super) async fn wait_until_quiet(&self, apps: Option<Vec<AppName>>) -> Result<(), Failure> {
         let deadline = tokio::time::Instant::now() + QUIET_LIMIT;
         loop {
             let apps = apps.clone();

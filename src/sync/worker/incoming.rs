@@ -32,6 +32,7 @@ impl Handle {
     /// # Errors
     /// As [`incoming`](Self::incoming).
     pub async fn take_in(&self, what: Intake, apps: BTreeSet<AppName>, dry_run: bool) -> Result<Vec<Deed>, Failure> {
+        self.wait_until_quiet(listed(Some(&apps))).await?;
         let begin = move |engine: &mut super::Engine, now| engine.take_in(what, apps, dry_run, now);
         self.ask_then(begin, |engine, steps| Ok(engine.deeds(steps))).await
     }
@@ -41,6 +42,7 @@ impl Handle {
     /// # Errors
     /// As [`incoming`](Self::incoming); that the remote does not answer.
     pub async fn pull(&self, apps: Option<BTreeSet<AppName>>, dry_run: bool) -> Result<Vec<Deed>, Failure> {
+        self.wait_until_quiet(listed(apps.as_ref())).await?;
         let begin = move |engine: &mut super::Engine, now, _| engine.pull(apps.as_ref(), dry_run, now);
         self.ask_after(Before::Poll, begin, |engine, steps| Ok(engine.deeds(steps))).await
     }
@@ -56,6 +58,7 @@ impl Handle {
         push: bool,
         dry_run: bool,
     ) -> Result<Vec<Deed>, Failure> {
+        self.wait_until_quiet(listed(apps.as_ref())).await?;
         let before = Before::Fetch(from.clone());
         let begin = move |engine: &mut super::Engine, now, prepared| {
             let Prepared::Found(found) = prepared else { return Err(Failure::internal("nothing was fetched")) };
@@ -75,4 +78,8 @@ impl Handle {
         };
         self.ask_after(Before::Branch { name, from, dry_run }, begin, |_, branch| Ok(branch)).await
     }
+}
+
+fn listed(apps: Option<&BTreeSet<AppName>>) -> Option<Vec<AppName>> {
+    apps.map(|apps| apps.iter().cloned().collect())
 }

@@ -79,6 +79,40 @@ fn without_auto_save_it_is_pushed_only_when_asked_for() {
 }
 
 #[test]
+fn who_asks_right_after_a_save_means_that_save_too() {
+    let place = Place::new();
+    place.repo.git(&["tag", "v1", "main"]);
+    let variables =
+        [("GIT_SYNC_IS_LOCK_APP_EDIT", "true"), ("APPFERRY_AUTO_PULL", "never"), ("APPFERRY_DEBOUNCE", "2s")];
+    let production = place.instance("production", &variables);
+    production.wait_until("the branch", |repository| !repository.apps.is_empty());
+    sync(&production, &["pull"]);
+    production.wait_until_in_sync();
+    let news = |color: &str| {
+        let tip = place.elsewhere("Repaint", |apps| recolour(apps, color));
+        production.wait_until("the news", |repository| repository.remote_tip.as_deref() == Some(&tip));
+    };
+    let color = || value(&production.apps.join(SCREEN), "color");
+
+    news("green");
+    set(&production.apps.join(SCREEN), "width", 7);
+    assert_eq!(sync(&production, &["update", "PO App"]), "ok    PO App: updated\n");
+    assert_eq!(color(), Some("green".into()));
+    assert!(production.still_has("\"width\": 7"), "the drift is kept aside");
+
+    news("blue");
+    set(&production.apps.join(SCREEN), "width", 8);
+    assert_eq!(sync(&production, &["pull"]), "ok    PO App: updated\n");
+    assert_eq!(color(), Some("blue".into()));
+    assert!(production.still_has("\"width\": 8"), "the drift is kept aside");
+
+    set(&production.apps.join(SCREEN), "width", 9);
+    assert!(sync(&production, &["pull", "--from", "v1"]).starts_with("ok    PO App: pinned at v1 ("));
+    assert_eq!(color(), Some("red".into()));
+    assert!(production.still_has("\"width\": 9"), "the drift is kept aside");
+}
+
+#[test]
 fn what_is_not_there_is_said_and_nothing_moves() {
     let place = Place::new();
     let production = place.waiting();
