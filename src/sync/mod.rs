@@ -5,6 +5,7 @@
 pub mod action;
 pub mod bases;
 pub mod compare;
+pub mod elsewhere;
 pub mod engine;
 pub mod file_edits;
 pub mod files;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::domain::status::{AppState, AppStatus};
 use crate::domain::{AppName, Failure};
+use crate::sync::elsewhere::Elsewhere;
 
 use super::finding::Finding;
 use super::{Engine, Knowledge};
@@ -62,8 +63,27 @@ impl Engine {
             .map(|(name, rule)| format!("the folder \"{name}\" in the apps folder is not synced: {rule}"));
         let there = (self.remote.refused_names.iter())
             .map(|(name, rule)| format!("refused from Git: {name:?} beside the apps: {rule}"));
-        let notices = here.chain(there).chain(self.proposal_notice()).chain(self.mending_notice());
+        let notices =
+            here.chain(there).chain(self.elsewhere_notice()).chain(self.proposal_notice()).chain(self.mending_notice());
         notices.chain(self.withheld_notices()).collect()
+    }
+
+    /// Who meets appferry with a repository of another layout would else be told that everything is in sync: of no apps.
+    fn elsewhere_notice(&self) -> Option<String> {
+        let (elsewhere, prefix) = (self.remote.elsewhere.as_ref()?, self.settings.prefix.as_str());
+        let none = match prefix {
+            "" => "no app is at the root of the repository".to_owned(),
+            prefix => format!("no app is in {prefix:?} in Git"),
+        };
+        Some(match elsewhere {
+            Elsewhere::OneApp => format!(
+                "{none}, but the repository looks like one app itself: `layout = \"single\"` in the file of APPFERRY_CONFIG syncs it"
+            ),
+            Elsewhere::Folder(folder) => {
+                let there = if folder == "." { "its root".to_owned() } else { format!("{folder:?}") };
+                format!("{none}, but {there} holds what looks like apps: APPFERRY_PREFIX={folder:?} syncs them")
+            }
+        })
     }
 
     pub(super) fn app_status(&self, app: &AppName, finding: &Finding) -> AppStatus {

@@ -7,6 +7,7 @@ use crate::ports::{Commit, RemoteTip};
 
 use super::collision::colliding;
 use super::{Engine, Knowledge, Now};
+use crate::sync::elsewhere::apps_elsewhere;
 use crate::sync::trees::app_trees;
 
 /// A commit that is not pushed yet, and what it makes of which apps.
@@ -119,6 +120,7 @@ impl Engine {
     fn view_tip(&mut self, tip: ObjectId) -> Result<(), Failure> {
         let root = self.repo.commit(tip)?.tree;
         let mut found = app_trees(&*self.repo, Some(root), &self.settings.prefix)?;
+        let elsewhere = if found.apps.is_empty() { apps_elsewhere(&*self.repo, root)? } else { None };
         found.apps.retain(|app, _| self.settings.filter.takes(app));
         let mut hostile = colliding(found.apps.keys());
         for (app, tree) in &found.apps {
@@ -131,6 +133,7 @@ impl Engine {
         }
         self.remote.apps = found.apps;
         self.remote.refused_names = found.refused;
+        self.remote.elsewhere = elsewhere;
         self.remote.hostile = hostile;
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use crate::domain::{AppName, ObjectId};
+use crate::sync::elsewhere::Elsewhere;
 
 /// What is known of the branch.
 #[derive(Clone, Debug, Default)]
@@ -13,6 +14,8 @@ pub(super) struct RemoteView {
     pub(super) apps: BTreeMap<AppName, ObjectId>,
     /// Entries of the apps' folder that cannot be apps.
     pub(super) refused_names: Vec<(String, String)>,
+    /// Where apps seem to be, when there is none where they are looked for.
+    pub(super) elsewhere: Option<Elsewhere>,
     /// Apps whose tree may not be written, and why.
     pub(super) hostile: BTreeMap<AppName, String>,
 }

@@ -12,6 +12,7 @@ mod guard;
 mod hostile;
 mod incoming;
 mod input;
+mod layout;
 mod locked;
 mod merging;
 mod pull;
