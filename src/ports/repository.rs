@@ -1,6 +1,6 @@
 //! The bare repository in the data folder.
 
-use crate::domain::{Failure, ObjectId, TreeEntry};
+use crate::domain::{EntryKind, Failure, ObjectId, TreeEntry};
 
 /// A commit, as far as the services look into it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +63,15 @@ pub trait LocalRepository: Send + Sync {
     /// # Errors
     /// Disk or internal.
     fn tree(&self, id: ObjectId) -> Result<Vec<TreeEntry>, Failure>;
+
+    /// The folder of this name in a tree, if it has one; cheaper than all entries where the repository can look for it.
+    ///
+    /// # Errors
+    /// Disk or internal.
+    fn subtree(&self, tree: ObjectId, name: &[u8]) -> Result<Option<ObjectId>, Failure> {
+        let is_it = |entry: &TreeEntry| entry.kind == EntryKind::Tree && entry.name == name;
+        Ok(self.tree(tree)?.into_iter().find(is_it).map(|entry| entry.id))
+    }
 
     /// The bytes of a blob.
     ///

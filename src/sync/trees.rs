@@ -130,13 +130,8 @@ pub fn find_tree(repo: &dyn LocalRepository, root: Option<ObjectId>, path: &str)
     }
     let mut tree = root;
     for component in path.split('/').filter(|part| !part.is_empty()) {
-        tree = entries(repo, tree)?
-            .into_iter()
-            .find(|entry| entry.kind == EntryKind::Tree && entry.name == component.as_bytes())
-            .map(|entry| entry.id);
-        if tree.is_none() {
-            break;
-        }
+        let Some(folder) = tree else { break };
+        tree = repo.subtree(folder, component.as_bytes())?;
     }
     Ok(tree)
 }

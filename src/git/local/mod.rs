@@ -108,6 +108,11 @@ impl LocalRepository for LocalRepo {
         trees::decode(&bytes).ok_or_else(|| objects::damaged(id, "it is not a well-formed tree"))
     }
 
+    fn subtree(&self, tree: ObjectId, name: &[u8]) -> Result<Option<ObjectId>, Failure> {
+        let bytes = self.lock().read(tree, Kind::Tree)?;
+        trees::find_folder(&bytes, name).map_err(|_| objects::damaged(tree, "it is not a well-formed tree"))
+    }
+
     fn blob(&self, id: ObjectId) -> Result<Vec<u8>, Failure> {
         self.lock().read(id, Kind::Blob)
     }

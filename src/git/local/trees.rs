@@ -6,18 +6,58 @@ use std::collections::HashSet;
 use crate::domain::{EntryKind, Failure, ObjectId, TreeEntry};
 
 /// The entries of a tree object; `None` if it is not well-formed.
-pub(super) fn decode(mut bytes: &[u8]) -> Option<Vec<TreeEntry>> {
-    let mut entries = Vec::new();
-    while !bytes.is_empty() {
-        let space = bytes.iter().position(|&byte| byte == b' ')?;
-        let (mode, rest) = (bytes.get(..space)?, bytes.get(space + 1..)?);
-        let end = rest.iter().position(|&byte| byte == 0)?;
-        let (name, rest) = (rest.get(..end)?, rest.get(end + 1..)?);
-        let (id, rest) = rest.split_first_chunk::<20>()?;
-        entries.push(TreeEntry { name: name.to_vec(), kind: kind(mode)?, id: ObjectId::from_bytes(*id) });
-        bytes = rest;
+pub(super) fn decode(bytes: &[u8]) -> Option<Vec<TreeEntry>> {
+    raw_entries(bytes).map(|raw| raw?.to_entry()).collect()
+}
+
+/// What was read is no tree object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NotATree;
+
+/// The folder of this name, if there is one; the other entries are passed over.
+///
+/// # Errors
+/// That what comes before it is not well-formed.
+pub(super) fn find_folder(bytes: &[u8], name: &[u8]) -> Result<Option<ObjectId>, NotATree> {
+    for raw in raw_entries(bytes) {
+        let raw = raw.ok_or(NotATree)?;
+        if raw.name == name && kind(raw.mode).ok_or(NotATree)? == EntryKind::Tree {
+            return Ok(Some(ObjectId::from_bytes(*raw.id)));
+        }
     }
-    Some(entries)
+    Ok(None)
+}
+
+/// An entry as it stands in the object.
+struct RawEntry<'a> {
+    mode: &'a [u8],
+    name: &'a [u8],
+    id: &'a [u8; 20],
+}
+
+impl RawEntry<'_> {
+    fn to_entry(&self) -> Option<TreeEntry> {
+        Some(TreeEntry { name: self.name.to_vec(), kind: kind(self.mode)?, id: ObjectId::from_bytes(*self.id) })
+    }
+}
+
+/// The entries one after the other; a `None` where the tree is not well-formed, and nothing after it.
+fn raw_entries(bytes: &[u8]) -> impl Iterator<Item = Option<RawEntry<'_>>> {
+    let mut rest = Some(bytes).filter(|bytes| !bytes.is_empty());
+    std::iter::from_fn(move || {
+        let read = split_entry(rest.take()?);
+        rest = read.as_ref().map(|(_, rest)| *rest).filter(|rest| !rest.is_empty());
+        Some(read.map(|(entry, _)| entry))
+    })
+}
+
+fn split_entry(bytes: &[u8]) -> Option<(RawEntry<'_>, &[u8])> {
+    let space = bytes.iter().position(|&byte| byte == b' ')?;
+    let (mode, rest) = (bytes.get(..space)?, bytes.get(space + 1..)?);
+    let end = rest.iter().position(|&byte| byte == 0)?;
+    let (name, rest) = (rest.get(..end)?, rest.get(end + 1..)?);
+    let (id, rest) = rest.split_first_chunk::<20>()?;
+    Some((RawEntry { mode, name, id }, rest))
 }
 
 /// Old programs wrote `100664` and `040000`: the type counts, and whether the owner may execute.
@@ -88,6 +128,20 @@ mod tests {
         for name in ["", "a/b", "a\0b"] {
             assert!(encode(&[entry(name, EntryKind::File)]).is_err(), "{name:?}");
         }
+    }
+
+    #[test]
+    fn a_folder_is_found_among_files_and_a_file_is_none() {
+        let named = |name: &str, kind, id| TreeEntry { id: ObjectId::from_bytes([id; 20]), ..entry(name, kind) };
+        let entries =
+            [named("a", EntryKind::File, 1), named("a.b", EntryKind::Tree, 2), named("b", EntryKind::Tree, 3)];
+        let tree = encode(&entries).unwrap();
+        assert_eq!(find_folder(&tree, b"b"), Ok(Some(ObjectId::from_bytes([3; 20]))));
+        assert_eq!(find_folder(&tree, b"a.b"), Ok(Some(ObjectId::from_bytes([2; 20]))));
+        for name in [&b"a"[..], b"a.", b"", b"c"] {
+            assert_eq!(find_folder(&tree, name), Ok(None), "{name:?}");
+        }
+        assert_eq!(find_folder(&tree[..tree.len() - 1], b"b"), Err(NotATree), "cut off");
     }
 
     #[test]

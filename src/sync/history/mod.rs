@@ -21,7 +21,7 @@ pub use diff::{AppDiff, FileDiff, FileFate};
 pub use last::{KnownCommits, LastCommits};
 pub use log::{AppFate, HistoryEntry, HistoryPage};
 
-use super::trees::{entries, find_tree};
+use super::trees::find_tree;
 
 /// Commits that are looked at for one question, at most.
 const MOST_COMMITS: usize = 200_000;
@@ -125,14 +125,11 @@ impl Reader {
     }
 
     fn app_tree(&self, commit: &Commit, app: &AppName) -> Result<Option<ObjectId>, Failure> {
-        let folder = entries(&*self.repo, self.folder(commit)?)?;
-        Ok(app_in(&folder, app))
+        self.app_in(self.folder(commit)?, app)
     }
-}
 
-fn app_in(folder: &[crate::domain::TreeEntry], app: &AppName) -> Option<ObjectId> {
-    let is_app = |entry: &&crate::domain::TreeEntry| {
-        entry.kind == crate::domain::EntryKind::Tree && entry.name == app.as_str().as_bytes()
-    };
-    folder.iter().find(is_app).map(|entry| entry.id)
+    /// The app in a folder of apps that may be absent.
+    fn app_in(&self, folder: Option<ObjectId>, app: &AppName) -> Result<Option<ObjectId>, Failure> {
+        folder.map_or(Ok(None), |folder| self.repo.subtree(folder, app.as_str().as_bytes()))
+    }
 }
