@@ -7,6 +7,7 @@ use super::pattern::{Pattern, PatternError};
 
 /// A variable of a saved command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Written")]
 pub struct Variable {
     /// What stands between the braces.
     pub name: String,
@@ -16,7 +17,7 @@ pub struct Variable {
 }
 
 /// What a value may be. No value holds a NUL.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Kind {
     /// Any text, or any bytes.
@@ -37,6 +38,53 @@ pub enum Kind {
         /// A regular expression.
         pattern: Pattern,
     },
+}
+
+/// A variable as JSON has it. A restriction that its type does not know must not be passed over: whoever wrote it counts on it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    name: String,
+    #[serde(rename = "type")]
+    kind: KindWord,
+    values: Option<Vec<String>>,
+    pattern: Option<Pattern>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum KindWord {
+    Text,
+    Int,
+    Number,
+    Bool,
+    OneOf,
+    Pattern,
+}
+
+impl TryFrom<Written> for Variable {
+    type Error = String;
+
+    fn try_from(Written { name, kind, values, pattern }: Written) -> Result<Self, String> {
+        let stray =
+            |field: &str, word: &str| Err(format!("`{field}` of the variable `{name}` goes with the type {word} only"));
+        if values.is_some() && !matches!(kind, KindWord::OneOf) {
+            return stray("values", "one_of");
+        }
+        if pattern.is_some() && !matches!(kind, KindWord::Pattern) {
+            return stray("pattern", "pattern");
+        }
+        let missing = |field: &str| format!("the variable `{name}` needs `{field}`");
+        let kind = match kind {
+            KindWord::Text => Kind::Text,
+            KindWord::Int => Kind::Int,
+            KindWord::Number => Kind::Number,
+            KindWord::Bool => Kind::Bool,
+            KindWord::OneOf => Kind::OneOf { values: values.ok_or_else(|| missing("values"))? },
+            KindWord::Pattern => Kind::Pattern { pattern: pattern.ok_or_else(|| missing("pattern"))? },
+        };
+        Ok(Self { name, kind })
+    }
 }
 
 /// Why a value, or a variable, is refused. A value may be secret, so it is not shown.
@@ -163,6 +211,28 @@ fn is_number(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_is_read_as_it_is_written_and_no_restriction_is_passed_over() {
+        for text in ["v", "v:int", "v:number", "v:bool", "v:one-of=a|b c", "v:pattern=[a-z]{2}"] {
+            let variable = Variable::parse(text).unwrap();
+            let json = serde_json::to_string(&variable).unwrap();
+            assert_eq!(serde_json::from_str::<Variable>(&json).unwrap(), variable, "{json}");
+        }
+        for (json, said) in [
+            (r#"{"name":"v","type":"text","pattern":"[a-z]+"}"#, "`pattern` of the variable `v`"),
+            (r#"{"name":"v","type":"text","values":["a"]}"#, "`values` of the variable `v`"),
+            (r#"{"name":"v","type":"one_of","values":["a"],"pattern":"a"}"#, "`pattern` of the variable `v`"),
+            (r#"{"name":"v","type":"pattern","values":["a"],"pattern":"a"}"#, "`values` of the variable `v`"),
+            (r#"{"name":"v","type":"int","min":1}"#, "unknown field `min`"),
+            (r#"{"name":"v","type":"one_of"}"#, "needs `values`"),
+            (r#"{"name":"v","type":"pattern"}"#, "needs `pattern`"),
+            (r#"{"name":"v","type":"integer"}"#, "unknown variant `integer`"),
+        ] {
+            let error = serde_json::from_str::<Variable>(json).unwrap_err().to_string();
+            assert!(error.contains(said), "{json}: {error}");
+        }
+    }
 
     #[test]
     fn values_are_of_their_type_and_errors_do_not_show_them() {
