@@ -41,6 +41,7 @@ pub(super) fn feeds(config: &Config, events: Arc<EventStore>, fleet: &Arc<Fleet>
         events: Some(events),
         poll: Some(Arc::<Fleet>::clone(fleet)),
         hosts: None,
+        keys: None,
         hook_secret: config.events.hook_secret.clone(),
         shell: Some(shell),
     }

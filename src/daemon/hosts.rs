@@ -10,8 +10,8 @@ use tokio_util::task::TaskTracker;
 use super::host_keys;
 use crate::config::Config;
 use crate::domain::{Failure, FailureClass};
-use crate::http::HostControl;
-use crate::keys::KeyService;
+use crate::http::{HostControl, KeyList};
+use crate::keys::{KeyRecord, KeyService};
 use crate::ports::{Forwarding, Keyring, SshSessions};
 use crate::setup::{CheckReport, CheckRequest, HostSetup, Order, SetupAnswer};
 use crate::ssh::{HostKeys, Purpose, Sessions, Settings};
@@ -64,6 +64,13 @@ impl HostControl for Hosts {
         let work = move |setup: HostSetup| async move { stop.run_until_cancelled(setup.check(&request)).await };
         let begun = self.tasks.spawn(with_host_setup(keyring, host_keys, work));
         begun.await.ok().flatten().ok_or_else(ending)
+    }
+}
+
+#[async_trait]
+impl KeyList for KeyService {
+    async fn keys(&self) -> Result<Vec<KeyRecord>, Failure> {
+        Ok(self.list().await?)
     }
 }
 

@@ -96,6 +96,7 @@ impl Daemon {
             stop: stop.clone(),
         };
         let feeds = http::Feeds {
+            keys: Some(Arc::new(hosts.keys.clone())),
             hosts: Some(Arc::new(hosts)),
             tunnels: Some(house),
             ..events::feeds(&config, events, &fleet, shell)

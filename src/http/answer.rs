@@ -62,6 +62,13 @@ impl From<Failure> for ApiError {
     }
 }
 
+impl ApiError {
+    /// Its body, for an answer whose status has gone out.
+    pub(super) fn answer(self) -> ErrorAnswer {
+        ErrorAnswer { error: self.body }
+    }
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(ErrorAnswer { error: self.body })).into_response();

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use axum::Router;
 use axum::extract::State;
+use axum::response::Response;
 use axum::routing::post;
-use axum::{Json, Router};
 
 use super::answer::ApiError;
 use super::control::Service;
+use super::long::in_its_time;
 use super::routes::{Body, read};
 use crate::domain::Failure;
 use crate::setup::{CheckReport, CheckRequest, CheckWords, Order, SetupAnswer, SetupRequest};
@@ -32,20 +34,20 @@ pub trait HostControl: Send + Sync {
 type Hosts = State<Arc<dyn HostControl>>;
 
 pub(super) fn router(hosts: Arc<dyn HostControl>) -> Router<Arc<dyn Service>> {
-    Router::new().route("/host/setup", post(setup)).route("/host/check", post(check)).with_state(hosts)
+    Router::new().route("/api/v1/host/setup", post(setup)).route("/api/v1/host/check", post(check)).with_state(hosts)
 }
 
-async fn setup(State(hosts): Hosts, body: Body) -> Result<Json<SetupAnswer>, ApiError> {
+async fn setup(State(hosts): Hosts, body: Body) -> Result<Response, ApiError> {
     let request: SetupRequest = read(body)?;
     let order = Order::of(&request).map_err(|error| ApiError::request(error.to_string()))?;
     if let Some((admin, key)) = &order.run {
         tracing::info!(%admin, %key, user = %order.user, "a server is set up, asked for through the API");
     }
-    Ok(Json(hosts.setup(order).await?))
+    Ok(in_its_time(async move { Ok(hosts.setup(order).await?) }).await)
 }
 
-async fn check(State(hosts): Hosts, body: Body) -> Result<Json<CheckReport>, ApiError> {
+async fn check(State(hosts): Hosts, body: Body) -> Result<Response, ApiError> {
     let words: CheckWords = read(body)?;
     let request = CheckRequest::of(&words).map_err(|error| ApiError::request(error.to_string()))?;
-    Ok(Json(hosts.check(request).await?))
+    Ok(in_its_time(async move { Ok(hosts.check(request).await?) }).await)
 }

@@ -13,18 +13,22 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep};
 
-const CONNECTIONS: usize = 64;
+/// So many at once.
+pub(super) const CONNECTIONS: usize = 256;
 
 /// Longer than any answer takes, so that only a silent peer meets it.
 const SILENCE: Duration = Duration::from_secs(75);
 
-/// A TCP listener that holds at most 64 connections; more wait in the kernel's queue.
+/// Whoever connects has something to ask. A place for who never does would be taken from all others.
+const FIRST_WORD: Duration = Duration::from_secs(5);
+
+/// A TCP listener that holds at most 256 connections; more wait in the kernel's queue.
 pub(super) struct Guarded {
     listener: TcpListener,
     places: Arc<Semaphore>,
 }
 
-/// A connection that ends when nothing came or went for 75 s.
+/// A connection that ends when nothing came or went for 75 s, or nothing came at all for 5 s.
 pub(super) struct Connection {
     stream: TcpStream,
     silence: Pin<Box<Sleep>>,
@@ -47,7 +51,7 @@ impl Listener for Guarded {
         let (stream, peer) = Listener::accept(&mut self.listener).await;
         // An answer in several pieces would wait for the peer's delayed acknowledgement: 40 ms.
         let _ = stream.set_nodelay(true);
-        (Connection { stream, silence: Box::pin(tokio::time::sleep(SILENCE)), _place: place }, peer)
+        (Connection { stream, silence: Box::pin(tokio::time::sleep(FIRST_WORD)), _place: place }, peer)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {

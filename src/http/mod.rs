@@ -10,7 +10,9 @@ mod files;
 mod hooks;
 mod host;
 mod incoming;
+mod keys;
 mod listener;
+mod long;
 mod requests;
 mod routes;
 mod shell;
@@ -41,6 +43,7 @@ pub use host::HostControl;
 pub use incoming::{
     BranchReport, BranchRequest, Incoming, IncomingAction, IncomingApp, IncomingControl, PullRequest, TakeInRequest,
 };
+pub use keys::KeyList;
 pub use requests::{AppRequest, AppsRequest, ResolveRequest, RestoreAppRequest};
 pub use shell::{CheckAnswer, ExecBody, RunBody, RunsAnswer, ShellEvent, ShellFeed};
 pub use tunnels::{TunnelControl, TunnelList};
@@ -62,6 +65,8 @@ pub struct Feeds {
     pub poll: Option<Arc<dyn PollHint>>,
     /// Who sets servers up, and checks logins.
     pub hosts: Option<Arc<dyn HostControl>>,
+    /// For `GET /api/v1/keys`.
+    pub keys: Option<Arc<dyn KeyList>>,
     /// What those hosts prove themselves by.
     pub hook_secret: Option<SecretString>,
     /// Shell commands, and who may run them.

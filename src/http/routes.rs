@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, FromRequestParts, Query, Request, State};
+use axum::extract::rejection::{BytesRejection, PathRejection};
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Path, Query, Request, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_LENGTH;
 use axum::http::request::Parts;
@@ -21,7 +21,8 @@ use super::access::{TokenDigest, only_by_address, only_with_token};
 use super::answer::ApiError;
 use super::apps;
 use super::control::{Service, SyncControl};
-use super::{ACTION_LIMIT, Feeds, events, hooks, host, incoming, shell, sync_routes, tunnels};
+use super::long::few_at_once;
+use super::{ACTION_LIMIT, Feeds, events, hooks, host, incoming, keys, long, shell, sync_routes, tunnels};
 use crate::domain::Failure;
 use crate::domain::status::Status;
 use crate::sync::action::ActionReport;
@@ -40,12 +41,15 @@ pub(super) fn router(
     stop: &CancellationToken,
 ) -> Router {
     let stream = feeds.events.map(|source| events::router(source, stop.clone())).unwrap_or_default();
-    let hosts = feeds.hosts.map(host::router).unwrap_or_default();
+    let keys = feeds.keys.map(keys::router).unwrap_or_default();
+    let long = long::places();
+    let hosts =
+        feeds.hosts.map(host::router).unwrap_or_default().layer(from_fn_with_state(Arc::clone(&long), few_at_once));
     let tunnels = feeds.tunnels.clone().map(tunnels::router).unwrap_or_default();
     let metrics = feeds.tunnels.map(tunnels::metrics_router).unwrap_or_default();
     // Outside the check of the host: hooks come through a proxy, and are signed.
     let hooks = feeds.poll.map(|poll| hooks::router(feeds.hook_secret, poll)).unwrap_or_default();
-    let shell = feeds.shell.map(|feed| shell::router(feed, token)).unwrap_or_default();
+    let shell = feeds.shell.map(|feed| shell::router(feed, token, long)).unwrap_or_default();
     let token = from_fn_with_state(TokenDigest::of(token), only_with_token);
     let api = Router::new()
         .route("/status", get(status))
@@ -53,8 +57,8 @@ pub(super) fn router(
         .route("/sync/conflict", get(super::conflict::conflict))
         .merge(incoming::routes())
         .merge(stream)
-        .merge(hosts)
         .merge(tunnels)
+        .merge(keys)
         .layer(token.clone());
     Router::new()
         .route("/healthz", get(async || "alive\n"))
@@ -63,9 +67,10 @@ pub(super) fn router(
         .merge(metrics.layer(token.clone()))
         .fallback(absent)
         .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn(in_time))
+        .merge(hosts.method_not_allowed_fallback(wrong_method).layer(token.clone()))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(from_fn(small_enough))
-        .layer(from_fn(in_time))
         .merge(apps::router().method_not_allowed_fallback(wrong_method).layer(token))
         .merge(shell.method_not_allowed_fallback(wrong_method))
         .layer(from_fn(only_by_address))
@@ -88,6 +93,20 @@ impl FromRequestParts<Arc<dyn Service>> for Chosen {
         let query: Query<ChosenQuery> =
             Query::try_from_uri(&parts.uri).map_err(|error| ApiError::request(error.body_text()))?;
         Ok(Self(service.repository(query.0.repository.as_deref())?))
+    }
+}
+
+/// The one part of the path that is not given; what cannot be text is answered like every other error.
+pub(super) struct Named(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Path(name) = Path::from_request_parts(parts, state)
+            .await
+            .map_err(|rejection: PathRejection| ApiError::request(rejection.body_text()))?;
+        Ok(Self(name))
     }
 }
 

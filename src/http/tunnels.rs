@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
@@ -12,7 +12,7 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
 use super::answer::ApiError;
-use super::routes::{Body, read};
+use super::routes::{Body, Named, read};
 use crate::domain::tunnel::{Given, TestReport, TunnelStatus};
 use crate::domain::{Failure, FailureClass};
 
@@ -102,7 +102,7 @@ fn refused(control: &dyn TunnelControl, name: &str, failure: Failure) -> ApiErro
     }
 }
 
-async fn one(State(control): Control, Path(name): Path<String>) -> One {
+async fn one(State(control): Control, Named(name): Named) -> One {
     control.one(&name).map(Json).map_err(|failure| refused(&*control, &name, failure))
 }
 
@@ -110,20 +110,20 @@ async fn add(State(control): Control, body: Body) -> Result<(StatusCode, Json<Tu
     Ok((StatusCode::CREATED, Json(control.add(read(body)?).await?)))
 }
 
-async fn remove(State(control): Control, Path(name): Path<String>) -> Result<StatusCode, ApiError> {
+async fn remove(State(control): Control, Named(name): Named) -> Result<StatusCode, ApiError> {
     let removed = control.remove(&name).await;
     removed.map(|()| StatusCode::NO_CONTENT).map_err(|failure| refused(&*control, &name, failure))
 }
 
-async fn open(State(control): Control, Path(name): Path<String>) -> One {
+async fn open(State(control): Control, Named(name): Named) -> One {
     control.open(&name).await.map(Json).map_err(|failure| refused(&*control, &name, failure))
 }
 
-async fn close(State(control): Control, Path(name): Path<String>) -> One {
+async fn close(State(control): Control, Named(name): Named) -> One {
     control.close(&name).await.map(Json).map_err(|failure| refused(&*control, &name, failure))
 }
 
-async fn test(State(control): Control, Path(name): Path<String>) -> Result<Json<TestReport>, ApiError> {
+async fn test(State(control): Control, Named(name): Named) -> Result<Json<TestReport>, ApiError> {
     control.test(&name).await.map(Json).map_err(|failure| refused(&*control, &name, failure))
 }
 

@@ -126,7 +126,10 @@ impl ShellService {
             return Err(ShellError::Stopping);
         };
         if hosts.is_empty() || hosts.len() > MOST_HOSTS {
-            return Err(ShellError::Request(format!("name 1 to {MOST_HOSTS} hosts, not {}", hosts.len())));
+            return Err(ShellError::Request(format!(
+                "{} hosts are named; name 1 to {MOST_HOSTS} in one run",
+                hosts.len()
+            )));
         }
         let mut jobs: Vec<Job> = Vec::with_capacity(hosts.len());
         for (number, host) in hosts.iter().enumerate() {

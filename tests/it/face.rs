@@ -220,6 +220,20 @@ impl Served {
     }
 }
 
+/// Whoever may connect could else shut everybody else out, without a token.
+#[tokio::test]
+async fn callers_that_never_say_anything_leave_room_for_others() {
+    let served = Served::new().await;
+    let mut silent = Vec::new();
+    for _ in 0..300 {
+        silent.push(TcpStream::connect(served.address).await.unwrap());
+    }
+    let request = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let answer = tokio::time::timeout(PATIENCE, served.raw(request)).await.expect("it is answered");
+    assert!(answer.ends_with("alive\n"), "{answer}");
+    drop(silent);
+}
+
 fn app(name: &str) -> AppName {
     AppName::new(name).unwrap()
 }

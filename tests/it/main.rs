@@ -10,6 +10,7 @@
 
 mod apps_api;
 mod architecture;
+mod calls;
 mod demo;
 mod disk;
 mod events;

@@ -15,13 +15,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use axum::Router;
-use axum::extract::Path;
-use axum::extract::rejection::PathRejection;
 use axum::routing::{get, post};
 use tokio::sync::watch;
 
 use super::answer::ApiError;
 use super::control::Service;
+use super::routes::Named;
 use crate::archive::Limits;
 use crate::domain::status::RepositoryStatus;
 use crate::domain::{AppName, Failure};
@@ -71,11 +70,7 @@ pub(super) fn router() -> Router<Arc<dyn Service>> {
         .route("/api/v1/sync/resolve", post(resolve::resolve))
 }
 
-/// A name in the path, as far as it can be read.
-type Named = Result<Path<String>, PathRejection>;
-
 /// The name in the path, percent-decoded.
-fn app_name(name: Named) -> Result<AppName, ApiError> {
-    let Path(name) = name.map_err(|rejection| ApiError::request(rejection.body_text()))?;
+fn app_name(Named(name): Named) -> Result<AppName, ApiError> {
     AppName::new(name).map_err(|error| ApiError::request(error.to_string()))
 }

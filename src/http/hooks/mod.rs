@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
@@ -20,6 +20,7 @@ use axum::{Json, Router};
 use secrecy::SecretString;
 
 use super::answer::ApiError;
+use super::routes::Named;
 use seen::Seen;
 use signature::Provider;
 
@@ -49,7 +50,7 @@ pub(super) fn router(secret: Option<SecretString>, hint: Arc<dyn PollHint>) -> R
 
 async fn hook(
     State(hooks): State<Hooks>,
-    Path(provider): Path<String>,
+    Named(provider): Named,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, ApiError> {

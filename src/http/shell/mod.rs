@@ -13,9 +13,11 @@ use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post, put};
 use secrecy::SecretString;
+use tokio::sync::Semaphore;
 
 use super::access::TokenDigest;
 use super::answer::ApiError;
+use super::long::few_at_once;
 use crate::shell::{ShellError, ShellService};
 
 pub use shapes::{CheckAnswer, ExecBody, RunBody, RunsAnswer, ShellEvent};
@@ -38,20 +40,26 @@ struct Shell {
 }
 
 /// Everything below `/api/v1/shell`, with its own check of the two tokens.
-pub(super) fn router<S: Clone + Send + Sync + 'static>(feed: ShellFeed, admin: &SecretString) -> Router<S> {
+/// Runs wait for a place in `long`.
+pub(super) fn router<S: Clone + Send + Sync + 'static>(
+    feed: ShellFeed,
+    admin: &SecretString,
+    long: Arc<Semaphore>,
+) -> Router<S> {
+    let long = from_fn_with_state(long, few_at_once);
     let tokens = access::Tokens { admin: TokenDigest::of(admin), runner: TokenDigest::of(&feed.runner) };
     let for_admins = Router::new()
         .route("/api/v1/shell/hosts/{name}", put(saved::put_host).delete(saved::remove_host))
-        .route("/api/v1/shell/hosts/{name}/test", post(run::test))
+        .route("/api/v1/shell/hosts/{name}/test", post(run::test).layer(long.clone()))
         .route("/api/v1/shell/commands/{name}", put(saved::put_command).delete(saved::remove_command))
         .route("/api/v1/shell/check", post(saved::check))
-        .route("/api/v1/shell/exec", post(run::exec))
+        .route("/api/v1/shell/exec", post(run::exec).layer(long.clone()))
         .layer(axum::middleware::from_fn(access::only_admins));
     let for_runners = Router::new()
         .route("/api/v1/shell/hosts", get(saved::hosts))
         .route("/api/v1/shell/commands", get(saved::commands))
         .route("/api/v1/shell/commands/{name}", get(saved::command))
-        .route("/api/v1/shell/commands/{name}/run", post(run::run))
+        .route("/api/v1/shell/commands/{name}/run", post(run::run).layer(long))
         .route("/api/v1/shell/runs", get(saved::runs))
         .route("/api/v1/shell/runs/{id}", get(saved::past_run));
     for_admins

@@ -1,11 +1,9 @@
 //! Running: one answer at the end, or a line for each thing that happens.
 
 use std::convert::Infallible;
-use std::time::Duration;
 
 use axum::body::{Body as Stream, Bytes};
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Extension, Path, State};
+use axum::extract::{Extension, State};
 use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse as _, Response};
@@ -16,13 +14,9 @@ use super::saved::name;
 use super::shapes::{ExecBody, RunBody, ShellEvent};
 use crate::domain::shell::{FailRule, RowsAs, Shell as Reader, ShellHost};
 use crate::http::answer::ApiError;
-use crate::http::routes::{Body, read};
+use crate::http::long::SIGN_OF_LIFE;
+use crate::http::routes::{Body, Named, read};
 use crate::shell::{Told, Who};
-
-/// A connection that says nothing for longer is cut off. What is sent in between is white space, which JSON allows.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
-
-type Named = Result<Path<String>, PathRejection>;
 
 pub(super) async fn run(
     State(shell): State<Shell>,

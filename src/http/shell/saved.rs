@@ -10,17 +10,15 @@ use super::Shell;
 use super::shapes::CheckAnswer;
 use crate::domain::shell::{CommandError, RunReport, SavedCommand, ShellHost, ShellName};
 use crate::http::answer::ApiError;
-use crate::http::routes::{Body, read};
+use crate::http::routes::{Body, Named, read};
 use crate::ports::{RunFilter, RunRow};
 use crate::shell::{JudgedCommand, ShellError};
 
 const MOST_RUNS: u32 = 1_000;
 
-type Named = Result<Path<String>, PathRejection>;
 type Answer<T> = Result<Json<T>, ApiError>;
 
-pub(super) fn name(named: Named) -> Result<ShellName, ApiError> {
-    let Path(name) = named.map_err(|rejection| ApiError::request(rejection.body_text()))?;
+pub(super) fn name(Named(name): Named) -> Result<ShellName, ApiError> {
     ShellName::new(name).map_err(|error| ApiError::request(error.to_string()))
 }
 
