@@ -1,5 +1,7 @@
 //! The bare repository in the data folder.
 
+use std::collections::{BTreeSet, HashSet};
+
 use crate::domain::{EntryKind, Failure, ObjectId, TreeEntry};
 
 /// A commit, as far as the services look into it.
@@ -71,6 +73,21 @@ pub trait LocalRepository: Send + Sync {
     fn subtree(&self, tree: ObjectId, name: &[u8]) -> Result<Option<ObjectId>, Failure> {
         let is_it = |entry: &TreeEntry| entry.kind == EntryKind::Tree && entry.name == name;
         Ok(self.tree(tree)?.into_iter().find(is_it).map(|entry| entry.id))
+    }
+
+    /// The names of the folders that are not the same in two trees, of which either may be absent.
+    ///
+    /// # Errors
+    /// Disk or internal.
+    fn changed_folders(&self, old: Option<ObjectId>, new: Option<ObjectId>) -> Result<Vec<Vec<u8>>, Failure> {
+        let folders = |tree: Option<ObjectId>| -> Result<HashSet<(Vec<u8>, ObjectId)>, Failure> {
+            let mut entries = tree.map_or_else(|| Ok(Vec::new()), |tree| self.tree(tree))?;
+            entries.retain(|entry| entry.kind == EntryKind::Tree);
+            Ok(entries.into_iter().map(|entry| (entry.name, entry.id)).collect())
+        };
+        let (old, new) = (folders(old)?, folders(new)?);
+        let changed: BTreeSet<Vec<u8>> = old.symmetric_difference(&new).map(|(name, _)| name.clone()).collect();
+        Ok(changed.into_iter().collect())
     }
 
     /// The bytes of a blob.

@@ -19,15 +19,17 @@ mod packs;
 mod refs;
 mod refs_packed;
 mod trees;
+mod wide_trees;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use git2::{ObjectType, Repository};
 
 use self::buffer::{Buffer, Kind};
 use self::refs::Refs;
+use self::wide_trees::WideTrees;
 use crate::domain::{Failure, ObjectId, TreeEntry};
 use crate::ports::{Commit, LocalRepository, RefEdit, Tag};
 
@@ -35,6 +37,7 @@ use crate::ports::{Commit, LocalRepository, RefEdit, Tag};
 pub struct LocalRepo {
     path: PathBuf,
     state: Mutex<State>,
+    wide_trees: WideTrees,
     refs: Refs,
     /// Held while one thread maintains; the others do not wait for it.
     maintenance: Mutex<()>,
@@ -82,7 +85,8 @@ impl LocalRepo {
             wrote_empty_tree: false,
         };
         let refs = Refs::new(path);
-        Ok(Self { path: path.to_owned(), state: Mutex::new(state), refs, maintenance: Mutex::new(()) })
+        let wide_trees = WideTrees::default();
+        Ok(Self { path: path.to_owned(), state: Mutex::new(state), wide_trees, refs, maintenance: Mutex::new(()) })
     }
 
     /// The folder of the repository. Whoever opens it with libgit2 (a fetch) opens it anew each time: a handle kept
@@ -97,6 +101,10 @@ impl LocalRepo {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn tree_bytes(&self, id: ObjectId) -> Result<Arc<Vec<u8>>, Failure> {
+        self.wide_trees.get_or(id, || self.lock().read(id, Kind::Tree))
+    }
+
     fn packs_folder(&self) -> PathBuf {
         self.path.join("objects/pack")
     }
@@ -104,13 +112,26 @@ impl LocalRepo {
 
 impl LocalRepository for LocalRepo {
     fn tree(&self, id: ObjectId) -> Result<Vec<TreeEntry>, Failure> {
-        let bytes = self.lock().read(id, Kind::Tree)?;
+        let bytes = self.tree_bytes(id)?;
         trees::decode(&bytes).ok_or_else(|| objects::damaged(id, "it is not a well-formed tree"))
     }
 
     fn subtree(&self, tree: ObjectId, name: &[u8]) -> Result<Option<ObjectId>, Failure> {
-        let bytes = self.lock().read(tree, Kind::Tree)?;
+        let bytes = self.tree_bytes(tree)?;
         trees::find_folder(&bytes, name).map_err(|_| objects::damaged(tree, "it is not a well-formed tree"))
+    }
+
+    fn changed_folders(&self, old: Option<ObjectId>, new: Option<ObjectId>) -> Result<Vec<Vec<u8>>, Failure> {
+        if old == new {
+            return Ok(Vec::new());
+        }
+        let bytes = |tree: Option<ObjectId>| tree.map_or_else(|| Ok(Arc::default()), |tree| self.tree_bytes(tree));
+        trees::changed_folders(&bytes(old)?, &bytes(new)?).map_err(|_| match (old, new) {
+            (Some(tree), None) | (_, Some(tree)) => {
+                objects::damaged(tree, "it, or what it is compared with, is not a well-formed tree")
+            }
+            (None, None) => Failure::internal("nothing was compared with nothing"),
+        })
     }
 
     fn blob(&self, id: ObjectId) -> Result<Vec<u8>, Failure> {

@@ -28,6 +28,42 @@ pub(super) fn find_folder(bytes: &[u8], name: &[u8]) -> Result<Option<ObjectId>,
     Ok(None)
 }
 
+/// The names of the folders that are not the same in both trees.
+///
+/// # Errors
+/// That one of them is not well-formed.
+pub(super) fn changed_folders(old: &[u8], new: &[u8]) -> Result<Vec<Vec<u8>>, NotATree> {
+    let (mut old, mut new) = (folders(old), folders(new));
+    let (mut before, mut after) = (old.next().transpose()?, new.next().transpose()?);
+    let mut changed = Vec::new();
+    loop {
+        let side = match (&before, &after) {
+            (Some(a), Some(b)) if a.name == b.name => Ordering::Equal,
+            (Some(a), Some(b)) => a.name.iter().chain(b"/").cmp(b.name.iter().chain(b"/")),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => return Ok(changed),
+        };
+        let is_same = side == Ordering::Equal && before.as_ref().map(|a| a.id) == after.as_ref().map(|b| b.id);
+        let named = if side == Ordering::Greater { &after } else { &before };
+        changed.extend(named.as_ref().filter(|_| !is_same).map(|entry| entry.name.to_vec()));
+        if side != Ordering::Greater {
+            before = old.next().transpose()?;
+        }
+        if side != Ordering::Less {
+            after = new.next().transpose()?;
+        }
+    }
+}
+
+fn folders(bytes: &[u8]) -> impl Iterator<Item = Result<RawEntry<'_>, NotATree>> {
+    raw_entries(bytes).map(|raw| raw.ok_or(NotATree)).filter(|raw| raw.as_ref().is_ok_and(is_folder) || raw.is_err())
+}
+
+fn is_folder(entry: &RawEntry<'_>) -> bool {
+    entry.mode == b"40000" || kind(entry.mode) == Some(EntryKind::Tree)
+}
+
 /// An entry as it stands in the object.
 struct RawEntry<'a> {
     mode: &'a [u8],
@@ -142,6 +178,42 @@ mod tests {
             assert_eq!(find_folder(&tree, name), Ok(None), "{name:?}");
         }
         assert_eq!(find_folder(&tree[..tree.len() - 1], b"b"), Err(NotATree), "cut off");
+    }
+
+    #[test]
+    fn the_folders_that_differ_are_found_side_by_side() {
+        let tree = |entries: &[(&str, EntryKind, u8)]| {
+            let named = |(name, kind, id): &(&str, EntryKind, u8)| TreeEntry {
+                id: ObjectId::from_bytes([*id; 20]),
+                ..entry(name, *kind)
+            };
+            encode(&entries.iter().map(named).collect::<Vec<_>>()).unwrap()
+        };
+        let (file, folder) = (EntryKind::File, EntryKind::Tree);
+        let old = tree(&[
+            ("a", folder, 1),
+            ("a.b", folder, 1),
+            ("c", folder, 1),
+            ("e", folder, 1),
+            ("f", file, 1),
+            ("g", folder, 1),
+        ]);
+        let new = tree(&[
+            ("a", folder, 1),
+            ("a.b", folder, 2),
+            ("d", folder, 1),
+            ("e", folder, 1),
+            ("f", file, 2),
+            ("g", file, 1),
+        ]);
+        assert_eq!(
+            changed_folders(&old, &new),
+            Ok(["a.b", "c", "d", "g"].map(|name| name.as_bytes().to_vec()).to_vec())
+        );
+        assert_eq!(changed_folders(&old, &old), Ok(Vec::new()));
+        assert_eq!(changed_folders(&old, &[]).unwrap().len(), 5);
+        assert_eq!(changed_folders(&[], &new).unwrap().len(), 4);
+        assert_eq!(changed_folders(&old, &new[..new.len() - 1]), Err(NotATree));
     }
 
     #[test]

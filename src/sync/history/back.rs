@@ -1,6 +1,6 @@
 //! A walk back through the commits of one app, under the names that it had. It can stop anywhere and go on later.
 
-use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 
 use crate::domain::words::app_renamed;
 use crate::domain::{AppName, EntryKind, Failure, ObjectId, TreeEntry};
@@ -37,32 +37,6 @@ pub(super) struct Seen {
 pub(super) struct Back {
     names: HashMap<ObjectId, AppName>,
     next: BinaryHeap<(i64, ObjectId)>,
-    looked_up: LookedUp,
-}
-
-/// What was looked up last. A folder of 10,000 apps takes a millisecond to read, and a commit's is the same as its child's
-/// parent's.
-#[derive(Clone, Debug, Default)]
-struct LookedUp(VecDeque<(ObjectId, AppName, Option<ObjectId>)>);
-
-impl LookedUp {
-    const MOST: usize = 8;
-
-    fn app_in(
-        &mut self,
-        reader: &Reader,
-        folder: Option<ObjectId>,
-        app: &AppName,
-    ) -> Result<Option<ObjectId>, Failure> {
-        let Some(folder) = folder else { return Ok(None) };
-        if let Some((.., tree)) = self.0.iter().find(|(known, name, _)| (*known, name) == (folder, app)) {
-            return Ok(*tree);
-        }
-        let tree = reader.app_in(Some(folder), app)?;
-        self.0.truncate(Self::MOST - 1);
-        self.0.push_front((folder, app.clone(), tree));
-        Ok(tree)
-    }
 }
 
 impl Back {
@@ -71,7 +45,6 @@ impl Back {
         Self {
             names: head.clone().map(|head| (head, app.clone())).collect(),
             next: head.map(|head| (i64::MAX, head)).collect(),
-            looked_up: LookedUp::default(),
         }
     }
 
@@ -86,7 +59,7 @@ impl Back {
     pub(super) fn next(&mut self, reader: &Reader) -> Result<Option<Seen>, Failure> {
         while let Some((_, id)) = self.next.pop() {
             let Some(name) = self.names.remove(&id) else { continue };
-            let (parents, step) = reader.step(id, reader.repo.commit(id)?, &name, &mut self.looked_up)?;
+            let (parents, step) = reader.step(id, reader.repo.commit(id)?, &name)?;
             for (parent, name) in parents {
                 self.next.push((reader.repo.commit(parent)?.committer.seconds, parent));
                 self.names.insert(parent, name);
@@ -99,23 +72,17 @@ impl Back {
 
 impl Reader {
     /// Where the app's history goes on, and what this commit did to it, if anything.
-    fn step(
-        &self,
-        id: ObjectId,
-        commit: Commit,
-        name: &AppName,
-        looked_up: &mut LookedUp,
-    ) -> Result<(Parents, Option<Step>), Failure> {
+    fn step(&self, id: ObjectId, commit: Commit, name: &AppName) -> Result<(Parents, Option<Step>), Failure> {
+        if let Some(parent) = self.unchanged_in(id, &commit, name)? {
+            return Ok((vec![(parent, name.clone())], None));
+        }
         let folder = self.folder(&commit)?;
-        let after = looked_up.app_in(self, folder, name)?;
+        let after = self.app_in(folder, name)?;
         let mut on = Vec::new();
         let mut before = None;
         for parent in &commit.parents {
             let parents_folder = self.folder(&self.repo.commit(*parent)?)?;
-            if parents_folder == folder {
-                return Ok((vec![(*parent, name.clone())], None));
-            }
-            let was = looked_up.app_in(self, parents_folder, name)?;
+            let was = self.app_in(parents_folder, name)?;
             if was == after {
                 return Ok((vec![(*parent, name.clone())], None));
             }
@@ -146,7 +113,7 @@ impl Reader {
         id: ObjectId,
         name: &AppName,
     ) -> Result<(Option<ObjectId>, Option<ObjectId>), Failure> {
-        let (_, step) = self.step(id, self.repo.commit(id)?, name, &mut LookedUp::default())?;
+        let (_, step) = self.step(id, self.repo.commit(id)?, name)?;
         Ok(step.map_or((None, None), |step| (step.before.map(|(_, tree)| tree), step.after)))
     }
 }

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use crate::domain::{AppName, Failure, ObjectId};
 
+use super::changes::Changes;
 use super::log::Cut;
-use super::walk::{Folders, Walk};
+use super::walk::Walk;
 use super::{CommitShown, Reader};
 
 /// How long one question reads. A commit of 10,000 apps costs milliseconds, and people wait for the answer.
@@ -34,6 +35,8 @@ pub struct KnownCommits {
     walks: Mutex<Vec<Walk>>,
     /// Walks through the history of one app that stopped, newest first.
     pub(super) cuts: Mutex<Vec<Cut>>,
+    /// What the commits changed that were read.
+    pub(super) changes: Changes,
 }
 
 impl Reader {
@@ -43,9 +46,7 @@ impl Reader {
     /// As the repository.
     pub fn last_commits(&self) -> Result<LastCommits, Failure> {
         let Some(head) = self.head else { return Ok(LastCommits::default()) };
-        let mut folders = Folders::new();
-        let here = self.apps_of(head, &mut folders)?;
-        self.last_of(head, &here.iter().map(|entry| entry.name.clone()).collect(), AT_ONCE)
+        self.last_of(head, &self.apps_of(head)?, AT_ONCE)
     }
 
     /// For each of `apps` the commit that made it what it is at the remote, also if that took it away.
@@ -63,7 +64,7 @@ impl Reader {
         let mut known = self.known.walks.lock().unwrap_or_else(PoisonError::into_inner);
         let mut walk = match known.iter().position(|walk| walk.head == head) {
             Some(at) => known.remove(at),
-            None => Walk::from(head, self.apps_of(head, &mut Folders::new())?.iter().map(|entry| entry.name.clone())),
+            None => Walk::from(head, self.apps_of(head)?),
         };
         walk.look_for(names);
         let walked = walk.go_on(self, &known, Instant::now() + time);

@@ -225,7 +225,11 @@ mod tests {
                     let Some(next) = page.unread_before.or(page.next) else { break };
                     before = ObjectId::from_hex(&next);
                 }
-                prop_assert_eq!(read, whole);
+                prop_assert_eq!(&read, &whole);
+                let filled = Arc::default();
+                reader(&repo, &filled, head).last_commits().expect("the last commits");
+                let again = reader(&repo, &filled, head).history(&app, usize::MAX, None).expect("all of it").commits;
+                prop_assert_eq!(again, whole, "what each commit changed is known");
             }
         }
     }

@@ -2,6 +2,7 @@
 //! a [`Reader`] is made by the engine and used on a thread of its own.
 
 mod back;
+mod changes;
 mod diff;
 mod last;
 mod log;

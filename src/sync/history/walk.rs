@@ -1,15 +1,14 @@
 //! A walk back through history that looks for the last commit of many apps at once, and can stop anywhere.
 
-use std::cmp::Ordering;
 use std::collections::hash_map::Entry;
 use std::collections::{BinaryHeap, HashMap, HashSet};
-use std::rc::Rc;
 use std::time::Instant;
 
-use crate::domain::{EntryKind, Failure, ObjectId, TreeEntry};
+use crate::domain::{EntryKind, Failure, ObjectId};
 use crate::sync::trees::entries;
 
 use super::Reader;
+use super::changes::ChangedNames;
 
 /// A walk from `head` back, which may have ended before it had found everything.
 #[derive(Debug)]
@@ -23,49 +22,43 @@ pub(super) struct Walk {
     next: BinaryHeap<(i64, ObjectId)>,
 }
 
-/// Folders that were read last: a commit's is that of the next one's parent.
-pub(super) type Folders = HashMap<ObjectId, Rc<Vec<TreeEntry>>>;
-
 impl Reader {
-    /// The folders beside each other in the folder of the apps, in Git's order.
-    pub(super) fn apps_of(&self, commit: ObjectId, folders: &mut Folders) -> Result<Rc<Vec<TreeEntry>>, Failure> {
-        let Some(folder) = self.folder(&self.repo.commit(commit)?)? else { return Ok(Rc::default()) };
-        if let Some(read) = folders.get(&folder) {
-            return Ok(Rc::clone(read));
-        }
-        let mut apps = entries(&*self.repo, Some(folder))?;
-        apps.retain(|entry| entry.kind == EntryKind::Tree);
-        if folders.len() > 8 {
-            folders.clear();
-        }
-        let apps = Rc::new(apps);
-        folders.insert(folder, Rc::clone(&apps));
-        Ok(apps)
+    /// The names of the folders beside each other in the folder of the apps.
+    pub(super) fn apps_of(&self, commit: ObjectId) -> Result<HashSet<Vec<u8>>, Failure> {
+        let entries = entries(&*self.repo, self.folder(&self.repo.commit(commit)?)?)?;
+        Ok(entries.into_iter().filter(|entry| entry.kind == EntryKind::Tree).map(|entry| entry.name).collect())
     }
 }
 
-/// A commit and its parents, with their times, and the apps of each.
-struct Step {
-    apps: Rc<Vec<TreeEntry>>,
-    parents: Vec<(ObjectId, i64, Rc<Vec<TreeEntry>>)>,
+/// What a commit answers for.
+enum Step {
+    /// It is the first one: the apps that it has.
+    First(HashSet<Vec<u8>>),
+    /// For each parent, its time, and the apps that are not the same there.
+    After(Vec<(ObjectId, i64, ChangedNames)>),
 }
 
 impl Step {
-    fn read(reader: &Reader, id: ObjectId, folders: &mut Folders) -> Result<Self, Failure> {
-        let apps = reader.apps_of(id, folders)?;
-        let parents = reader.repo.commit(id)?.parents.into_iter().map(|parent| {
-            let seconds = reader.repo.commit(parent)?.committer.seconds;
-            Ok((parent, seconds, reader.apps_of(parent, folders)?))
-        });
-        Ok(Self { apps, parents: parents.collect::<Result<_, Failure>>()? })
+    fn read(reader: &Reader, id: ObjectId) -> Result<Self, Failure> {
+        let commit = reader.repo.commit(id)?;
+        if commit.parents.is_empty() {
+            return reader.apps_of(id).map(Self::First);
+        }
+        let changed = reader.changed_apps(id, &commit)?;
+        let parents = commit
+            .parents
+            .into_iter()
+            .zip(changed)
+            .map(|(parent, changed)| Ok((parent, reader.repo.commit(parent)?.committer.seconds, changed)));
+        parents.collect::<Result<_, Failure>>().map(Self::After)
     }
 }
 
 impl Walk {
     /// One that looks for `names`.
-    pub(super) fn from(head: ObjectId, names: impl Iterator<Item = Vec<u8>>) -> Self {
+    pub(super) fn from(head: ObjectId, names: HashSet<Vec<u8>>) -> Self {
         let mut walk = Self { head, found: HashMap::new(), open: HashMap::new(), next: BinaryHeap::new() };
-        walk.wait_at(head, i64::MAX, names.collect());
+        walk.wait_at(head, i64::MAX, names);
         walk
     }
 
@@ -92,14 +85,13 @@ impl Walk {
     /// Reads on until nothing is left or the time is up, but one commit at least; where a walk that is `known` began, it is taken
     /// over.
     pub(super) fn go_on(&mut self, reader: &Reader, known: &[Self], deadline: Instant) -> Result<(), Failure> {
-        let mut folders = Folders::new();
         while let Some((seconds, id)) = self.next.pop() {
             let Some(mut waiting) = self.open.remove(&id) else { continue };
             if let Some(known) = known.iter().find(|known| known.head == id) {
                 self.take_over(known, &mut waiting);
             }
             if !waiting.is_empty() {
-                match Step::read(reader, id, &mut folders) {
+                match Step::read(reader, id) {
                     Ok(step) => self.take(id, step, waiting),
                     Err(failure) => {
                         self.wait_at(id, seconds, waiting); // nobody is forgotten: the next question tries again
@@ -132,60 +124,22 @@ impl Walk {
         }
     }
 
-    fn take(&mut self, id: ObjectId, Step { apps, parents }: Step, mut waiting: HashSet<Vec<u8>>) {
-        if parents.is_empty() {
-            let there: HashSet<&[u8]> = apps.iter().map(|entry| entry.name.as_slice()).collect();
-            let never: Vec<_> = waiting.extract_if(|name| !there.contains(name.as_slice())).collect();
-            self.found.extend(never.into_iter().map(|name| (name, None)));
-        }
-        for (parent, seconds, before) in parents {
-            let changed = changed_names(&apps, &before);
-            let own: HashSet<Vec<u8>> = changed.into_iter().filter_map(|name| waiting.take(name)).collect();
-            let inherited = std::mem::replace(&mut waiting, own);
-            if !inherited.is_empty() {
-                self.wait_at(parent, seconds, inherited);
+    fn take(&mut self, id: ObjectId, step: Step, mut waiting: HashSet<Vec<u8>>) {
+        match step {
+            Step::First(there) => {
+                let never: Vec<_> = waiting.extract_if(|name| !there.contains(name)).collect();
+                self.found.extend(never.into_iter().map(|name| (name, None)));
+            }
+            Step::After(parents) => {
+                for (parent, seconds, changed) in parents {
+                    let own: HashSet<Vec<u8>> = changed.iter().filter_map(|name| waiting.take(name)).collect();
+                    let inherited = std::mem::replace(&mut waiting, own);
+                    if !inherited.is_empty() {
+                        self.wait_at(parent, seconds, inherited);
+                    }
+                }
             }
         }
         self.found.extend(waiting.into_iter().map(|name| (name, Some(id))));
-    }
-}
-
-/// The names that are not the same in both. Both are folders only, and in Git's order.
-fn changed_names<'a>(new: &'a [TreeEntry], old: &'a [TreeEntry]) -> Vec<&'a [u8]> {
-    if std::ptr::eq(new, old) {
-        return Vec::new();
-    }
-    let order = |a: &TreeEntry, b: &TreeEntry| a.name.iter().chain(b"/").cmp(b.name.iter().chain(b"/"));
-    let (mut new, mut old) = (new.iter().peekable(), old.iter().peekable());
-    let mut changed = Vec::new();
-    loop {
-        let side = match (new.peek(), old.peek()) {
-            (Some(a), Some(b)) => order(a, b),
-            (Some(_), None) => Ordering::Less,
-            (None, Some(_)) => Ordering::Greater,
-            (None, None) => return changed,
-        };
-        let in_new = if side == Ordering::Greater { None } else { new.next() };
-        let in_old = if side == Ordering::Less { None } else { old.next() };
-        let same = in_new.map(|entry| entry.id) == in_old.map(|entry| entry.id);
-        changed.extend(in_new.or(in_old).filter(|_| !same).map(|entry| entry.name.as_slice()));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_names_that_differ_are_found_side_by_side() {
-        let old = [entry("a", 1), entry("a.b", 1), entry("c", 1), entry("e", 1)];
-        let new = [entry("a", 1), entry("a.b", 2), entry("d", 1), entry("e", 1)];
-        assert_eq!(changed_names(&new, &old), [&b"a.b"[..], b"c", b"d"]);
-        assert_eq!(changed_names(&new, &[]).len(), 4);
-        assert_eq!(changed_names(&[], &old).len(), 4);
-    }
-
-    fn entry(name: &str, id: u8) -> TreeEntry {
-        TreeEntry { name: name.into(), kind: EntryKind::Tree, id: ObjectId::from_bytes([id; 20]) }
     }
 }
