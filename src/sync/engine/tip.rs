@@ -120,7 +120,8 @@ impl Engine {
     fn view_tip(&mut self, tip: ObjectId) -> Result<(), Failure> {
         let root = self.repo.commit(tip)?.tree;
         let mut found = app_trees(&*self.repo, Some(root), &self.settings.prefix)?;
-        let elsewhere = if found.apps.is_empty() { apps_elsewhere(&*self.repo, root)? } else { None };
+        // A hint only: what cannot be read outside the folder of the apps stops nothing.
+        let elsewhere = found.apps.is_empty().then(|| apps_elsewhere(&*self.repo, root).ok().flatten()).flatten();
         found.apps.retain(|app, _| self.settings.filter.takes(app));
         let mut hostile = colliding(found.apps.keys());
         for (app, tree) in &found.apps {
