@@ -123,12 +123,16 @@ home_folder() {
         ;;
     *) say ok home "$home" ;;
     esac
-    # What root once made there by mistake is given back. Links are not followed, and no second name of another file is taken.
-    for path in "$home/.ssh" "$home/.ssh/authorized_keys"; do
-        [ -e "$path" ] && [ ! -L "$path" ] && [ "$(stat -c %u "$path")" != "$uid" ] || continue
-        if [ -f "$path" ] && [ "$(stat -c %h "$path")" != 1 ]; then continue; fi
-        chown -h "$user:$group" "$path" && say changed owner "$path belongs to $user now"
-    done
+    # What root once made there by mistake is given back. The folder is entered first, so that no link leads elsewhere, now or later; the
+    # file comes before the folder, as long as nobody but root can exchange it. No second name of another file is taken.
+    (
+        [ -d "$home/.ssh" ] && cd -P "$home/.ssh" && [ "$(pwd -P)" = "${home%/}/.ssh" ] || exit 0
+        for path in authorized_keys .; do
+            [ -e "$path" ] && [ ! -L "$path" ] && [ "$(stat -c %u "$path")" != "$uid" ] || continue
+            [ "$path" = . ] || { [ -f "$path" ] && [ "$(stat -c %h "$path")" = 1 ]; } || continue
+            chown -h "$user:$group" "$path" && say changed owner "${home%/}/.ssh/${path#.} belongs to $user now"
+        done
+    )
 }
 
 # Keeps every line but those with our mark, whose place the wanted lines take.

@@ -4,6 +4,7 @@ mod api;
 mod causes;
 mod narrowed;
 mod powershell;
+mod safety;
 mod script;
 
 use std::net::TcpListener;
