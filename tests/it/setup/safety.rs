@@ -20,3 +20,31 @@ fn nothing_behind_a_link_is_given_away() {
     assert_eq!(text.matches("changed  owner").count(), 2, "{text}");
     assert!(scene.file().starts_with("# kept\n") && scene.check(&[]).0, "{text}");
 }
+
+#[test]
+fn runs_at_the_same_time_keep_the_lines_of_each_other() {
+    let Some(scene) = Scene::start() else { return };
+    scene.setup(&[]);
+    for name in ["K1", "K2", "K3", "K4", "K5"] {
+        scene.own.generate_key(name);
+        let script = scene.own.cli_text(&["host", "setup", "--for", "debian", "--key", name]);
+        scene.server.sh(&format!("cat >/root/{name} <<'ENDOFSCRIPT'\n{script}ENDOFSCRIPT"));
+    }
+    for round in 0..8 {
+        let run = format!(
+            "rm -rf /home/dronahq/.ssh; for name in K1 K2 K3 K4 K5; do sh /root/$name & done; wait; cat {FILE}"
+        );
+        let said = scene.server.sh(&run);
+        assert!(!said.contains("FAIL"), "{said}");
+        assert_eq!(said.lines().filter(|line| line.starts_with("restrict ")).count(), 5, "round {round}: {said}");
+    }
+}
+
+#[test]
+fn what_a_killed_run_left_is_removed() {
+    let Some(scene) = Scene::start() else { return };
+    scene.setup(&[]);
+    scene.server.sh("echo half >/home/dronahq/.ssh/.appferry.abc123; echo mine >/home/dronahq/.ssh/.appferry.of-mine");
+    scene.setup(&[]);
+    assert_eq!(scene.server.sh("ls -A /home/dronahq/.ssh"), ".appferry.of-mine\nauthorized_keys");
+}
