@@ -39,6 +39,13 @@ lock() {
     esac
 }
 
+# Whether the new file is what it should be: an awk that cannot write may say nothing (that of busybox). A pipe needs no space.
+whole() {
+    [ "$(awk "$merge" $before | cksum)" = "$(cksum <$new)" ] && printf "%s\n" "$lines" | while IFS= read -r line; do
+        grep -qxF -e "$line" $new || exit 1
+    done
+}
+
 write() {
     [ ! -L $file ] || fail keys-file "$home/$file is a link, which is left alone; make it a file of its own"
     [ ! -e $file ] || [ -f $file ] || fail keys-file "$home/$file is not a file; move it away"
@@ -47,6 +54,7 @@ write() {
     before=/dev/null
     [ ! -f $file ] || before=$file
     awk "$merge" $before >$new || fail keys-file "the new $file could not be written; look at the free space, and that $home/$file can be read"
+    whole || fail keys-file "the new $file is not whole, and the old one stays; look at the free space"
     if [ -f $file ] && [ "$(cksum <$file)" = "$(cksum <$new)" ]; then
         mode=$(stat -c %a $file)
         if [ "$mode" = 600 ]; then

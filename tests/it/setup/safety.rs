@@ -1,6 +1,7 @@
 //! What must not happen to a server: files given away or lost, and a run that never ends.
 
 use super::{FILE, Scene};
+use crate::support::skip;
 
 #[test]
 fn nothing_behind_a_link_is_given_away() {
@@ -47,4 +48,30 @@ fn what_a_killed_run_left_is_removed() {
     scene.server.sh("echo half >/home/dronahq/.ssh/.appferry.abc123; echo mine >/home/dronahq/.ssh/.appferry.of-mine");
     scene.setup(&[]);
     assert_eq!(scene.server.sh("ls -A /home/dronahq/.ssh"), ".appferry.of-mine\nauthorized_keys");
+}
+
+/// The `awk` of busybox says nothing when it cannot write.
+#[test]
+fn a_full_disk_leaves_the_file_as_it_was_whatever_awk_says() {
+    let Some(scene) = Scene::start() else { return };
+    if !std::path::Path::new("/usr/bin/busybox").exists() {
+        return skip("busybox is not installed");
+    }
+    scene.setup(&[]);
+    scene.server.sh(&format!(
+        "mount -t tmpfs -o size=128k,mode=700,uid=$(id -u dronahq) small /home/dronahq/.ssh\n\
+         for i in $(seq 1000); do echo \"# line $i of others\"; done >{FILE}\n\
+         chown dronahq:dronahq {FILE}; chmod 600 {FILE}; dd if=/dev/zero of=/home/dronahq/.ssh/fill bs=1k 2>/root/dd || :"
+    ));
+    let before = scene.file();
+    for awk in ["/usr/bin/busybox", "/usr/bin/awk"] {
+        scene.server.sh(&format!("ln -sf {awk} /usr/local/bin/awk"));
+        let (ok, text) = scene.try_setup(&[]);
+        assert!(!ok && text.contains("FAIL     keys-file") && text.contains("free space"), "{awk}: {text}");
+        assert!(scene.file() == before, "{awk}: the file changed");
+        assert_eq!(scene.server.sh("ls -A /home/dronahq/.ssh"), "authorized_keys\nfill", "{awk}");
+    }
+    scene.server.sh("rm /home/dronahq/.ssh/fill; ln -sf /usr/bin/busybox /usr/local/bin/awk");
+    scene.setup(&[]);
+    assert!(scene.file().starts_with(&before) && scene.check(&[]).0);
 }
