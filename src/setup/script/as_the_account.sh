@@ -69,10 +69,16 @@ write() {
     fi
 }
 
+# sshd takes the first line that fits: one that stands before ours and limits nothing would keep all that ours does from counting.
 others() {
-    if awk "$twice" $file; then
-        say warning keys-file "the same key stands also in a line without the mark $marker, and sshd takes the first of them; remove the other"
-    fi
+    awk "$twice" $file | while read -r number how; do
+        at="line $number of $home/$file"
+        case $how in
+        unlimited) fail keys-file "$at holds the same key without limits and stands before the line marked $marker, so that sshd takes it; remove it" ;;
+        before) say warning keys-file "$at holds the same key with options of its own, and sshd takes it where it fits; remove it" ;;
+        *) say warning keys-file "$at holds the same key, and sshd takes it where the line marked $marker does not fit; remove it" ;;
+        esac
+    done || exit 1
 }
 
 folder

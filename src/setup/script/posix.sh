@@ -135,18 +135,21 @@ home_folder() {
     )
 }
 
-# Keeps every line but those with our mark, whose place the wanted lines take.
+# Keeps every line but those with our mark, whose place the wanted lines take. Blanks and a carriage return behind a mark make it no other.
 merge='
 BEGIN { marker = ENVIRON["marker"]; lines = ENVIRON["lines"] }
+{ whole = $0; sub(/[ \t\r]+$/, "") }
 $NF == marker && $1 !~ /^#/ { if (!done) print lines; done = 1; next }
-{ print }
+{ print whole }
 END { if (!done) print lines }'
 
-# Whether a line without our mark holds one of our keys: sshd takes the first line that fits.
+# Which lines without our mark hold one of our keys, and how: sshd takes the first line that fits.
 twice='
 BEGIN { n = split(ENVIRON["lines"], ours, "\n"); for (i = 1; i <= n; i++) { m = split(ours[i], word, " "); blob[word[m - 1]] = 1 } }
-$NF != ENVIRON["marker"] && $1 !~ /^#/ { for (i = 1; i <= NF; i++) if ($i in blob) found = 1 }
-END { exit !found }'
+{ sub(/[ \t\r]+$/, "") }
+$1 ~ /^#/ { next }
+$NF == ENVIRON["marker"] { behind = 1; next }
+{ for (i = 1; i <= NF; i++) if ($i in blob) print NR, (behind ? "behind" : i == 2 ? "unlimited" : "before") }'
 
 # Runs as the account itself, so that nothing that it put there leads root astray.
 as_the_account=@AS_THE_ACCOUNT@

@@ -75,3 +75,38 @@ fn a_full_disk_leaves_the_file_as_it_was_whatever_awk_says() {
     scene.setup(&[]);
     assert!(scene.file().starts_with(&before) && scene.check(&[]).0);
 }
+
+/// An editor of Windows, or a paste, is enough for that.
+#[test]
+fn our_line_is_ours_with_a_carriage_return_or_blanks_at_its_end() {
+    let Some(scene) = Scene::start() else { return };
+    for end in ["\\r", " ", "\\t \\r"] {
+        scene.setup(&["--port-forwarding"]);
+        scene.server.sh(&format!("sed -i 's/$/{end}/' {FILE}"));
+        scene.setup(&[]);
+        let file = scene.file();
+        assert!(file.starts_with("restrict ssh-ed25519 ") && file.lines().count() == 1, "{end}: {file:?}");
+    }
+}
+
+/// sshd takes the first line with the key: what narrows ours would not count.
+#[test]
+fn the_same_key_in_a_line_of_somebody_else_is_named() {
+    let Some(scene) = Scene::start() else { return };
+    scene.setup(&[]);
+    let bare = scene.file().replace("restrict ", "").replace("appferry:Key", "by-hand");
+    let ours = format!("# first\n{bare}\n{}", scene.file());
+    scene.server.sh(&format!("printf '%s\\n' '{ours}' >{FILE}"));
+    let (ok, text) = scene.try_setup(&["--from", "192.0.2.0/24"]);
+    assert!(!ok && text.contains("FAIL     keys-file") && text.contains(&format!("line 2 of {FILE}")), "{text}");
+    assert!(scene.file().contains("restrict,from=\"192.0.2.0/24\""), "ours is in place for when that line goes");
+
+    for (others, words) in
+        [(format!("{ours}\n{bare}"), "line 4 of"), (format!("from=\"10.0.0.0/8\" {bare}\n{ours}"), "line 1 of")]
+    {
+        let others = others.replacen(&format!("# first\n{bare}\n"), "# first\n# second\n", 1);
+        scene.server.sh(&format!("printf '%s\\n' '{others}' >{FILE}"));
+        let text = scene.setup(&[]);
+        assert!(text.contains("warning  keys-file") && text.contains(words), "{words}: {text}");
+    }
+}
