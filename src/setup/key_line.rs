@@ -6,6 +6,8 @@ use super::narrow::Destination;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyLine {
     options: Vec<(String, Option<String>)>,
+    /// The type of the key: `ssh-ed25519`.
+    pub kind: String,
     /// The key in base64.
     pub blob: String,
 }
@@ -22,7 +24,18 @@ impl KeyLine {
         let mut words = key.split_ascii_whitespace();
         let (kind, blob) = (words.next()?, words.next()?);
         is_key_type(kind).then_some(())?;
-        Some(Self { options: read_options(options)?, blob: blob.to_owned() })
+        Some(Self { options: read_options(options)?, kind: kind.to_owned(), blob: blob.to_owned() })
+    }
+
+    /// The names of the options, as they are written.
+    pub fn options(&self) -> impl Iterator<Item = &str> {
+        self.options.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// The algorithms that a key of this type can sign by.
+    pub fn signs_by(&self) -> impl Iterator<Item = &str> {
+        let of_rsa = ["rsa-sha2-512", "rsa-sha2-256"].into_iter().filter(|_| self.kind == "ssh-rsa");
+        of_rsa.chain([self.kind.as_str()])
     }
 
     /// The value of an option, its name in any case; `Some("")` for one without a value.

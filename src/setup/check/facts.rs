@@ -24,7 +24,11 @@ pub(super) struct Facts {
     pub(super) places: Vec<Place>,
     /// The files that sshd reads and that are there.
     pub(super) files: Vec<String>,
-    /// The lines in them that hold the key.
+    /// What the account cannot enter or read on its way to one of them.
+    pub(super) closed: Vec<Place>,
+    /// What stands where a file should, and is none.
+    pub(super) odd: Vec<String>,
+    /// The lines with the key, in the files that the account can read.
     pub(super) lines: Vec<String>,
 }
 
@@ -47,6 +51,8 @@ impl Facts {
                 }
                 "path" => facts.places.extend(place(value)),
                 "file" => facts.files.push(value.to_owned()),
+                "closed" => facts.closed.extend(place(value)),
+                "odd" => facts.odd.push(value.to_owned()),
                 "line" => facts.lines.push(value.to_owned()),
                 _ => drop(facts.single.insert(name.to_owned(), value.to_owned())),
             }

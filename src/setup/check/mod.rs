@@ -166,7 +166,7 @@ async fn find_causes(
     };
     let causes = judge(&facts);
     if causes.is_empty() {
-        let words = "account, rights, key and settings of sshd are as they should be";
+        let words = "nothing was found wrong with the account, its rights, the key and the settings of sshd";
         return vec![Step::new("cause", Outcome::Warning, words, "look at the log of sshd on the server")];
     }
     causes.into_iter().map(|cause| Step::new("cause", Outcome::Failed, cause.words, cause.remedy)).collect()

@@ -53,14 +53,18 @@ account() {
     esac
 }
 
+# Rules of Match in sshd_config want to know all about a login; an sshd before 7.8 does not know rdomain.
 server() {
     sshd=$(command -v sshd) || fail server "no SSH server is installed; $install"
-    address=${SSH_CONNECTION:-127.0.0.1}
-    if config=$("$sshd" -T -C "user=$user,host=localhost,addr=${address%% *}" 2>/dev/null); then
+    # shellcheck disable=SC2086
+    set -- ${SSH_CONNECTION:-127.0.0.1 0 127.0.0.1 22}
+    whose="user=$user,host=localhost,addr=$1,laddr=$3,lport=$4"
+    if config=$("$sshd" -T -C "$whose,rdomain=" 2>&1) || config=$("$sshd" -T -C "$whose" 2>&1); then
         say ok server "$sshd"
     else
+        said=$(printf '%s' "$config" | head -n 1)
         config=
-        say warning server "sshd -T does not tell its settings, the usual ones are assumed; look at what sshd -t says"
+        say warning server "sshd -T does not tell its settings ($said), the usual ones are assumed; look at what sshd -t says"
     fi
 }
 

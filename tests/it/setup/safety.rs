@@ -76,6 +76,20 @@ fn a_full_disk_leaves_the_file_as_it_was_whatever_awk_says() {
     assert!(scene.file().starts_with(&before) && scene.check(&[]).0);
 }
 
+#[test]
+fn a_pipe_in_place_of_the_file_is_named_and_holds_nothing_up() {
+    let Some(scene) = Scene::start() else { return };
+    scene.setup(&[]);
+    scene.server.sh(&format!("rm {FILE}; mkfifo -m 600 {FILE}; chown dronahq:dronahq {FILE}"));
+    let (ok, text) = scene.try_setup(&[]);
+    assert!(!ok && text.contains("FAIL     keys-file") && text.contains("is not a file"), "{text}");
+    let cause = scene.cause();
+    assert!(cause.contains(&format!("{FILE} is not a file")), "{cause}");
+    scene.server.sh(&format!("rm {FILE}; mkdir -m 700 {FILE}; chown dronahq:dronahq {FILE}"));
+    let cause = scene.cause();
+    assert!(cause.contains(&format!("{FILE} is not a file")), "{cause}");
+}
+
 /// An editor of Windows, or a paste, is enough for that.
 #[test]
 fn our_line_is_ours_with_a_carriage_return_or_blanks_at_its_end() {

@@ -17,7 +17,10 @@ pub(super) fn account(user: &str, facts: &Facts) -> Vec<Cause> {
         ));
     }
     let shell = facts.of("shell").unwrap_or_default();
-    if shell.ends_with("/nologin") || shell.ends_with("/false") {
+    if let Some(why) = facts.of("no_shell") {
+        let words = format!("the account {user} has the shell {shell}, which {why}");
+        found.push(cause(words, format!("run `usermod -s /bin/sh {user}`")));
+    } else if shell.ends_with("/nologin") || shell.ends_with("/false") {
         found.push(cause(
             format!("the account {user} has the shell {shell}"),
             format!("run `usermod -s /bin/sh {user}`"),
@@ -28,14 +31,20 @@ pub(super) fn account(user: &str, facts: &Facts) -> Vec<Cause> {
 
 pub(super) fn admission(user: &str, facts: &Facts) -> Vec<Cause> {
     let mut found = Vec::new();
+    if let Some(said) = facts.of("untold") {
+        let words = format!("sshd does not tell its settings ({said})");
+        found.push(cause(words, "mend what `sshd -t` says on the server, and reload sshd"));
+    }
     let address = facts.of("address").unwrap_or_default();
     let groups: Vec<&str> = facts.of("groups").unwrap_or_default().split_ascii_whitespace().collect();
-    let names_user = |patterns: &[&str]| patterns.iter().any(|pattern| is_user(pattern, user, address));
+    // Where the name of a host decides, which only the server knows, nothing is said against the login.
+    let names_user =
+        |patterns: &[&str], unknown| patterns.iter().any(|pattern| is_user(pattern, user, address).unwrap_or(unknown));
     let names_group =
         |patterns: &[&str]| patterns.iter().any(|pattern| groups.iter().any(|group| wildcard(pattern, group)));
     for (setting, refuses) in [
-        ("denyusers", names_user(&facts.setting("denyusers"))),
-        ("allowusers", !facts.setting("allowusers").is_empty() && !names_user(&facts.setting("allowusers"))),
+        ("denyusers", names_user(&facts.setting("denyusers"), false)),
+        ("allowusers", !facts.setting("allowusers").is_empty() && !names_user(&facts.setting("allowusers"), true)),
         ("denygroups", names_group(&facts.setting("denygroups"))),
         ("allowgroups", !facts.setting("allowgroups").is_empty() && !names_group(&facts.setting("allowgroups"))),
     ] {
@@ -62,11 +71,12 @@ pub(super) fn admission(user: &str, facts: &Facts) -> Vec<Cause> {
     found
 }
 
-/// `name`, or `name@host` as `AllowUsers` has it.
-fn is_user(pattern: &str, user: &str, address: &str) -> bool {
+/// `name`, or `name@host` as `AllowUsers` has it; `None` where the name of a host decides.
+fn is_user(pattern: &str, user: &str, address: &str) -> Option<bool> {
     match pattern.split_once('@') {
-        Some((name, host)) => wildcard(name, user) && from_matches(host, address) != Some(false),
-        None => wildcard(pattern, user),
+        Some((name, _)) if !wildcard(name, user) => Some(false),
+        Some((_, host)) => from_matches(host, address),
+        None => Some(wildcard(pattern, user)),
     }
 }
 

@@ -3,7 +3,33 @@
 use super::{Cause, cause};
 use crate::setup::check::facts::Facts;
 use crate::setup::key_line::KeyLine;
-use crate::setup::narrow::{Destination, from_matches};
+use crate::setup::narrow::{Destination, from_matches, wildcard};
+
+/// The options that sshd knows (`AUTHORIZED_KEYS FILE FORMAT` in sshd(8)), in lower case. It passes over a line with another one.
+const KNOWN: [&str; 22] = [
+    "agent-forwarding",
+    "cert-authority",
+    "command",
+    "environment",
+    "expiry-time",
+    "from",
+    "no-agent-forwarding",
+    "no-port-forwarding",
+    "no-pty",
+    "no-touch-required",
+    "no-user-rc",
+    "no-x11-forwarding",
+    "permitlisten",
+    "permitopen",
+    "port-forwarding",
+    "principals",
+    "pty",
+    "restrict",
+    "tunnel",
+    "user-rc",
+    "verify-required",
+    "x11-forwarding",
+];
 
 /// What the line itself has against the login. sshd takes the first line that fits.
 pub(super) fn key(facts: &Facts) -> Vec<Cause> {
@@ -18,6 +44,18 @@ pub(super) fn key(facts: &Facts) -> Vec<Cause> {
 
 fn line_causes(line: &KeyLine, facts: &Facts) -> Vec<Cause> {
     let mut found = Vec::new();
+    if let Some(name) = line.options().find(|name| !KNOWN.contains(&name.to_ascii_lowercase().as_str())) {
+        let words = format!("the key's line has an option that sshd does not know ({name})");
+        found.push(cause(words, "take it out, or run `appferry host setup`, which writes its line anew"));
+    }
+    let settings = ["pubkeyacceptedalgorithms", "pubkeyacceptedkeytypes"]; // now, and before OpenSSH 8.5
+    let accepted: Vec<&str> =
+        settings.iter().flat_map(|name| facts.setting(name)).flat_map(|list| list.split(',')).collect();
+    if !accepted.is_empty() && !line.signs_by().any(|by| accepted.iter().any(|pattern| wildcard(pattern, by))) {
+        let words =
+            format!("PubkeyAcceptedAlgorithms in sshd_config leaves out {} ({})", line.kind, accepted.join(","));
+        found.push(cause(words, "add it there, and reload sshd; or use a key of another type"));
+    }
     if let Some(end) = line.option("expiry-time") {
         let (digits, now) = match end.strip_suffix('Z') {
             Some(digits) => (digits, facts.of("utc")),

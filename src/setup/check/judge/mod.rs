@@ -52,6 +52,12 @@ mod tests {
     #[test]
     fn with_nothing_wrong_there_is_no_cause_and_half_an_answer_is_none() {
         assert_eq!(causes("dronahq", &Facts::read(FINE).unwrap()), []);
+        let of_rsa =
+            FINE.replace("ssh-ed25519", "ssh-rsa").replace("end=", "sshd=pubkeyacceptedalgorithms rsa-sha2-256\nend=");
+        assert_eq!(causes("dronahq", &Facts::read(&of_rsa).unwrap()), []);
+        let by_name =
+            FINE.replace("end=", "sshd=denyusers dronahq@*.example.com\nsshd=allowusers dronahq@*.example.com\nend=");
+        assert_eq!(causes("dronahq", &Facts::read(&by_name).unwrap()), [], "only the server knows names of hosts");
         assert_eq!(Facts::read("uid=0\naccount=1\n"), None);
     }
 
@@ -76,6 +82,15 @@ mod tests {
             ),
             (only("1001 700 directory", "1001 777 directory"), "everybody may write"),
             (only("1001 1001 600 regular", "1002 1001 600 regular"), "belongs to user 1002"),
+            (only("line=restrict ssh-ed25519 AAAA x\n", "odd=/home/dronahq/k\n"), "/home/dronahq/k is not a file"),
+            (
+                only("line=restrict ssh-ed25519 AAAA x\n", "closed=0 0 700 directory /home\n"),
+                "cannot enter the folder /home (of user 0, mode 700); run `chmod a+x /home`",
+            ),
+            (with("no_shell=is not there"), "the shell /bin/sh, which is not there"),
+            (with("untold=line 3: Bad"), "does not tell its settings (line 3: Bad)"),
+            (with("sshd=pubkeyacceptedalgorithms rsa-sha2-512,ssh-rsa"), "leaves out ssh-ed25519"),
+            (only("line=restrict ", "line=restrict,Pty,foo=\"1\" "), "does not know (foo)"),
             (only("line=restrict ", "line=expiry-time=\"20200101\" "), "expired on the server"),
             (only("line=restrict ", "line=from=\"192.0.2.0/24\" "), "comes from 10.0.0.7"),
         ] {
