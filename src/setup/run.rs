@@ -112,6 +112,14 @@ impl SetupRun {
         }
         Self { admin, ok: ended && !steps.iter().any(Step::is_failure), steps }
     }
+
+    /// With what was found out about the login in place of what the script could tell of it, before its last step.
+    pub(super) fn with_refusals(mut self, found: Vec<Step>) -> Self {
+        self.steps.retain(|step| step.step != "login");
+        let end = self.steps.len().saturating_sub(1);
+        self.steps.splice(end..end, found);
+        self
+    }
 }
 
 #[cfg(test)]

@@ -64,7 +64,14 @@ impl HostSetup {
         if let Some((admin, admin_key)) = &order.run {
             let target = admin.with_key(admin_key);
             let printed = run::run(self.sessions.as_ref(), &target, order.platform, &answer.script).await?;
-            answer.run = Some(SetupRun::of(admin.to_string(), &printed));
+            let mut run = SetupRun::of(admin.to_string(), &printed);
+            if run.ok
+                && order.platform != Platform::Windows
+                && let Some(found) = check::refusals(self.sessions.as_ref(), &target, order.user.as_str(), &key).await
+            {
+                run = run.with_refusals(found);
+            }
+            answer.run = Some(run);
         }
         Ok(answer)
     }

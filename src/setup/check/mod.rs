@@ -149,25 +149,39 @@ async fn find_causes(
     key: &ResolvedKey,
     judge: impl FnOnce(&Facts) -> Vec<Cause>,
 ) -> Vec<Step> {
-    let blob = key.public_line.split_ascii_whitespace().nth(1).unwrap_or_default();
-    let target = admin.with_key(admin_key);
-    let unknown = |failure: &Failure| {
-        let words = format!("it could not be looked for as {admin}: {}", failure.message);
-        vec![Step::new("cause", Outcome::Failed, words, failure.remedy.as_str())]
+    let causes = match ask(sessions, &admin.with_key(admin_key), user, key).await {
+        Ok(facts) => judge(&facts),
+        Err(failure) => {
+            let words = format!("it could not be looked for as {admin}: {}", failure.message);
+            return vec![Step::new("cause", Outcome::Failed, words, failure.remedy)];
+        }
     };
-    let printed = match run::run(sessions, &target, Platform::Debian, &facts::script(user, blob, "")).await {
-        Ok(printed) => printed,
-        Err(failure) => return unknown(&failure),
-    };
-    let Some(facts) = Facts::read(&printed.text) else {
-        let said = String::from_utf8_lossy(&printed.end.stderr).trim().to_owned();
-        let message = format!("the server did not answer to the end ({said})");
-        return unknown(&Failure::new(FailureClass::RemoteCommand, message, "look at the log of sshd on the server"));
-    };
-    let causes = judge(&facts);
     if causes.is_empty() {
         let words = "nothing was found wrong with the account, its rights, the key and the settings of sshd";
         return vec![Step::new("cause", Outcome::Warning, words, "look at the log of sshd on the server")];
     }
     causes.into_iter().map(|cause| Step::new("cause", Outcome::Failed, cause.words, cause.remedy)).collect()
+}
+
+/// What would refuse the login after a setup, as warnings: it may come from elsewhere. `None` where that could not be looked for.
+pub(super) async fn refusals(
+    sessions: &dyn SshSessions,
+    admin: &SshTarget,
+    user: &str,
+    key: &ResolvedKey,
+) -> Option<Vec<Step>> {
+    let facts = ask(sessions, admin, user, key).await.ok()?;
+    let warning = |cause: Cause| Step::new("login", Outcome::Warning, cause.words, cause.remedy);
+    Some(judge::refusals(user, &facts).into_iter().map(warning).collect())
+}
+
+/// Has the facts told on the server.
+async fn ask(sessions: &dyn SshSessions, admin: &SshTarget, user: &str, key: &ResolvedKey) -> Result<Facts, Failure> {
+    let blob = key.public_line.split_ascii_whitespace().nth(1).unwrap_or_default();
+    let printed = run::run(sessions, admin, Platform::Debian, &facts::script(user, blob, "")).await?;
+    Facts::read(&printed.text).ok_or_else(|| {
+        let said = String::from_utf8_lossy(&printed.end.stderr).trim().to_owned();
+        let message = format!("the server did not answer to the end ({said})");
+        Failure::new(FailureClass::RemoteCommand, message, "look at the log of sshd on the server")
+    })
 }

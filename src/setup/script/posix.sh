@@ -176,23 +176,56 @@ selinux() {
     fi
 }
 
+# Whether a list in sshd_config has one of these names: `yes`, `no`, or `hosts` where it depends on the host that the login comes from.
+listed() {
+    answer=no
+    set -f
+    for pattern in $(setting "$1"); do
+        for name in $2; do
+            # A pattern of sshd is one of the shell, too.
+            # shellcheck disable=SC2254
+            case $name in
+            ${pattern%%@*})
+                case $pattern in
+                *@*) [ $answer = yes ] || answer=hosts ;;
+                *) answer=yes ;;
+                esac
+                ;;
+            esac
+        done
+    done
+    set +f
+    printf '%s' $answer
+}
+
+refused_by() { say warning login "$1 in sshd_config $2; change it, and reload sshd"; }
+
 # What else would keep the login out; nothing of it is changed here.
 admission() {
-    [ "$(setting pubkeyauthentication)" != no ] || say warning sshd "PubkeyAuthentication is off in sshd_config; switch it on"
+    ends=$(getent shadow "$user" | cut -d: -f8)
+    if [ -n "$ends" ] && [ "$ends" -le $(($(date +%s) / 86400)) ]; then say warning login "the account $user has expired; chage -E -1 $user, if it shall log in"; fi
+    case $(listed denyusers "$user") in
+    yes) refused_by DenyUsers "keeps $user out" ;;
+    hosts) refused_by DenyUsers "keeps $user out from some hosts" ;;
+    esac
     if [ -n "$(setting allowusers)" ]; then
-        setting allowusers | tr ' ' '\n' | sed 's/@.*//' | grep -qxF -e "$user" -e '*' || say warning sshd "AllowUsers in sshd_config does not name $user; add it, and reload sshd"
+        case $(listed allowusers "$user") in
+        no) refused_by AllowUsers "does not name $user" ;;
+        hosts) refused_by AllowUsers "lets $user in from some hosts only" ;;
+        esac
     fi
-    if [ -n "$(setting allowgroups)" ]; then
-        among=no
-        for one in $(id -Gn "$user"); do
-            if setting allowgroups | tr ' ' '\n' | grep -qxF -e "$one" -e '*'; then among=yes; fi
-        done
-        [ $among = yes ] || say warning sshd "AllowGroups in sshd_config names no group of $user; add one, and reload sshd"
-    fi
+    groups=$(id -Gn "$user")
+    [ "$(listed denygroups "$groups")" = no ] || refused_by DenyGroups "keeps a group of $user out"
+    [ -z "$(setting allowgroups)" ] || [ "$(listed allowgroups "$groups")" != no ] || refused_by AllowGroups "names no group of $user"
+    [ "$(setting pubkeyauthentication)" != no ] || refused_by PubkeyAuthentication "is off"
+    case " $(setting authenticationmethods | tr '\n' ' ') " in
+    '  ' | *' any '* | *' publickey '*) ;;
+    *) refused_by AuthenticationMethods "wants more than a key" ;;
+    esac
     case $lines in
     *,port-forwarding*)
         case $(setting allowtcpforwarding) in
-        no | remote) say warning sshd "AllowTcpForwarding in sshd_config lets no tunnel through; set it to local, and reload sshd" ;;
+        no | remote) say warning tunnels "AllowTcpForwarding in sshd_config lets no tunnel through; set it to local, and reload sshd" ;;
         esac
         ;;
     esac
@@ -208,7 +241,7 @@ main() {
     keys
     selinux
     admission
-    say ok done "$user may log in with the key marked $marker"
+    say ok done "the line marked $marker is in place"
 }
 
 # The last line, so that a script that was cut off does nothing.

@@ -189,7 +189,7 @@ function Invoke-Setup {
     Confirm-Admission
     $profilePath = Confirm-Profile $sid
     Write-Keys $profilePath $sid
-    Say 'ok' 'done' "$user may log in with the key marked $marker"
+    Say 'ok' 'done' "the line marked $marker is in place"
 }
 
 try { Invoke-Setup } catch { Fail 'script' "$_; mend that, then run this again" }

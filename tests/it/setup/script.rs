@@ -84,12 +84,66 @@ fn what_keeps_the_login_out_is_said_or_mended_by_the_script() {
     scene.server.configure("AllowUsers root\nAllowTcpForwarding no");
     let text = scene.setup(&["--permit-open", "db:5432"]);
     assert!(
-        text.contains("AllowUsers in sshd_config does not name dronahq") && text.contains("AllowTcpForwarding"),
+        text.contains("AllowUsers in sshd_config keeps dronahq out") && text.contains("AllowTcpForwarding"),
         "{text}"
     );
     scene.server.configure("Match User dronahq\nAuthorizedKeysFile /etc/ssh/keys/%u\nMatch all");
     let (ok, text) = scene.try_setup(&[]);
     assert!(!ok && text.contains("sshd reads the keys of dronahq from /etc/ssh/keys/%u"), "{text}");
+}
+
+/// Where it is run by hand, nobody else looks at that.
+#[test]
+fn the_script_says_what_would_refuse_the_login_and_never_that_nothing_does() {
+    let Some(mut scene) = Scene::start() else { return };
+    let script = scene.own.cli_text(&["host", "setup", "--for", "debian", "--key", "Key"]);
+    scene.setup(&[]);
+    for (lines, part) in [
+        ("DenyUsers dron*", "DenyUsers in sshd_config keeps dronahq out"),
+        ("DenyUsers dronahq@192.0.2.*", "DenyUsers in sshd_config keeps dronahq out from some hosts"),
+        ("DenyGroups dron???", "DenyGroups in sshd_config keeps a group of dronahq out"),
+        ("AllowUsers root dronah?", ""),
+        ("AllowUsers root drona", "AllowUsers in sshd_config does not name dronahq"),
+        ("AllowUsers root dronahq@192.0.2.*", "AllowUsers in sshd_config lets dronahq in from some hosts only"),
+        ("AllowGroups root dron*", ""),
+        ("AllowGroups root", "AllowGroups in sshd_config names no group of dronahq"),
+        ("AuthenticationMethods publickey,password publickey", ""),
+        (
+            "Match User dronahq\nAuthenticationMethods publickey,password\nMatch all",
+            "AuthenticationMethods in sshd_config",
+        ),
+    ] {
+        scene.server.configure(lines);
+        let said = scene.server.sh(&script);
+        let warnings: Vec<&str> = said.lines().filter(|line| line.starts_with("warning ")).collect();
+        assert_eq!(warnings.len(), usize::from(!part.is_empty()), "{lines}: {said}");
+        assert!(said.contains(part) && said.ends_with("the line marked appferry:Key is in place"), "{lines}: {said}");
+    }
+    scene.server.sh("chage -E 2 dronahq");
+    let said = scene.server.sh(&script);
+    assert!(said.contains("warning  login           the account dronahq has expired"), "{said}");
+}
+
+#[test]
+fn a_run_ends_with_what_would_refuse_the_login() {
+    let Some(mut scene) = Scene::start() else { return };
+    assert!(!scene.setup(&[]).contains("warning"));
+    for (breaking, lines, part) in [
+        ("true", "DenyUsers dron*@127.0.0.0/8", "DenyUsers in sshd_config keeps dronahq out"),
+        ("usermod -s /bin/nosuch dronahq", "AllowUsers dron* root", "the account dronahq has the shell /bin/nosuch"),
+        ("usermod -s /bin/sh dronahq; chage -E 2 dronahq", "", "the account dronahq has expired"),
+    ] {
+        scene.server.configure(lines);
+        scene.server.sh(breaking);
+        let text = scene.setup(&[]);
+        assert!(text.contains(&format!("warning  login        {part}")), "{lines}: {text}");
+        assert_eq!(text.matches("warning").count(), 1, "said once: {text}");
+        assert!(text.contains("\nok       done         the line marked appferry:Key is in place\n"), "{text}");
+    }
+    scene.server.sh("chage -E -1 dronahq; usermod -s /usr/sbin/nologin dronahq");
+    let text = scene.setup(&["--from", "192.0.2.0/24"]);
+    assert!(text.contains("warning  login        the key may come from 192.0.2.0/24 only"), "{text}");
+    assert_eq!(text.matches("has the shell").count(), 1, "that is no refusal: {text}");
 }
 
 /// Debian has neither program: stubs stand in, and show how they are called.

@@ -16,17 +16,20 @@ pub(super) fn account(user: &str, facts: &Facts) -> Vec<Cause> {
             format!("run `chage -E -1 {user}`, if it shall log in"),
         ));
     }
-    let shell = facts.of("shell").unwrap_or_default();
     if let Some(why) = facts.of("no_shell") {
-        let words = format!("the account {user} has the shell {shell}, which {why}");
+        let words = format!("the account {user} has the shell {}, which {why}", facts.of("shell").unwrap_or_default());
         found.push(cause(words, format!("run `usermod -s /bin/sh {user}`")));
-    } else if shell.ends_with("/nologin") || shell.ends_with("/false") {
-        found.push(cause(
-            format!("the account {user} has the shell {shell}"),
-            format!("run `usermod -s /bin/sh {user}`"),
-        ));
     }
     found
+}
+
+/// With such a shell the login is let in, for tunnels.
+pub(super) fn without_commands(user: &str, facts: &Facts) -> Option<Cause> {
+    let shell = facts.of("shell")?;
+    let runs_nothing = shell.ends_with("/nologin") || shell.ends_with("/false");
+    let remedy = format!("run `usermod -s /bin/sh {user}`");
+    (runs_nothing && facts.of("no_shell").is_none())
+        .then(|| cause(format!("the account {user} has the shell {shell}"), remedy))
 }
 
 pub(super) fn admission(user: &str, facts: &Facts) -> Vec<Cause> {

@@ -18,8 +18,15 @@ fn cause(words: impl Into<String>, remedy: impl Into<String>) -> Cause {
     Cause { words: words.into(), remedy: remedy.into() }
 }
 
-/// Every cause that is found; none when the server has nothing against the login.
+/// Every cause that is found; none when the server has nothing against the login, and commands run.
 pub(super) fn causes(user: &str, facts: &Facts) -> Vec<Cause> {
+    let mut found = refusals(user, facts);
+    found.extend(account::without_commands(user, facts));
+    found
+}
+
+/// Every cause that is found for a refused login.
+pub(super) fn refusals(user: &str, facts: &Facts) -> Vec<Cause> {
     if facts.of("account").is_none() {
         return vec![cause(format!("there is no account {user}"), "run `appferry host setup`, which makes it")];
     }
