@@ -43,6 +43,9 @@ pub enum OptionError {
     /// No time.
     #[error("{0:?} is no end; give a day such as `2027-01-31`, or `2027-01-31T12:00`, with `Z` behind it for UTC")]
     Expiry(String),
+    /// In the past.
+    #[error("{0} is over already, so that the key would never count; give a later end")]
+    Over(String),
     /// Nothing, or what no line of the file can hold.
     #[error("the command {0}; write a script on the server and name it here")]
     Command(&'static str),
@@ -113,9 +116,13 @@ impl KeyOptions {
     /// The key counts until then: a day begins at 0:00, in the server's own time unless `Z` stands behind it.
     ///
     /// # Errors
-    /// [`OptionError::Expiry`].
+    /// [`OptionError::Expiry`], [`OptionError::Over`].
     pub fn expires(self, end: &str) -> Result<Self, OptionError> {
-        Ok(Self { expires: Some(narrow::expiry(end)?), ..self })
+        let written = narrow::expiry(end)?;
+        if narrow::is_over(&written, jiff::Timestamp::now()) {
+            return Err(OptionError::Over(end.to_owned()));
+        }
+        Ok(Self { expires: Some(written), ..self })
     }
 
     /// Whether all of it fits into a line that every sshd reads.

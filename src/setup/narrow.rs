@@ -188,6 +188,14 @@ pub(super) fn expiry(text: &str) -> Result<String, OptionError> {
     Ok(format!("{digits}{zone}"))
 }
 
+/// Whether such an end has passed everywhere: without `Z` it is in the time of a server whose zone is not known here.
+pub(super) fn is_over(written: &str, now: jiff::Timestamp) -> bool {
+    let (digits, latest_zone) = written.strip_suffix('Z').map_or((written, 12), |digits| (digits, 0));
+    let here = jiff::tz::Offset::constant(-latest_zone).to_datetime(now);
+    let now = here.strftime("%Y%m%d%H%M%S").to_string();
+    format!("{digits:0<14}") <= now
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -248,6 +256,22 @@ mod tests {
             ["", "2027", "2027-02-30", "2027-01-31T24:00", "2027-01-31T1", "tomorrow", "2027-01-31+01:00", "\"20270131"]
         {
             assert!(expiry(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_end_is_over_when_it_is_so_everywhere() {
+        let now: jiff::Timestamp = "2027-01-31T12:00:00Z".parse().unwrap();
+        for (written, over) in [
+            ("20270131Z", true),
+            ("202701311200Z", true),
+            ("202701311201Z", false),
+            ("20270131", true), // 0:00 on the Marshall Islands' side of the date line, just now
+            ("202701310001", false),
+            ("20270201", false),
+            ("20200101", true),
+        ] {
+            assert_eq!(is_over(written, now), over, "{written}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Scene, target};
+use super::{FILE, Scene, target};
 use crate::support::run;
 
 #[test]
@@ -74,7 +74,10 @@ fn a_forced_command_is_recognised_and_a_key_that_is_narrowed_too_far_is_explaine
     scene.setup(&["--from", "192.0.2.0/24"]);
     let cause = scene.cause();
     assert!(cause.contains("from 192.0.2.0/24 only, and comes from 127.0.0.1"), "{cause}");
-    scene.setup(&["--expires", "2020-01-31"]);
+    let (ok, text) = scene.try_setup(&["--expires", "2020-01-31"]);
+    assert!(!ok && text.contains("2020-01-31 is over"), "{text}");
+    scene.setup(&["--expires", "2199-01-31"]);
+    scene.server.sh(&format!("sed -i s/21990131/20200131/ {FILE}"));
     let cause = scene.cause();
     assert!(cause.contains("the key has expired on the server (expiry-time 20200131)"), "{cause}");
 }
