@@ -1,5 +1,7 @@
 //! The script for Windows Server.
 
+use std::fmt::Write as _;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
@@ -28,13 +30,22 @@ pub(in crate::setup) fn encoded_command() -> String {
     )
 }
 
-/// One string for `PowerShell`, which takes typographic quotes for quotes, too.
+/// One value for `PowerShell`. What is not ASCII stands there by its number: Windows `PowerShell` reads a file without a mark at its start
+/// in the code page of the system, and takes typographic quotes for quotes.
 fn quoted(text: &str) -> String {
-    let doubled = |c: char| match c {
-        '\'' | '\u{2018}' | '\u{2019}' | '\u{201a}' | '\u{201b}' => vec![c, c],
-        other => vec![other],
-    };
-    format!("'{}'", text.chars().flat_map(doubled).collect::<String>())
+    let mut inside = String::new();
+    for c in text.chars() {
+        match c {
+            '\'' => inside.push_str("''"),
+            c if c.is_ascii() => inside.push(c),
+            c => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    let _infallible = write!(inside, "' + [char]0x{unit:04x} + '");
+                }
+            }
+        }
+    }
+    if text.is_ascii() { format!("'{inside}'") } else { format!("('{inside}')") }
 }
 
 #[cfg(test)]
@@ -44,6 +55,7 @@ mod tests {
     #[test]
     fn what_people_wrote_is_one_string() {
         assert_eq!(quoted("it's $x `n"), "'it''s $x `n'");
-        assert_eq!(quoted("it\u{2019}s"), "'it\u{2019}\u{2019}s'");
+        assert_eq!(quoted("it\u{2019}s"), "('it' + [char]0x2019 + 's')");
+        assert_eq!(quoted("\u{1f600}"), "('' + [char]0xd83d + '' + [char]0xde00 + '')");
     }
 }

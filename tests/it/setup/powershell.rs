@@ -14,7 +14,7 @@ const OPTIONS: [&[&str]; 8] = [
     &["--port-forwarding"],
     &["--from", "10.0.0.0/8,!10.1.0.0/16,*.example.com"],
     &["--expires", "2027-01-31T12:00Z"],
-    &["--command", "echo 'a' \"b\" $c `d` \u{2018}e\u{2019} @LINES@ ; # {{f}} <# g"],
+    &["--command", "echo 'a' \"b\" $c `d` \u{411}\u{1f600} \u{2018}e\u{2019} @LINES@ ; # {{f}} <# g"],
 ];
 
 #[test]
@@ -27,6 +27,8 @@ fn every_script_for_windows_is_powershell_with_any_options() {
     for options in OPTIONS {
         let script = print(options);
         assert_eq!(problems(&script), Vec::<String>::new(), "{options:?}:\n{script}");
+        // Without a mark at the start of a file, Windows PowerShell reads it in the code page of the system.
+        assert!(script.is_ascii(), "{options:?}:\n{script}");
     }
     let all: Vec<&str> =
         OPTIONS.iter().filter(|options| **options != ["--port-forwarding"]).copied().flatten().copied().collect();
