@@ -96,23 +96,23 @@ pub(super) async fn check(
     // A server that offers no way to log in at all closes the connection.
     let is_refused = refused
         .is_some_and(|failure| matches!(failure.class, FailureClass::Authentication | FailureClass::ConnectionLost));
-    match (&probed, refused) {
-        (_, Some(_)) => steps.push(Step::skipped("command", "it needs the login")),
-        (Ok(step), None) => steps.push(step.clone()),
-        (Err(failure), None) => steps.push(Step::failed("command", failure)),
-    }
-    let mut prohibited = Vec::new();
+    let mut tunnels = Vec::new();
     for destination in &request.permit_open {
-        let step = match refused {
+        tunnels.push(match refused {
             Some(_) => Step::skipped("forwarding", format!("{destination}: it needs the login")),
             None => forwarded(forwarding, &target, destination).await,
-        };
-        if step.is_failure() {
-            prohibited.push(destination);
-        }
-        steps.push(step);
+        });
     }
-    let is_about_login = is_refused || probed.as_ref().is_ok_and(Step::is_failure);
+    let command = match (&probed, refused) {
+        (_, Some(_)) => Step::skipped("command", "it needs the login"),
+        (Ok(step), None) => probe::beside_tunnels(step.clone(), &tunnels),
+        (Err(failure), None) => probe::beside_tunnels(Step::failed("command", failure), &tunnels),
+    };
+    let is_about_login = is_refused || (probed.is_ok() && command.is_failure());
+    let wanted = request.permit_open.iter().zip(&tunnels);
+    let prohibited: Vec<_> = wanted.filter(|(_, step)| step.is_failure()).map(|(destination, _)| destination).collect();
+    steps.push(command);
+    steps.extend(tunnels);
     match &request.admin {
         Some(admin) if is_about_login || !prohibited.is_empty() => {
             let judge = |facts: &Facts| {

@@ -119,9 +119,18 @@ pub(super) async fn command(sessions: &dyn SshSessions, target: &SshTarget) -> R
         Some(status) => format!("nothing ran, without a word (exit status {status})"),
         None => "the server runs no command for this key".to_owned(),
     };
-    let remedy =
-        "look at the shell of the account, and at `command=` in its key line; for tunnels alone nothing has to run";
+    let remedy = "look at the shell of the account, and at `command=` in its key line";
     Ok(Step::new("command", Outcome::Failed, words, remedy))
+}
+
+/// A command that does not run is no failure where tunnels are asked for, and each of them is let through: some accounts are for that alone.
+pub(super) fn beside_tunnels(command: Step, tunnels: &[Step]) -> Step {
+    let is_let_through = |step: &Step| matches!(step.outcome, Outcome::Ok | Outcome::Warning);
+    if tunnels.is_empty() || !tunnels.iter().all(is_let_through) || !command.is_failure() {
+        return command;
+    }
+    let words = format!("for tunnels alone: {}", command.words);
+    Step::new("command", Outcome::Warning, words, format!("only if commands shall run, too: {}", command.remedy))
 }
 
 /// Whether a tunnel goes through.
