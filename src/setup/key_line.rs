@@ -56,7 +56,7 @@ impl KeyLine {
     pub fn permits(&self, destination: &Destination) -> bool {
         let forwards = (self.option("restrict").is_none() && self.option("no-port-forwarding").is_none())
             || self.option("port-forwarding").is_some();
-        let mut listed = self.all("permitopen").filter_map(|text| text.parse::<Destination>().ok()).peekable();
+        let mut listed = self.all("permitopen").filter_map(|text| Destination::listed(text).ok()).peekable();
         forwards && (listed.peek().is_none() || listed.any(|known| known.covers(destination)))
     }
 }

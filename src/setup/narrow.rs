@@ -22,10 +22,21 @@ impl Destination {
         &self.host
     }
 
+    /// Reads what a list of sshd allows, where the host may be `*`, too: any host.
+    ///
+    /// # Errors
+    /// [`OptionError::Destination`].
+    pub fn listed(text: &str) -> Result<Self, OptionError> {
+        match text.strip_prefix("*:") {
+            Some(port) => Ok(Self { host: "*".to_owned(), ..format!("any:{port}").parse()? }),
+            None => text.parse(),
+        }
+    }
+
     /// Whether what is allowed to this target is allowed to the other one.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
-        self.host == other.host && (self.port.is_none() || self.port == other.port)
+        (self.host == "*" || self.host == other.host) && (self.port.is_none() || self.port == other.port)
     }
 
     /// The port; `None` is any.
@@ -106,12 +117,14 @@ fn as_number(address: IpAddr) -> (u128, u32) {
 
 /// Whether sshd takes a login from this address for one that the list allows; `None` where a name decides, which only the server knows.
 pub(super) fn from_matches(list: &str, address: &str) -> Option<bool> {
-    let parsed: Option<IpAddr> = address.parse().ok();
+    // sshd itself takes a client's IPv4 address out of an IPv6 one, but no pattern's.
+    let parsed = address.parse().ok().map(|address: IpAddr| address.to_canonical());
     let (mut allowed, mut unknown) = (false, false);
     for pattern in list.split(',').map(str::trim) {
         let (bare, excludes) = pattern.strip_prefix('!').map_or((pattern, false), |bare| (bare, true));
-        let hit = match (bare.split_once('/'), parsed) {
-            (Some((first, bits)), Some(address)) => is_within(first, bits, address),
+        let hit = match (bare.split_once('/'), bare.parse::<IpAddr>(), parsed) {
+            (Some((first, bits)), _, Some(address)) => is_within(first, bits, address),
+            (None, Ok(known), Some(address)) => known == address,
             _ => wildcard(&bare.to_ascii_lowercase(), &address.to_ascii_lowercase()),
         };
         if hit && excludes {
@@ -237,6 +250,11 @@ mod tests {
             ("2001:db8::/32", "10.0.0.1", Some(false)),
             ("0.0.0.0/0", "10.0.0.1", Some(true)),
             ("::/0", "::1", Some(true)),
+            ("0:0:0:0:0:0:0:1", "::1", Some(true)),
+            ("!2001:DB8:0::1,*", "2001:db8::1", Some(false)),
+            ("10.0.0.0/8", "::ffff:10.0.0.1", Some(true)),
+            ("10.0.0.1", "::ffff:10.0.0.1", Some(true)),
+            ("::ffff:10.0.0.1", "10.0.0.1", Some(false)),
         ] {
             assert_eq!(from_matches(list, address), expected, "{list} {address}");
         }

@@ -81,3 +81,66 @@ fn a_forced_command_is_recognised_and_a_key_that_is_narrowed_too_far_is_explaine
     let cause = scene.cause();
     assert!(cause.contains("the key has expired on the server (expiry-time 20200131)"), "{cause}");
 }
+
+/// A pattern is compared as sshd compares it: an address by its bits, and one of IPv4 with none of IPv6.
+#[test]
+fn where_a_key_may_come_from_is_judged_as_sshd_does() {
+    let Some(scene) = Scene::start() else { return };
+    let root = scene.server.login("root");
+    for (list, lets_in) in [
+        ("127.0.0.1", true),
+        ("127.0.0.?", true),
+        ("!127.0.0.1,*", false),
+        ("::ffff:127.0.0.1", false),
+        ("0:0:0:0:0:ffff:7f00:1", false),
+        ("::ffff:127.0.0.0/104", false),
+        ("192.0.2.1,127.0.0.0/8", true),
+    ] {
+        scene.setup(&["--from", list]);
+        let (ok, text) = scene.check(&["--admin", &root, "--admin-key", "Admin"]);
+        assert_eq!(ok, lets_in, "{list}: {text}");
+        assert_eq!(text.contains("FAIL     cause        the key may come from"), !lets_in, "{list}: {text}");
+    }
+}
+
+#[test]
+fn targets_that_sshd_lets_any_host_have_are_known() {
+    let Some(mut scene) = Scene::start() else { return };
+    let ((_db, db), (_other, other)) = (target(), target());
+    let port = db.rsplit_once(':').unwrap().1;
+    scene.server.configure(&format!("Match User dronahq\nPermitOpen *:{port}\nMatch all"));
+    let root = scene.server.login("root");
+    let causes = |to: &str| {
+        let (ok, text) = scene.check(&["--permit-open", to, "--admin", &root, "--admin-key", "Admin"]);
+        let causes = text.lines().filter_map(|line| line.strip_prefix("FAIL     cause        "));
+        assert_eq!(ok, !text.contains("FAIL"), "{text}");
+        causes.collect::<Vec<_>>().join("|")
+    };
+    scene.setup(&[]);
+    assert_eq!(causes(&db), format!("the key's line allows no tunnel to {db}"));
+    scene.setup(&["--port-forwarding"]);
+    assert_eq!(causes(&db), "");
+    assert_eq!(causes(&other), format!("PermitOpen in sshd_config does not name {other} (*:{port})"));
+    scene.server.sh(&format!("sed -i 's/permitlisten=/permitopen=\"*:1\",&/' {FILE}"));
+    assert_eq!(causes(&db), format!("the key's line allows no tunnel to {db}"));
+}
+
+/// Nothing has to run for tunnels.
+#[test]
+fn an_account_for_tunnels_alone_is_fine_when_tunnels_are_what_is_asked_for() {
+    let Some(scene) = Scene::start() else { return };
+    let ((_db, db), (_other, other)) = (target(), target());
+    let root = scene.server.login("root");
+    let admin = ["--admin", &root, "--admin-key", "Admin"];
+    for (options, shell) in [(&["--command", "/bin/false"][..], "/bin/sh"), (&[], "/usr/sbin/nologin")] {
+        scene.setup(&[&["--permit-open", &db], options].concat());
+        scene.server.sh(&format!("usermod -s {shell} dronahq"));
+        let (ok, text) = scene.check(&[&["--permit-open", &db], &admin[..]].concat());
+        assert!(ok && text.contains("warning  command      for tunnels alone: "), "{text}");
+        assert!(!text.contains("cause"), "{text}");
+        let (ok, text) = scene.check(&[&["--permit-open", &other], &admin[..]].concat());
+        assert!(!ok && text.contains("FAIL     forwarding"), "{text}");
+        let (ok, text) = scene.check(&[]);
+        assert!(!ok && text.contains("FAIL     command"), "{text}");
+    }
+}

@@ -90,7 +90,7 @@ pub(in crate::setup::check) fn tunnel_causes(destination: &Destination, facts: &
         found.push(cause(words, "set AllowTcpForwarding to local, DisableForwarding to no, and reload sshd"));
     }
     let listed = facts.setting("permitopen");
-    let is_listed = |known: &&str| known.parse::<Destination>().is_ok_and(|known| known.covers(destination));
+    let is_listed = |known: &&str| Destination::listed(known).is_ok_and(|known| known.covers(destination));
     if !listed.is_empty() && listed != ["any"] && !listed.iter().any(is_listed) {
         let words = format!("PermitOpen in sshd_config does not name {destination} ({})", listed.join(" "));
         found.push(cause(words, "add it there, and reload sshd"));

@@ -116,6 +116,7 @@ mod tests {
         let open = "line=restrict,port-forwarding,permitopen=\"db:*\" ";
         assert_eq!(of("line=restrict ", open), "");
         assert!(of("line=restrict ", &format!("sshd=allowtcpforwarding no\n{open}")).starts_with("AllowTcpForwarding"));
+        assert_eq!(of("line=restrict ", &format!("sshd=permitopen web:1 *:5432\n{open}")), "");
         assert!(of("line=restrict ", &format!("sshd=permitopen db:1 web:5432\n{open}")).starts_with("PermitOpen"));
     }
 
