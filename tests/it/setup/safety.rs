@@ -50,6 +50,23 @@ fn what_a_killed_run_left_is_removed() {
     assert_eq!(scene.server.sh("ls -A /home/dronahq/.ssh"), ".appferry.of-mine\nauthorized_keys");
 }
 
+/// A stub stands in for a lock that somebody holds, and for a file system that has none.
+#[test]
+fn a_lock_that_is_held_ends_the_run_and_one_that_cannot_be_does_not() {
+    let Some(scene) = Scene::start() else { return };
+    scene.setup(&[]);
+    let left = "/home/dronahq/.ssh/.appferry.abc123";
+    for (status, goes_on) in [(1, false), (71, true)] {
+        let stub = format!("printf '#!/bin/sh\nexit {status}\n' >/usr/local/bin/flock; chmod 755 /usr/local/bin/flock");
+        scene.server.sh(&format!("{stub}; echo half >{left}"));
+        let (ok, text) = scene.try_setup(&["--command", "true"]);
+        assert_eq!(ok, goes_on, "{text}");
+        assert_eq!(text.contains("another run has been at work"), !goes_on, "{text}");
+        assert_eq!(scene.file().contains("command="), goes_on);
+        assert_eq!(scene.server.sh(&format!("cat {left}")), "half", "it may be what another run is writing");
+    }
+}
+
 /// The `awk` of busybox says nothing when it cannot write.
 #[test]
 fn a_full_disk_leaves_the_file_as_it_was_whatever_awk_says() {
