@@ -25,7 +25,10 @@ look_at() {
 # Goes to the file as sshd does, which takes the account's rights for it, and prints what it cannot enter or read. Root would not notice.
 go='
 way() {
-    [ "$1" = / ] || way "$(dirname "$1")"
+    case $1 in
+    / | .) ;;
+    *) way "$(dirname "$1")" ;;
+    esac
     [ -x "$1" ] || { printf "%s\n" "$1"; exit; }
 }
 way "$(dirname "$real")"

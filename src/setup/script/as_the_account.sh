@@ -9,7 +9,7 @@ fail() {
 file=.ssh/authorized_keys
 
 folder() {
-    cd "$home" || fail home "$user cannot enter $home; look at the folders above it"
+    cd "$home" || fail home "$user cannot enter $home; look at its rights, and at the folders above it"
     [ ! -L .ssh ] || fail folder "$home/.ssh is a link, which is left alone; make it a folder of its own"
     if [ ! -e .ssh ] && mkdir -m 700 .ssh 2>/dev/null; then
         say changed folder "made $home/.ssh"
