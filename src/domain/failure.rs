@@ -114,6 +114,22 @@ impl Failure {
     }
 }
 
+/// What many remedies promise.
+const AGAIN: &str = "it is tried again by itself";
+
+impl Failure {
+    /// The same, of something that nobody tries again by itself.
+    #[must_use]
+    pub fn of_one_try(self) -> Self {
+        let whole = self.remedy.strip_prefix("nothing to do: ").unwrap_or(&self.remedy);
+        let remedy = match whole.strip_prefix(AGAIN) {
+            Some(rest) => format!("try again{rest}"),
+            None => self.remedy.replace(AGAIN, "then try again"),
+        };
+        Self { remedy, ..self }
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
@@ -121,5 +137,23 @@ impl fmt::Display for Failure {
             write!(f, "; {}", self.remedy)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_tries_again_what_is_tried_once() {
+        for (remedy, once) in [
+            ("it is tried again by itself; check the network", "try again; check the network"),
+            ("nothing to do: it is tried again by itself, over a new connection", "try again, over a new connection"),
+            ("raise MaxSessions; it is tried again by itself", "raise MaxSessions; then try again"),
+            ("nothing to do: the new one is used", "nothing to do: the new one is used"),
+            ("", ""),
+        ] {
+            assert_eq!(Failure::new(FailureClass::Connect, "x", remedy).of_one_try().remedy, once);
+        }
     }
 }

@@ -119,6 +119,9 @@ pub enum OrderError {
     /// Both at once.
     #[error("tunnels to anywhere and tunnels to named targets exclude each other; leave out `--port-forwarding`")]
     Both,
+    /// A key for nobody.
+    #[error("`admin_key` goes with `admin`; name the admin's login, or leave the key out")]
+    AdminKey,
     /// Windows has names of its own.
     #[error("Windows takes account names of 20 characters at most, and {0:?} is longer; choose a shorter one")]
     WindowsUser(String),

@@ -63,7 +63,9 @@ impl HostSetup {
         };
         if let Some((admin, admin_key)) = &order.run {
             let target = admin.with_key(admin_key);
-            let printed = run::run(self.sessions.as_ref(), &target, order.platform, &answer.script).await?;
+            let printed = run::run(self.sessions.as_ref(), &target, order.platform, &answer.script)
+                .await
+                .map_err(Failure::of_one_try)?;
             let mut run = SetupRun::of(admin.to_string(), &printed);
             if run.ok
                 && order.platform != Platform::Windows

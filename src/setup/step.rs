@@ -47,7 +47,8 @@ impl Step {
     }
 
     pub(super) fn failed(step: &str, failure: &Failure) -> Self {
-        Self::new(step, Outcome::Failed, failure.message.as_str(), failure.remedy.as_str())
+        let Failure { message, remedy, .. } = failure.clone().of_one_try();
+        Self::new(step, Outcome::Failed, message, remedy)
     }
 
     /// Whether it failed.

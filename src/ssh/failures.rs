@@ -185,12 +185,6 @@ pub(super) fn shutting_down() -> Failure {
     Failure::new(FailureClass::ConnectionLost, "the service is shutting down", "")
 }
 
-/// The failure of what nobody tries again by itself.
-pub(super) fn of_one_try(failure: Failure) -> Failure {
-    let remedy = failure.remedy.replace("it is tried again by itself", "then try again");
-    Failure { remedy, ..failure }
-}
-
 /// Adds what is known about the host from outside to a failure that it caused; who is not there for Git has no URL to change.
 pub(super) fn with_hint((target, purpose): (&SshTarget, Purpose), mut failure: Failure) -> Failure {
     let moved = target.host.eq_ignore_ascii_case("bitbucket.org") && failure.class != FailureClass::Key;

@@ -96,7 +96,7 @@ async fn with_patience(
         }
         answer => answer,
     };
-    answer.map_err(failures::of_one_try)
+    answer.map_err(Failure::of_one_try)
 }
 
 async fn ask(target: &SshTarget, kind: &Algorithm, settings: &Settings) -> Result<Option<PublicKey>, Failure> {

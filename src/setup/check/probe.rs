@@ -69,11 +69,10 @@ pub(super) fn way(target: &SshTarget, key: Option<&ResolvedKey>, failed: Option<
     STAGES.iter().map(step).collect()
 }
 
-/// What the sessions say is for any login: here it is known which command mends it, and nothing is tried again by itself.
+/// What the sessions say is for any login: here it is known which command mends it.
 fn with_own_remedy(step: Step, class: FailureClass, target: &SshTarget) -> Step {
     if class != FailureClass::Authentication {
-        let remedy = step.remedy.replace("it is tried again by itself", "then try again");
-        return Step { remedy, ..step };
+        return step;
     }
     let remedy = format!("let the key in: `appferry host setup --for … --user {} --key {}`", target.user, target.key);
     Step { remedy, ..step }
