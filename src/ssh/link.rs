@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use russh::client::{Config, Handle, connect_stream};
-use russh::{AlgorithmKind, Preferred, SshId, cipher, compression};
+use russh::{AlgorithmKind, Limits, Preferred, SshId, cipher, compression};
 use tokio::io::{AsyncRead, AsyncWrite, BufReader};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -35,6 +36,17 @@ const CIPHERS: &[cipher::Name] = &[
     cipher::AES_192_CTR,
     cipher::AES_128_CTR,
 ];
+
+/// When we exchange keys anew by ourselves: so late that the server does it before. While russh does, it gives the connection up once
+/// more than two windows have come for all channels together, which a few downloads do; where the server begins, nothing is lost.
+const REKEY: Limits = Limits {
+    rekey_read_limit: REKEY_BYTES,
+    rekey_write_limit: REKEY_BYTES,
+    rekey_time_limit: Duration::from_hours(24 * 365),
+};
+
+/// 2^32 blocks of AES, where OpenSSH does it by itself; of packets those are far fewer than the 2^32 of RFC 4344.
+const REKEY_BYTES: usize = 1 << 36;
 
 /// A connection.
 pub(super) struct Link {
@@ -152,6 +164,7 @@ pub(super) fn config(offer: Offer, settings: &Settings) -> Config {
         keepalive_interval: Some(settings.keepalive_interval),
         keepalive_max: settings.keepalive_max,
         nodelay: true,
+        limits: REKEY,
         ..Config::default()
     }
 }
@@ -167,5 +180,14 @@ mod tests {
         let names: Vec<&str> = config.preferred.kex.iter().map(AsRef::as_ref).collect();
         assert!(names.contains(&"kex-strict-c-v00@openssh.com"), "{names:?}");
         assert!(!config.preferred.key.iter().any(|algorithm| algorithm.as_str() == "ssh-rsa"));
+    }
+
+    #[test]
+    fn the_server_exchanges_keys_anew_before_we_do() {
+        let limits = config(Offer::of_all_keys(), &Settings::default()).limits;
+        // OpenSSH does it after 2^32 blocks of 16 bytes, and knows no limit in time unless it is told one.
+        let least = limits.rekey_read_limit.min(limits.rekey_write_limit);
+        assert!(least >= 16 << 32, "{least} bytes");
+        assert!(limits.rekey_time_limit > Duration::from_hours(24 * 30), "{:?}", limits.rekey_time_limit);
     }
 }

@@ -5,6 +5,7 @@ mod example;
 mod flow;
 mod outage;
 mod program;
+mod rekeying;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
