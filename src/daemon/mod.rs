@@ -8,6 +8,7 @@ mod fleet;
 mod home;
 mod hosts;
 mod incoming;
+mod open_files;
 mod parts;
 mod shell;
 mod tunnels;
@@ -35,6 +36,7 @@ use audit::AuditQueue;
 use control::Whole;
 use fleet::{Fleet, FleetKeys};
 use home::{Home, Lock};
+use open_files::OpenFiles;
 
 pub(crate) use home::INSTANCE_ID;
 pub use hosts::with_host_setup;
@@ -67,6 +69,8 @@ impl Daemon {
     /// What makes a start pointless: the data folder is in use or not writable, the key store cannot be opened, the address is
     /// taken, the only repository cannot be opened. What a remote may do later is a state, not an error.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
+        let limits = config.tunnels.iter().map(|one| one.tunnel.limit);
+        let files = OpenFiles::new(config.all_repositories().len(), limits);
         let (home, lock) = Home::take(&config.data_dir, config.instance.as_deref())?;
         let instance = home.instance().to_owned();
         let owner = home.id().to_owned();
@@ -82,10 +86,10 @@ impl Daemon {
         let audit = Arc::new(AuditQueue::new(keys.audit_log()));
         let (noting, until) = (Arc::clone(&audit), stop.clone());
         tasks.spawn(async move { noting.work(until).await });
-        let fleet = assemble(&config, home, (&keys, &audit, &events), &tasks, &stop)?;
+        let fleet = assemble(&config, (home, &files), (&keys, &audit, &events), &tasks, &stop)?;
         let sessions = fleet.sessions();
         let trusted = host_keys(&config, &keys, &format!("instance {instance}"));
-        let house = tunnels::House::open(&config, trusted, (fleet.keys(), place), &tasks, &stop).await?;
+        let house = tunnels::House::open(&config, trusted, (fleet.keys(), place, files), &tasks, &stop).await?;
         set_out(&fleet, &config, &house, (&tasks, &stop)).await?;
         let shell = shell::feed(&config, &owner, &keys, &sessions, &tasks, &stop).await?;
         let hosts = hosts::Hosts {
@@ -191,7 +195,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 /// What the repositories share, and none of them yet.
 fn assemble(
     config: &Config,
-    home: Home,
+    (home, files): (Home, &Arc<OpenFiles>),
     (keys, audit, events): (&KeyService, &Arc<AuditQueue>, &Arc<EventStore>),
     tasks: &TaskTracker,
     stop: &CancellationToken,
@@ -203,6 +207,7 @@ fn assemble(
     let sessions = Arc::new(open_sessions(longest_poll.unwrap_or_default(), keyring, host_keys));
     let common = fleet::Common {
         home,
+        files: Arc::clone(files),
         keys: fleet_keys,
         sessions,
         audit: Arc::<AuditQueue>::clone(audit),

@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use self::answering::Answering;
 use super::fleet::FleetKeys;
+use super::open_files::OpenFiles;
 use crate::config::{Config, TunnelConfig, not_allowed, parse_time};
 use crate::domain::tunnel::{AllowedTargets, Given, GivenError, Source, TestReport, Tunnel, TunnelStatus};
 use crate::domain::{Failure, FailureClass};
@@ -25,6 +26,7 @@ pub(super) struct House {
     records: Arc<dyn TunnelRecords>,
     keys: Arc<FleetKeys>,
     place: Place,
+    files: Arc<OpenFiles>,
     allowed: AllowedTargets,
     known: Mutex<Known>,
     /// Held while the store is changed and the tunnels after it, so that the last change wins in both.
@@ -61,7 +63,7 @@ impl House {
     pub(super) async fn open(
         config: &Config,
         host_keys: HostKeys,
-        (keys, place): (Arc<FleetKeys>, Place),
+        (keys, place, files): (Arc<FleetKeys>, Place, Arc<OpenFiles>),
         tasks: &TaskTracker,
         stop: &CancellationToken,
     ) -> Result<Arc<Self>, Failure> {
@@ -70,10 +72,11 @@ impl House {
         let records = keys.service().tunnel_records();
         let stored = records.tunnels(&place.id).await?;
         let house = Self {
-            running: Tunnels::new(Arc::new(links), tasks.clone(), stop.clone()),
+            running: Tunnels::new(Arc::new(links), tasks.clone(), stop.clone()).with_clients(files.clients()),
             records,
             keys,
             place,
+            files,
             allowed: config.allowed_targets.clone(),
             known: Mutex::new(Known { configured: config.tunnels.clone(), stored, closed: BTreeSet::new() }),
             changing: tokio::sync::Mutex::default(),
@@ -103,6 +106,8 @@ impl House {
     /// Makes what is known what runs, and notes which keys are needed.
     async fn arrange(&self) {
         let wanted = self.wanted();
+        let open = wanted.iter().filter(|one| one.open).filter_map(|one| one.tunnel.as_ref().ok());
+        self.files.are_for_tunnels(open.map(|tunnel| tunnel.limit));
         let keys_of = |tunnel: &Tunnel| tunnel.keys().iter().map(ToString::to_string).collect();
         let users: Vec<(String, Vec<String>)> = wanted
             .iter()

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::all_clients::AllClients;
 use super::connector::Ask;
 use super::facts::Facts;
 use crate::domain::tunnel::{Endpoint, TunnelState};
@@ -28,6 +29,7 @@ pub(super) struct Clients {
     pub(super) name: String,
     pub(super) target: Endpoint,
     pub(super) limit: usize,
+    pub(super) all: Arc<AllClients>,
     pub(super) asks: mpsc::Sender<Ask>,
     pub(super) facts: Arc<Facts>,
     pub(super) stop: CancellationToken,
@@ -38,6 +40,10 @@ impl Clients {
     pub(super) async fn serve(&self, client: (ClientReader, ClientWriter)) {
         let Some(_place) = Place::take(&self.facts, self.limit) else {
             return self.refuse(&too_many(self.limit));
+        };
+        let _one = match self.all.take() {
+            Ok(one) => one,
+            Err(failure) => return self.refuse(&failure),
         };
         let opened = tokio::select! {
             opened = self.channel() => opened,

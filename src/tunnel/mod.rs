@@ -4,6 +4,7 @@
 //! connection (`clients`). That connection is made, watched and made again by one task (`connector`), which decides by
 //! rule 26 what a client is told while there is none.
 
+mod all_clients;
 mod attempts;
 mod clients;
 mod connector;
@@ -14,5 +15,6 @@ mod metrics;
 mod runner;
 mod supervisor;
 
+pub use all_clients::AllClients;
 pub use metrics::metrics;
 pub use supervisor::{Tunnels, Wanted};

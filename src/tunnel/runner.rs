@@ -7,12 +7,13 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::all_clients::AllClients;
 use super::clients::Clients;
 use super::connector::Connector;
 use super::facts::Facts;
 use super::listener::Listener;
 use crate::domain::tunnel::{TestReport, Tunnel};
-use crate::domain::{Backoff, Failure};
+use crate::domain::{Backoff, Failure, FailureClass};
 use crate::ports::{SshTarget, TunnelLinks};
 
 /// Clients that ask at once.
@@ -32,7 +33,7 @@ impl Runner {
     /// Starts it; what goes wrong is its state. It listens once `before` has ended.
     pub(super) fn start(
         tunnel: &Tunnel,
-        links: &Arc<dyn TunnelLinks>,
+        (links, all_clients): (&Arc<dyn TunnelLinks>, &Arc<AllClients>),
         all: &TaskTracker,
         stop: CancellationToken,
         before: Option<TaskTracker>,
@@ -55,6 +56,7 @@ impl Runner {
             name,
             target: tunnel.target.clone(),
             limit: tunnel.limit,
+            all: Arc::clone(all_clients),
             asks,
             facts: Arc::clone(&facts),
             stop: stop.clone(),
@@ -121,19 +123,32 @@ async fn accept(listener: &Listener, clients: &Arc<Clients>, tasks: &TaskTracker
     let place = listener.place();
     tracing::info!(tunnel = clients.name, listening = place.as_deref(), target = %clients.target, "the tunnel listens");
     clients.facts.listens(place);
+    let mut is_failing = false; // said once: it is tried again at once, and may go on for hours
     while let Some(accepted) = clients.stop.run_until_cancelled(listener.accept()).await {
         match accepted {
             Ok(client) => {
+                if std::mem::take(&mut is_failing) {
+                    tracing::info!(tunnel = clients.name, "clients are taken again");
+                }
                 let clients = Arc::clone(clients);
                 tasks.spawn(async move { clients.serve(client).await });
             }
             Err(error) => {
-                tracing::warn!(tunnel = clients.name, %error, "a client could not be taken");
+                if !std::mem::replace(&mut is_failing, true) {
+                    tracing::warn!(tunnel = clients.name, %error, "clients cannot be taken");
+                    clients.facts.went_wrong(&cannot_take(&error));
+                }
                 tokio::time::sleep(PAUSE).await;
             }
         }
     }
     clients.facts.listens(None);
+}
+
+fn cannot_take(error: &std::io::Error) -> Failure {
+    let remedy =
+        "it is tried again by itself; if files are what is missing, raise their limit (`ulimit -n`, LimitNOFILE)";
+    Failure::new(FailureClass::Limit, format!("clients cannot be taken: {error}"), remedy)
 }
 
 /// The logins of its way.

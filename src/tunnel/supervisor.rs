@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::all_clients::AllClients;
 use super::runner::Runner;
 use crate::domain::tunnel::{Given, LastError, Source, TestReport, Tunnel, TunnelState, TunnelStatus};
 use crate::domain::{Failure, FailureClass};
@@ -33,6 +34,7 @@ pub struct Wanted {
 /// Every tunnel of this instance.
 pub struct Tunnels {
     links: Arc<dyn TunnelLinks>,
+    clients: Arc<AllClients>,
     tasks: TaskTracker,
     stop: CancellationToken,
     members: Mutex<BTreeMap<String, Member>>,
@@ -48,7 +50,13 @@ impl Tunnels {
     /// None yet. Everything runs on `tasks`, until `stop` fires.
     #[must_use]
     pub fn new(links: Arc<dyn TunnelLinks>, tasks: TaskTracker, stop: CancellationToken) -> Self {
-        Self { links, tasks, stop, members: Mutex::default() }
+        Self { links, clients: Arc::default(), tasks, stop, members: Mutex::default() }
+    }
+
+    /// With clients that are counted among `clients`.
+    #[must_use]
+    pub fn with_clients(self, clients: Arc<AllClients>) -> Self {
+        Self { clients, ..self }
     }
 
     /// Makes `wanted` the tunnels that are there. Those that stay as they are notice nothing.
@@ -82,7 +90,7 @@ impl Tunnels {
     }
 
     fn run(&self, tunnel: &Tunnel, before: Option<TaskTracker>) -> Arc<Runner> {
-        Arc::new(Runner::start(tunnel, &self.links, &self.tasks, self.stop.child_token(), before))
+        Arc::new(Runner::start(tunnel, (&self.links, &self.clients), &self.tasks, self.stop.child_token(), before))
     }
 
     /// How all of them stand, sorted by name.

@@ -3,6 +3,7 @@
 mod databases;
 mod example;
 mod flow;
+mod open_files;
 mod outage;
 mod program;
 mod rekeying;

@@ -4,7 +4,6 @@
 //! the key store.
 
 mod keys;
-mod limits;
 mod member;
 mod reload;
 mod users;
@@ -18,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::home::Home;
+use super::open_files::OpenFiles;
 use crate::config::{ConfigFile, RepositoryConfig};
 use crate::domain::input::size::FileSize;
 use crate::domain::status::{ConfigFileStatus, RepositoryStatus, Status};
@@ -51,6 +51,7 @@ pub(super) struct Fleet {
 /// What the repositories share.
 pub(super) struct Common {
     pub(super) home: Home,
+    pub(super) files: Arc<OpenFiles>,
     pub(super) keys: Arc<FleetKeys>,
     pub(super) sessions: Arc<Sessions>,
     pub(super) audit: Arc<dyn AuditLog>,
@@ -104,7 +105,7 @@ impl Fleet {
 
     /// Makes `wanted` the repositories that run. Those that stay as they are notice nothing.
     pub(super) async fn become_these(&self, wanted: Vec<RepositoryConfig>) {
-        limits::make_room(wanted.len());
+        self.common.files.are_for_repositories(wanted.len());
         self.common.keys.know_passphrases(&wanted);
         self.let_go(&wanted);
         let known: Vec<String> = self.running().members.keys().cloned().collect();

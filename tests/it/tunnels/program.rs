@@ -14,7 +14,7 @@ use crate::support::{PATIENCE, wait_for};
 pub(super) struct Stage {
     sshd: Sshd,
     pub(super) instance: Instance,
-    target: SocketAddr,
+    pub(super) target: SocketAddr,
 }
 
 impl Stage {
@@ -50,7 +50,7 @@ impl Stage {
         format!("{}@127.0.0.1:{}", current_user(), self.sshd.port())
     }
 
-    fn list(&self) -> TunnelList {
+    pub(super) fn list(&self) -> TunnelList {
         serde_json::from_str(&self.instance.cli_text(&["tunnel", "list", "--json"])).unwrap()
     }
 
