@@ -1,11 +1,13 @@
 //! Attempts to connect, and the clients that wait for one of them.
 
+use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use futures::stream::FuturesUnordered;
-use futures::{FutureExt as _, StreamExt as _};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
@@ -23,7 +25,7 @@ pub(super) const FRESH: Duration = Duration::from_secs(1);
 /// An attempt through several hops ends after so long, whatever it hangs in.
 const LONGEST: Duration = Duration::from_mins(1);
 
-/// As many may hang at once.
+/// As many may hang at once; one more takes the place of the oldest, which is the least likely to come to an end.
 const MOST: usize = 8;
 
 /// The attempts that are under way.
@@ -31,14 +33,15 @@ pub(super) struct Attempts {
     name: String,
     links: Arc<dyn TunnelLinks>,
     hops: Vec<SshTarget>,
-    running: FuturesUnordered<BoxFuture<'static, (u64, u64, Answer)>>,
+    /// The oldest first.
+    running: VecDeque<BoxFuture<'static, (u64, u64, Answer)>>,
     newest: Option<(u64, Instant)>,
     waiting: Vec<(u64, Waiter)>,
 }
 
 impl Attempts {
     pub(super) fn new(name: String, links: Arc<dyn TunnelLinks>, hops: Vec<SshTarget>) -> Self {
-        Self { name, links, hops, running: FuturesUnordered::new(), newest: None, waiting: Vec::new() }
+        Self { name, links, hops, running: VecDeque::new(), newest: None, waiting: Vec::new() }
     }
 
     pub(super) fn are_running(&self) -> bool {
@@ -53,7 +56,7 @@ impl Attempts {
     /// Begins one.
     pub(super) fn begin(&mut self) {
         if self.running.len() >= MOST {
-            return;
+            self.running.pop_front(); // who waits for it hears of the next that ends
         }
         let number = self.newest.map_or(0, |(number, _)| number + 1);
         self.newest = Some((number, Instant::now()));
@@ -64,7 +67,7 @@ impl Attempts {
             let opened = timeout(LONGEST, links.open(&name, &hops)).await.unwrap_or_else(|_| Err(too_long()));
             (number, ground, opened)
         };
-        self.running.push(attempt.boxed());
+        self.running.push_back(attempt.boxed());
     }
 
     /// Lets a client wait for the newest.
@@ -77,7 +80,16 @@ impl Attempts {
 
     /// The next one that ends, with what it stood on; its waiters are told. Waits for ever when there is none.
     pub(super) async fn next(&mut self) -> (Answer, u64) {
-        let Some((number, ground, answer)) = self.running.next().await else { return std::future::pending().await };
+        let (number, ground, answer) = poll_fn(|cx| {
+            let ended = self.running.iter_mut().enumerate().find_map(|(place, attempt)| match attempt.poll_unpin(cx) {
+                Poll::Ready(outcome) => Some((place, outcome)),
+                Poll::Pending => None,
+            });
+            let Some((place, outcome)) = ended else { return Poll::Pending };
+            self.running.remove(place);
+            Poll::Ready(outcome)
+        })
+        .await;
         if answer.is_ok() {
             self.running.clear();
         }

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use futures::FutureExt as _;
 use tokio::sync::oneshot;
 
 use super::*;
@@ -197,6 +198,21 @@ async fn an_attempt_that_is_under_way_is_no_reason_for_an_own_one_beside_it() {
     connector.begin(&mut now);
     connector.try_again(&mut now);
     assert!(now.next_try.is_some(), "it may hang in what has passed");
+}
+
+#[tokio::test]
+async fn however_many_attempts_hang_a_new_one_has_its_turn() {
+    let bastion = Arc::new(Bastion { slow: AtomicBool::new(true), ..Bastion::default() });
+    let mut attempts = connector(&bastion, false).at_first().attempts;
+    for number in 1..=20 {
+        attempts.begin();
+        assert!(attempts.next().now_or_never().is_none());
+        assert_eq!(bastion.attempts.load(Ordering::SeqCst), number);
+    }
+    bastion.slow.store(false, Ordering::SeqCst); // it is back; what hangs still does
+    attempts.begin();
+    let answer = attempts.next().now_or_never();
+    assert!(answer.is_some_and(|(answer, _)| answer.is_ok()));
 }
 
 #[tokio::test]
