@@ -162,8 +162,8 @@ impl Connector {
             // The first one of all has all the time that it needs.
             None => !running,
             Some(_) if by_a_person => !running || !just_now,
-            // One that hangs may hang in what has passed.
-            Some(_) if running => !just_now,
+            // One that hangs may hang in what has passed; where logins are refused, another one would be refused, too.
+            Some(failure) if running => !just_now && !failure.class.is_permanent(),
             Some(failure) => {
                 // At most one a second, and none that could not turn out otherwise.
                 let lasts = failure.class.is_permanent() && now.next_try.is_some_and(|at| at > Instant::now());

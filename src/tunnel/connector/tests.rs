@@ -201,6 +201,24 @@ async fn an_attempt_that_is_under_way_is_no_reason_for_an_own_one_beside_it() {
 }
 
 #[tokio::test]
+async fn a_client_begins_no_login_beside_one_that_will_be_refused() {
+    let bastion = Arc::new(Bastion { slow: AtomicBool::new(true), ..Bastion::default() });
+    let connector = connector(&bastion, false);
+    let clients_after = async |failure| {
+        let mut now = Standing { failure: Some(failure), ..connector.at_first() };
+        connector.begin(&mut now); // its own time had come; the server takes its time, too
+        tokio::time::sleep(FRESH).await;
+        let before = bastion.attempts.load(Ordering::SeqCst);
+        connector.asked(&mut now, Ask::Link(oneshot::channel().0));
+        assert!(now.attempts.next().now_or_never().is_none());
+        bastion.attempts.load(Ordering::SeqCst) - before
+    };
+    let refused = Failure::new(FailureClass::Authentication, "the key is refused", "let it in");
+    let away = Failure::new(FailureClass::Connect, "nobody is there", "wait");
+    assert_eq!((clients_after(refused).await, clients_after(away).await), (1, 2), "with the one that was begun before");
+}
+
+#[tokio::test]
 async fn however_many_attempts_hang_a_new_one_has_its_turn() {
     let bastion = Arc::new(Bastion { slow: AtomicBool::new(true), ..Bastion::default() });
     let mut attempts = connector(&bastion, false).at_first().attempts;
