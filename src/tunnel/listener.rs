@@ -1,5 +1,6 @@
 //! Where clients connect to: a port of this machine, or a socket that only our own user may open.
 
+use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -22,8 +23,8 @@ pub(super) enum Listener {
 
 pub(super) struct SocketFile {
     path: PathBuf,
-    /// Another one may have taken its place meanwhile.
-    inode: u64,
+    /// Device and inode: another one may have taken its place meanwhile.
+    identity: (u64, u64),
 }
 
 impl Listener {
@@ -52,6 +53,14 @@ impl Listener {
         match self {
             Self::Tcp(listener) => listener.local_addr().ok().map(|address| address.to_string()),
             Self::Unix(_, file) => Some(file.path.display().to_string()),
+        }
+    }
+
+    /// Whether clients can still find it: a socket's file may have been taken away, or replaced.
+    pub(super) fn can_be_found(&self) -> bool {
+        match self {
+            Self::Tcp(_) => true,
+            Self::Unix(_, file) => file.is_there(),
         }
     }
 
@@ -94,7 +103,7 @@ async fn unix(path: &Path) -> io::Result<Listener> {
         .and_then(|()| std::fs::rename(&making, path))
         .and_then(|()| std::fs::symlink_metadata(path));
     match placed {
-        Ok(made) => Ok(Listener::Unix(listener, SocketFile { path: path.to_owned(), inode: made.ino() })),
+        Ok(made) => Ok(Listener::Unix(listener, SocketFile { path: path.to_owned(), identity: identity(&made) })),
         Err(error) => {
             let _ = std::fs::remove_file(&making);
             Err(error)
@@ -102,9 +111,19 @@ async fn unix(path: &Path) -> io::Result<Listener> {
     }
 }
 
+impl SocketFile {
+    fn is_there(&self) -> bool {
+        std::fs::symlink_metadata(&self.path).is_ok_and(|there| identity(&there) == self.identity)
+    }
+}
+
+fn identity(file: &Metadata) -> (u64, u64) {
+    (file.dev(), file.ino())
+}
+
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if std::fs::symlink_metadata(&self.path).is_ok_and(|there| there.ino() == self.inode) {
+        if self.is_there() {
             let _ = std::fs::remove_file(&self.path);
         }
     }

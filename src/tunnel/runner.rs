@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -20,6 +21,9 @@ use crate::ports::{SshTarget, TunnelLinks};
 const ASKS: usize = 64;
 /// When the kernel has no more to give (files, memory), it may have a moment later.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// How often a place is looked at that somebody may take away.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// A tunnel that runs until it is dropped or told to stop.
 pub(super) struct Runner {
@@ -119,12 +123,26 @@ impl Runner {
     }
 }
 
+/// Takes clients until the tunnel ends, or nobody can find the place any more.
 async fn accept(listener: &Listener, clients: &Arc<Clients>, tasks: &TaskTracker) {
     let place = listener.place();
     tracing::info!(tunnel = clients.name, listening = place.as_deref(), target = %clients.target, "the tunnel listens");
     clients.facts.listens(place);
     let mut is_failing = false; // said once: it is tried again at once, and may go on for hours
-    while let Some(accepted) = clients.stop.run_until_cancelled(listener.accept()).await {
+    let mut look = tokio::time::interval(LOOK_EVERY);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let accepted = tokio::select! {
+            () = clients.stop.cancelled() => break,
+            _ = look.tick() => {
+                if listener.can_be_found() {
+                    continue;
+                }
+                tracing::warn!(tunnel = clients.name, "somebody took the socket away; it is made again");
+                break;
+            }
+            accepted = listener.accept() => accepted,
+        };
         match accepted {
             Ok(client) => {
                 if std::mem::take(&mut is_failing) {

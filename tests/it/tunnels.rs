@@ -7,6 +7,7 @@ mod open_files;
 mod outage;
 mod program;
 mod rekeying;
+mod sockets;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
