@@ -186,12 +186,8 @@ impl House {
                 "remove that one first, or take another name",
             );
         }
-        let listen = tunnel.listen.to_string();
-        let other = self.running.status().into_iter().find(|other| other.listening.as_deref() == Some(&listen));
-        match other {
-            Some(other) => {
-                refused(format!("the tunnel {} listens on {listen}", other.tunnel.name), "take another place")
-            }
+        match self.running.who_has(&tunnel.listen) {
+            Some(other) => refused(format!("{} is the place of the tunnel {other}", tunnel.listen), "take another one"),
             None => Ok(()),
         }
     }

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::net::{TcpListener, UnixDatagram, UnixListener};
 
 use super::cut_off::CutOffUnlessEnded;
 use crate::domain::tunnel::Listen;
@@ -32,7 +32,7 @@ impl Listener {
     ///
     /// # Errors
     /// Listen, with the reason.
-    pub(super) async fn bind(listen: &Listen) -> Result<Self, Failure> {
+    pub(super) fn bind(listen: &Listen) -> Result<Self, Failure> {
         match listen {
             Listen::Tcp(address) => {
                 let socket =
@@ -44,7 +44,7 @@ impl Listener {
                 });
                 bound.map(Self::Tcp).map_err(|error| cannot(listen, &error))
             }
-            Listen::Unix(path) => unix(path).await.map_err(|error| cannot(listen, &error)),
+            Listen::Unix(path) => unix(path).map_err(|error| cannot(listen, &error)),
         }
     }
 
@@ -82,18 +82,19 @@ impl Listener {
     }
 }
 
-async fn unix(path: &Path) -> io::Result<Listener> {
+fn unix(path: &Path) -> io::Result<Listener> {
     let there = std::fs::symlink_metadata(path);
     if let Ok(there) = there {
         if !there.file_type().is_socket() {
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is something else that is no socket"));
         }
-        // Only a refusal shows that nobody listens: one who is busy, or somebody else's, is there.
-        match UnixStream::connect(path).await {
+        // Only a refusal shows that nobody has it. As a datagram, so that its owner notices nothing: a connection would be a client
+        // each time, and for another tunnel a channel to its target.
+        match UnixDatagram::unbound()?.connect(path) {
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {} // it has gone meanwhile
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(error),
-            _ => return Err(io::ErrorKind::AddrInUse.into()),
+            _ => return Err(io::ErrorKind::AddrInUse.into()), // of the wrong type, for an owner that listens
         }
     }
     // Made under another name and moved once its mode is right: in between, nobody else could connect.
@@ -154,17 +155,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("db.sock");
         let listen = Listen::Unix(path.clone());
-        let first = Listener::bind(&listen).await.unwrap();
+        let first = Listener::bind(&listen).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        let failure = Listener::bind(&listen).await.err().unwrap();
+        let failure = Listener::bind(&listen).err().unwrap();
         assert!(failure.class == FailureClass::Listen && failure.remedy.contains("end what listens"), "{failure}");
         drop(first);
         assert!(!path.exists());
         // What a killed process left behind is taken over.
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
-        assert!(path.exists() && Listener::bind(&listen).await.is_ok());
+        assert!(path.exists() && Listener::bind(&listen).is_ok());
         std::fs::write(&path, "text").unwrap();
-        assert!(Listener::bind(&listen).await.is_err() && path.exists());
+        assert!(Listener::bind(&listen).is_err() && path.exists());
     }
 
     #[tokio::test]
@@ -178,8 +179,23 @@ mod tests {
         listen(&owner, 0).unwrap();
         // Clients that it has not taken yet, until there is no room for one more.
         let waiting: Vec<_> = std::iter::repeat_with(socket).take_while(|one| connect(one, &address).is_ok()).collect();
-        let failure = Listener::bind(&Listen::Unix(path.clone())).await.err().unwrap();
+        let failure = Listener::bind(&Listen::Unix(path.clone())).err().unwrap();
         assert!(failure.message.contains("in use") && !waiting.is_empty() && path.exists(), "{failure}");
+    }
+
+    #[tokio::test]
+    async fn the_owner_of_a_socket_does_not_notice_who_wants_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db.sock");
+        let owner = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        owner.set_nonblocking(true).unwrap();
+        for _ in 0..3 {
+            let failure = Listener::bind(&Listen::Unix(path.clone())).err().unwrap();
+            assert!(failure.message.contains("in use"), "{failure}");
+        }
+        assert_eq!(owner.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock, "no client came");
+        drop(owner);
+        assert!(Listener::bind(&Listen::Unix(path)).is_ok());
     }
 
     #[tokio::test]
@@ -192,7 +208,7 @@ mod tests {
         for listen in
             [longest(107).parse::<Listen>().unwrap(), folder.path().join("s").display().to_string().parse().unwrap()]
         {
-            assert!(Listener::bind(&listen).await.is_ok(), "{listen}");
+            assert!(Listener::bind(&listen).is_ok(), "{listen}");
         }
         assert!(longest(108).parse::<Listen>().is_err());
     }

@@ -80,7 +80,7 @@ impl Runner {
             }
             let mut backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(10));
             while !stop.is_cancelled() {
-                match Listener::bind(&listen).await {
+                match Listener::bind(&listen) {
                     Ok(listener) => {
                         accept(&listener, &serving, &own).await;
                     }

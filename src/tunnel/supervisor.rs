@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use super::all_clients::AllClients;
 use super::runner::Runner;
-use crate::domain::tunnel::{Given, LastError, Source, TestReport, Tunnel, TunnelState, TunnelStatus};
+use crate::domain::tunnel::{Given, LastError, Listen, Source, TestReport, Tunnel, TunnelState, TunnelStatus};
 use crate::domain::{Failure, FailureClass};
 use crate::ports::TunnelLinks;
 
@@ -115,6 +115,17 @@ impl Tunnels {
     pub fn source(&self, name: &str) -> Result<Source, Failure> {
         let members = self.members();
         members.get(name).map(|member| member.wanted.source).ok_or_else(|| absent(name, &members))
+    }
+
+    /// The tunnel whose place that is, whether it is open or closed. Any free port is nobody's until it has been found.
+    #[must_use]
+    pub fn who_has(&self, listen: &Listen) -> Option<String> {
+        let has = |member: &Member| {
+            let given = member.wanted.tunnel.as_ref().is_ok_and(|tunnel| tunnel.listen == *listen);
+            let found = member.runner.as_ref().and_then(|runner| runner.facts.now().listening);
+            (given && !listen.is_any_port()) || found == Some(listen.to_string())
+        };
+        self.members().iter().find(|(_, member)| has(member)).map(|(name, _)| name.clone())
     }
 
     /// Connects one now, if it is not connected.

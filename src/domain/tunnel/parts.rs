@@ -81,6 +81,14 @@ impl FromStr for Listen {
     }
 }
 
+impl Listen {
+    /// Whether any free port will do.
+    #[must_use]
+    pub fn is_any_port(&self) -> bool {
+        matches!(self, Self::Tcp(address) if address.port() == 0)
+    }
+}
+
 impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -97,6 +97,12 @@ fn a_tunnel_is_added_used_closed_opened_and_removed_at_the_command_line() {
     assert!(stage.instance.cli_text(&["tunnel", "test", "db"]).contains("db works"));
     assert!(stage.instance.cli_text(&["tunnel", "list"]).contains("open"));
 
+    let same = format!("localhost:{}", stage.place("db").port());
+    stage.refused(
+        &["tunnel", "add", "x", "--listen", &same, "--bastion", &bastion, "--key", "Deploy", "--target", &target],
+        "is the place of the tunnel db",
+    );
+
     // A place that is taken is named, and the tunnel is kept.
     let taken = net::TcpListener::bind("127.0.0.1:0").unwrap();
     let listen = taken.local_addr().unwrap().to_string();
