@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 
-use bytes::{Buf as _, Bytes};
+use bytes::{Buf as _, Bytes, BytesMut};
 
 use super::room::Room;
 use super::spill::Spill;
@@ -13,10 +13,19 @@ use super::spill::Spill;
 const PIECES_AT_ONCE: usize = 8;
 /// As much waits in memory.
 const MEMORY_BYTES: usize = 1 << 20;
+/// And so much while all clients together have much there.
+const LITTLE_MEMORY_BYTES: usize = 64 << 10;
+
+/// Smaller pieces are put together: each for itself has 32 bytes in the queue and an allocation, more than what it brings.
+const SMALL_BYTES: usize = 4 << 10;
+/// Pieces that are put together become no larger than one that came whole.
+const JOINED_BYTES: usize = 32 << 10;
 
 /// Pieces that wait for one client, in order.
 pub(super) struct Backlog {
     pieces: VecDeque<Bytes>,
+    /// Small ones that came after them.
+    joined: BytesMut,
     bytes: usize,
     spill: Option<Spill>,
     room: Arc<Room>,
@@ -29,38 +38,51 @@ pub(super) struct Backlog {
 impl Backlog {
     /// Nothing yet; files are made in `room` when they are needed.
     pub(super) fn new(room: Arc<Room>) -> Self {
-        Self { pieces: VecDeque::new(), bytes: 0, spill: None, room, memory_only: false, told: false }
+        Self {
+            pieces: VecDeque::new(),
+            joined: BytesMut::new(),
+            bytes: 0,
+            spill: None,
+            room,
+            memory_only: false,
+            told: false,
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.pieces.is_empty()
+        self.bytes == 0
     }
 
     /// Whether one more piece can be taken.
     pub(super) fn has_room(&self) -> bool {
         match &self.spill {
             Some(spill) => !self.memory_only && spill.has_room(),
-            None => !self.memory_only || self.bytes < MEMORY_BYTES,
+            None => !self.memory_only || self.bytes < self.most_in_memory(),
         }
     }
 
     /// Whether there is enough for one write. What is on disk is: taking more before the client had its turn would only grow it.
     pub(super) fn is_a_full_write(&self) -> bool {
-        self.spill.is_some() || self.pieces.len() >= PIECES_AT_ONCE
+        self.spill.is_some() || self.bytes >= PIECES_AT_ONCE * JOINED_BYTES || self.pieces.len() >= PIECES_AT_ONCE
     }
 
     /// What is to be written next, in one system call, and how many pieces that are.
     pub(super) fn front(&self) -> ([IoSlice<'_>; PIECES_AT_ONCE], usize) {
         let mut front = [IoSlice::new(&[]); PIECES_AT_ONCE];
-        for (slot, piece) in front.iter_mut().zip(&self.pieces) {
+        let joined = (!self.joined.is_empty()).then_some(&*self.joined);
+        let mut pieces = 0;
+        for (slot, piece) in front.iter_mut().zip(self.pieces.iter().map(|piece| &**piece).chain(joined)) {
             *slot = IoSlice::new(piece);
+            pieces += 1;
         }
-        (front, self.pieces.len().min(PIECES_AT_ONCE))
+        (front, pieces)
     }
 
     /// So many bytes of [`front`](Self::front) are written.
     pub(super) fn consume(&mut self, mut bytes: usize) {
-        self.bytes = self.bytes.saturating_sub(bytes);
+        bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        self.room.gives_up(bytes);
         while let Some(front) = self.pieces.front_mut().filter(|_| bytes > 0) {
             let written = bytes.min(front.len());
             front.advance(written);
@@ -69,6 +91,7 @@ impl Backlog {
                 self.pieces.pop_front();
             }
         }
+        self.joined.advance(bytes);
     }
 
     /// Takes a piece.
@@ -76,7 +99,7 @@ impl Backlog {
         if piece.is_empty() {
             return;
         }
-        if self.spill.is_none() && self.bytes >= MEMORY_BYTES && !self.memory_only {
+        if self.spill.is_none() && self.bytes >= self.most_in_memory() && !self.memory_only {
             match Spill::create(&self.room).await {
                 Ok(spill) => self.spill = Some(spill),
                 Err(error) => self.disk_failed(&error),
@@ -93,7 +116,7 @@ impl Backlog {
     /// # Errors
     /// The disk's; what was there is lost.
     pub(super) async fn refill(&mut self) -> io::Result<()> {
-        if !self.pieces.is_empty() {
+        if !self.is_empty() {
             return Ok(());
         }
         let Some(spill) = self.spill.as_mut() else {
@@ -112,7 +135,20 @@ impl Backlog {
 
     fn keep(&mut self, piece: Bytes) {
         self.bytes += piece.len();
-        self.pieces.push_back(piece);
+        self.room.keeps(piece.len());
+        let is_small = piece.len() < SMALL_BYTES;
+        if !self.joined.is_empty() && (!is_small || self.joined.len() + piece.len() > JOINED_BYTES) {
+            self.pieces.push_back(self.joined.split().freeze());
+        }
+        if is_small {
+            self.joined.extend_from_slice(&piece);
+        } else {
+            self.pieces.push_back(piece);
+        }
+    }
+
+    fn most_in_memory(&self) -> usize {
+        if self.room.is_short_of_memory() { LITTLE_MEMORY_BYTES } else { MEMORY_BYTES }
     }
 
     fn disk_failed(&mut self, error: &io::Error) {
@@ -123,9 +159,54 @@ impl Backlog {
     }
 }
 
+impl Drop for Backlog {
+    fn drop(&mut self) {
+        self.room.gives_up(self.bytes);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn small_pieces_are_put_together_and_stay_in_order_between_large_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut backlog = Backlog::new(Room::new(folder.path().to_owned()));
+        let (mut sent, mut got) = (Vec::new(), Vec::new());
+        for n in 0_u32..60_000 {
+            let length = if n % 1_000 == 0 { SMALL_BYTES } else { 3 };
+            let piece = vec![u8::try_from(n % 251).unwrap(); length];
+            sent.extend_from_slice(&piece);
+            backlog.push(piece.into()).await;
+        }
+        assert!(backlog.spill.is_none() && backlog.pieces.len() <= 120, "{}", backlog.pieces.len());
+        while !backlog.is_empty() {
+            let (front, pieces) = backlog.front();
+            let front: Vec<u8> = front[..pieces].iter().flat_map(|piece| piece.iter().copied()).collect();
+            let written = front.len().min(10_007);
+            got.extend_from_slice(&front[..written]);
+            backlog.consume(written);
+        }
+        assert!(got == sent && backlog.bytes == 0);
+    }
+
+    #[tokio::test]
+    async fn where_all_have_much_in_memory_each_goes_to_disk_early() {
+        let folder = tempfile::tempdir().unwrap();
+        let room = Room::new(folder.path().to_owned());
+        let mut clients: Vec<Backlog> = (0..150).map(|_| Backlog::new(Arc::clone(&room))).collect();
+        let piece = Bytes::from(vec![7; 32 << 10]);
+        for backlog in &mut clients {
+            while backlog.spill.is_none() {
+                backlog.push(piece.clone()).await;
+            }
+        }
+        let all: usize = clients.iter().map(|backlog| backlog.bytes).sum();
+        assert!(room.is_short_of_memory() && all < 75 << 20, "{all}");
+        clients.truncate(40);
+        assert!(!room.is_short_of_memory(), "what is dropped counts no more");
+    }
 
     #[tokio::test]
     async fn what_was_put_in_comes_out_in_order_and_the_memory_stays_small() {

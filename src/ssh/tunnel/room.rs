@@ -1,14 +1,17 @@
-//! What the clients of all tunnels together may have on disk.
+//! What the clients of all tunnels together may have on disk, and how much of the memory they have.
 
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// As much for all of them.
 const MOST_BYTES: u64 = 4 << 30;
 /// As much of the disk stays free: the store is there, too.
 const SPARED_BYTES: u64 = 256 << 20;
+
+/// As much may wait in memory for all of them before each goes to disk early.
+const MUCH_MEMORY: usize = 64 << 20;
 
 /// A folder, and how much of it is taken.
 pub(super) struct Room {
@@ -16,6 +19,7 @@ pub(super) struct Room {
     most: u64,
     spared: u64,
     taken: AtomicU64,
+    in_memory: AtomicUsize,
 }
 
 /// What one client has of it; given back when it is dropped.
@@ -30,11 +34,26 @@ impl Room {
     }
 
     pub(super) fn of_size(folder: PathBuf, most: u64, spared: u64) -> Arc<Self> {
-        Arc::new(Self { folder, most, spared, taken: AtomicU64::new(0) })
+        Arc::new(Self { folder, most, spared, taken: AtomicU64::new(0), in_memory: AtomicUsize::new(0) })
     }
 
     pub(super) fn share(self: &Arc<Self>) -> Share {
         Share { room: Arc::clone(self), bytes: 0 }
+    }
+
+    /// So many bytes more wait in memory.
+    pub(super) fn keeps(&self, bytes: usize) {
+        self.in_memory.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// So many bytes have gone from it.
+    pub(super) fn gives_up(&self, bytes: usize) {
+        self.in_memory.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Whether so much waits in memory that each client is to have little there.
+    pub(super) fn is_short_of_memory(&self) -> bool {
+        self.in_memory.load(Ordering::Relaxed) >= MUCH_MEMORY
     }
 
     #[cfg(test)]

@@ -16,10 +16,13 @@ const MOST_BYTES: u64 = 1 << 30;
 
 /// Moved at once.
 const CHUNK_BYTES: usize = 256 << 10;
+/// And while all clients together have much in memory.
+const SMALL_CHUNK_BYTES: usize = 32 << 10;
 
 /// The queue.
 pub(super) struct Spill {
     file: Arc<File>,
+    room: Arc<Room>,
     /// As large as the file; away while it is written.
     share: Option<Share>,
     size: u64,
@@ -44,8 +47,8 @@ impl Spill {
             std::fs::remove_file(&path)?;
             Ok(file)
         });
-        let (file, tail) = (Arc::new(file.await?), BytesMut::with_capacity(CHUNK_BYTES));
-        Ok(Self { file, share, size, written: 0, read: 0, tail })
+        let (file, tail, room) = (Arc::new(file.await?), BytesMut::new(), Arc::clone(room));
+        Ok(Self { file, room, share, size, written: 0, read: 0, tail })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -54,6 +57,10 @@ impl Spill {
 
     pub(super) fn has_room(&self) -> bool {
         self.free() >= 2 * CHUNK_BYTES as u64 // a chunk, and the piece that completes it
+    }
+
+    fn chunk(&self) -> usize {
+        if self.room.is_short_of_memory() { SMALL_CHUNK_BYTES } else { CHUNK_BYTES }
     }
 
     fn free(&self) -> u64 {
@@ -66,7 +73,7 @@ impl Spill {
     /// The disk's, or that there is no room. What was given is kept in memory all the same.
     pub(super) async fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.tail.extend_from_slice(bytes);
-        if self.tail.len() < CHUNK_BYTES {
+        if self.tail.len() < self.chunk() {
             return Ok(());
         }
         if self.free() < self.tail.len() as u64 {
@@ -109,7 +116,7 @@ impl Spill {
         }
         let at = self.read % self.size;
         let waiting = (self.written - self.read).min(self.size - at);
-        let length = usize::try_from(waiting).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES);
+        let length = usize::try_from(waiting).unwrap_or(CHUNK_BYTES).min(self.chunk());
         let file = Arc::clone(&self.file);
         let chunk = blocking(move || {
             let mut chunk = vec![0; length];
