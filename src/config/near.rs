@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use super::tunnels::PREFIX as TUNNEL;
 use super::variables::{VARIABLES, is_known};
 
 /// One warning for each variable of our families that is not known but close to a known one.
 pub(super) fn misspelt<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut warnings: Vec<String> = names
-        .filter(|name| !is_known(name) && !is_service_link(name) && !name.starts_with(super::tunnels::PREFIX))
-        .filter_map(|name| nearest(name).map(|known| format!("{name} is not a known variable; did you mean {known}?")))
+        .filter(|name| !is_known(name) && !is_service_link(name) && !name.starts_with(TUNNEL))
+        .filter_map(|name| Some((name, nearest(name).map(str::to_owned).or_else(|| tunnel_of(name))?)))
+        .map(|(name, known)| format!("{name} is not a known variable; did you mean {known}?"))
         .collect();
     warnings.sort();
     warnings
@@ -19,6 +21,21 @@ fn is_service_link(name: &str) -> bool {
     ["APPFERRY_PORT", "APPFERRY_SERVICE_", "GIT_SYNC_PORT", "GIT_SYNC_SERVICE_"]
         .iter()
         .any(|link| name.starts_with(link))
+        || name.strip_prefix("APPFERRY_TUNNEL").is_some_and(ends_as_service_link)
+}
+
+/// What Kubernetes puts behind the name of a service, as in `APPFERRY_TUNNEL_DB_SERVICE_HOST` and `…_PORT_5432_TCP_ADDR`.
+pub(super) fn ends_as_service_link(name: &str) -> bool {
+    let has_port = name.split("_PORT").skip(1).any(|rest| rest.is_empty() || rest.starts_with('_'));
+    has_port || name.ends_with("_SERVICE_HOST")
+}
+
+/// What begins like a tunnel's variable, and is none.
+fn tunnel_of(name: &str) -> Option<String> {
+    let upper = name.to_ascii_uppercase();
+    let rest = upper.strip_prefix("APPFERRY_TUNNEL")?;
+    let rest = rest.strip_prefix('S').filter(|rest| rest.starts_with('_')).unwrap_or(rest).trim_start_matches('_');
+    Some(if rest.is_empty() { format!("{TUNNEL}<NAME>") } else { format!("{TUNNEL}{rest}") })
 }
 
 fn nearest(name: &str) -> Option<&'static str> {
@@ -89,6 +106,11 @@ mod tests {
             ("APPFERRY_APP_DIR", "APPFERRY_APPS_DIR"),
             ("APPFERY_DATA_DIR", "APPFERRY_DATA_DIR"),
             ("GIT_PROVIDR", "GIT_PROVIDER"),
+            ("APPFERRY_TUNNELS_DB", "APPFERRY_TUNNEL_DB"),
+            ("APPFERRY_TUNNELDB", "APPFERRY_TUNNEL_DB"),
+            ("appferry_tunnel_db", "APPFERRY_TUNNEL_DB"),
+            ("APPFERRY_TUNNEL", "APPFERRY_TUNNEL_<NAME>"),
+            ("APPFERRY_TUNNELS_ALOWED", "APPFERRY_TUNNELS_ALLOWED"),
         ] {
             let warnings = misspelt([given].into_iter());
             assert!(warnings.iter().any(|warning| warning.ends_with(&format!("{meant}?"))), "{given}: {warnings:?}");
@@ -97,8 +119,18 @@ mod tests {
 
     #[test]
     fn says_nothing_about_strangers_and_what_kubernetes_puts_there() {
-        let names =
-            ["PATH", "GIT_DIR", "APPFERRY_PORT_7420_TCP", "APPFERRY_SERVICE_HOST", "APPFERRY_PORT", "APPS_DIR", ""];
+        let names = [
+            "PATH",
+            "GIT_DIR",
+            "APPFERRY_PORT_7420_TCP",
+            "APPFERRY_SERVICE_HOST",
+            "APPFERRY_PORT",
+            "APPS_DIR",
+            "",
+            "APPFERRY_TUNNEL_DB_SERVICE_HOST",
+            "APPFERRY_TUNNELS_PORT",
+            "APPFERRY_TUNNEL_SERVICE_PORT_HTTP",
+        ];
         assert_eq!(misspelt(names.into_iter()), Vec::<String>::new());
     }
 

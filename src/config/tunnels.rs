@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::environment::Environment;
+use super::near::ends_as_service_link;
 use super::reader::Findings;
 use super::variables::Setting;
 use crate::domain::tunnel::{AllowedTargets, Given, Source, Tunnel};
@@ -53,6 +54,8 @@ pub(super) fn of_environment(
         .variables
         .iter()
         .filter(|(name, value)| name.starts_with(PREFIX) && !value.trim().is_empty())
+        // A service that is called `appferry-tunnel-…` puts its own into each pod of Kubernetes.
+        .filter(|(name, value)| value.contains('=') || !ends_as_service_link(name))
         .collect();
     variables.sort();
     for (variable, value) in variables {
@@ -189,6 +192,29 @@ mod tests {
         let tunnel = &tunnels[0].tunnel;
         assert_eq!((tunnel.name.as_str(), tunnel.jumps.len(), tunnel.eager), ("db", 2, false));
         assert_eq!(tunnel.idle_close, Some(Duration::from_mins(5)));
+    }
+
+    #[test]
+    fn what_kubernetes_puts_there_for_a_service_is_no_tunnel() {
+        let good = "listen=127.0.0.1:15432;bastion=u@b;key=K;target=db:1";
+        let variables = [
+            ("APPFERRY_TUNNEL_X_SERVICE_HOST", "10.0.0.1"),
+            ("APPFERRY_TUNNEL_X_SERVICE_PORT", "5432"),
+            ("APPFERRY_TUNNEL_X_SERVICE_PORT_POSTGRES", "5432"),
+            ("APPFERRY_TUNNEL_X_PORT", "tcp://10.0.0.1:5432"),
+            ("APPFERRY_TUNNEL_X_PORT_5432_TCP", "tcp://10.0.0.1:5432"),
+            ("APPFERRY_TUNNEL_X_PORT_5432_TCP_PROTO", "tcp"),
+            ("APPFERRY_TUNNEL_PORT_5432_TCP_ADDR", "10.0.0.1"),
+            ("APPFERRY_TUNNEL_SERVICE_HOST", "10.0.0.1"),
+            ("APPFERRY_TUNNEL_DB_PORT", good),
+        ];
+        let tunnels = read(&variables, "").unwrap();
+        assert_eq!(tunnels.iter().map(|one| one.given.name.as_str()).collect::<Vec<_>>(), ["DB_PORT"]);
+        let errors = read(&[("APPFERRY_TUNNEL_db", "5432"), ("APPFERRY_TUNNEL_REPORTS", "x")], "").unwrap_err();
+        assert!(
+            errors.iter().any(|e| e.contains("_db")) && errors.iter().any(|e| e.contains("_REPORTS")),
+            "{errors:?}"
+        );
     }
 
     #[test]
