@@ -262,15 +262,18 @@ impl TunnelControl for House {
 
     async fn remove(&self, name: &str) -> Result<(), Failure> {
         let _changing = self.changing.lock().await;
-        let removed = self.records.remove_tunnel(&self.place.id, name).await?;
-        if !removed {
-            let place = match self.running.source(name)? {
-                Source::File => "in the file of APPFERRY_CONFIG",
-                _ => "in the environment",
-            };
-            let message = format!("the tunnel {name} is written down {place}");
+        let place = match self.running.source(name)? {
+            Source::Store => None,
+            Source::File => Some("in the file of APPFERRY_CONFIG"),
+            Source::Environment => Some("in the environment"),
+        };
+        if let Some(place) = place {
+            let is_hiding = self.known().stored.iter().any(|row| row.name == name);
+            let stays = if is_hiding { "; the one of the store, which it hides, stays as it is" } else { "" };
+            let message = format!("the tunnel {name} is written down {place}{stays}");
             return Err(Failure::new(FailureClass::Refused, message, "take it out there, or close it"));
         }
+        self.records.remove_tunnel(&self.place.id, name).await?;
         self.known().stored.retain(|row| row.name != name);
         self.arrange().await;
         Ok(())

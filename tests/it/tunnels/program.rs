@@ -182,6 +182,25 @@ fn tunnels_of_the_environment_and_of_the_file_run_and_the_file_is_followed() {
 }
 
 #[test]
+fn one_of_the_environment_that_hides_a_stored_one_is_not_removed_and_neither_is_that() {
+    let Some(mut stage) = Stage::new("tunnel-hides") else { return };
+    let (bastion, target) = (stage.bastion(), stage.target.to_string());
+    stage.instance.start();
+    stage.instance.cli_text(&["tunnel", "add", "db", "--bastion", &bastion, "--key", "Deploy", "--target", &target]);
+    stage.instance.stop();
+    let value = format!("listen=127.0.0.1:0;bastion={bastion};key=Deploy;target={target};limit=7");
+    stage.instance.set("APPFERRY_TUNNEL_db", value).start();
+    let words = "written down in the environment; the one of the store, which it hides, stays";
+    stage.refused(&["tunnel", "remove", "db"], words);
+    assert_eq!(stage.list().tunnels[0].tunnel.limit, Some(7), "it goes on");
+    stage.instance.stop();
+    stage.instance.set("APPFERRY_TUNNEL_db", "").start();
+    stage.instance.cli_text(&["tunnel", "remove", "db"]);
+    assert!(stage.list().tunnels.is_empty());
+    stage.instance.stop();
+}
+
+#[test]
 fn a_target_that_is_not_allowed_is_refused_wherever_it_is_written() {
     let Some(mut stage) = Stage::new("tunnel-allowed") else { return };
     stage.instance.set("APPFERRY_TUNNELS_ALLOWED", "*.internal:5432").start();
