@@ -31,4 +31,6 @@ pub use shell::{
 };
 pub use sources::{KeySource, SourceKey, Stamp};
 pub use ssh::{Pair, ProcessEnd, RemoteProcess, SessionClass, SshSessions, SshTarget, UsedKey, connection_lost};
-pub use tunnel::{ClientReader, ClientWriter, Meter, TunnelChannel, TunnelLink, TunnelLinks, TunnelRecords, TunnelRow};
+pub use tunnel::{
+    ClientRead, ClientReader, ClientWriter, Meter, TunnelChannel, TunnelLink, TunnelLinks, TunnelRecords, TunnelRow,
+};

@@ -63,7 +63,15 @@ pub trait TunnelChannel: Send {
 }
 
 /// What a client sends.
-pub type ClientReader = Box<dyn AsyncRead + Send + Unpin>;
+pub type ClientReader = Box<dyn ClientRead>;
+
+/// A client that is read from.
+#[async_trait]
+pub trait ClientRead: AsyncRead + Send + Sync + Unpin {
+    /// Resolves when its connection has broken, even while nothing is read from it.
+    async fn broken(&self);
+}
+
 /// What a client gets. It is shut down when that was all; dropped before, it cuts the client off, where its kind of socket can.
 pub type ClientWriter = Box<dyn AsyncWrite + Send + Unpin>;
 

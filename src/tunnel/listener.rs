@@ -5,12 +5,14 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use tokio::net::{TcpListener, UnixDatagram, UnixListener};
+use async_trait::async_trait;
+use tokio::io::Interest;
+use tokio::net::{TcpListener, UnixDatagram, UnixListener, tcp, unix};
 
 use super::cut_off::CutOffUnlessEnded;
 use crate::domain::tunnel::Listen;
 use crate::domain::{Failure, FailureClass};
-use crate::ports::{ClientReader, ClientWriter};
+use crate::ports::{ClientRead, ClientReader, ClientWriter};
 
 /// Clients that the kernel keeps until they are taken: a pool may open hundreds at once.
 const BACKLOG: u32 = 1024;
@@ -44,7 +46,7 @@ impl Listener {
                 });
                 bound.map(Self::Tcp).map_err(|error| cannot(listen, &error))
             }
-            Listen::Unix(path) => unix(path).map_err(|error| cannot(listen, &error)),
+            Listen::Unix(path) => socket(path).map_err(|error| cannot(listen, &error)),
         }
     }
 
@@ -82,7 +84,21 @@ impl Listener {
     }
 }
 
-fn unix(path: &Path) -> io::Result<Listener> {
+#[async_trait]
+impl ClientRead for tcp::OwnedReadHalf {
+    async fn broken(&self) {
+        let _ = self.ready(Interest::ERROR).await;
+    }
+}
+
+#[async_trait]
+impl ClientRead for unix::OwnedReadHalf {
+    async fn broken(&self) {
+        let _ = self.ready(Interest::ERROR).await;
+    }
+}
+
+fn socket(path: &Path) -> io::Result<Listener> {
     let there = std::fs::symlink_metadata(path);
     if let Ok(there) = there {
         if !there.file_type().is_socket() {

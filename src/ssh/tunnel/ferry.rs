@@ -3,6 +3,7 @@
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::BytesMut;
@@ -10,6 +11,7 @@ use futures::FutureExt as _;
 use russh::client::Msg;
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::sleep;
 
 use super::backlog::Backlog;
 use super::room::Room;
@@ -18,6 +20,9 @@ use crate::ssh::channel::OpenChannel;
 
 /// What is read from a client at once: two of the packets that sshd takes.
 const READ_BYTES: usize = 64 << 10;
+
+/// So long what a client sent may still wait for the target to read it when the client's connection has broken.
+const GRACE: Duration = Duration::from_secs(3);
 
 /// A channel that is connected to the target.
 pub(super) struct Ferry {
@@ -112,7 +117,16 @@ impl Up<'_> {
             match self.reader.read_buf(&mut buffer).await {
                 Ok(0) => return if self.write.eof().await.is_ok() { End::Eof } else { End::Lost },
                 Ok(bytes) => {
-                    if self.write.data_bytes(buffer.split().freeze()).await.is_err() {
+                    // Nothing is read meanwhile that would tell, and a target that does not read may never do so.
+                    let given_up = async {
+                        self.reader.broken().await;
+                        sleep(GRACE).await;
+                    };
+                    let written = tokio::select! {
+                        written = self.write.data_bytes(buffer.split().freeze()) => written,
+                        () = given_up => return End::Gone,
+                    };
+                    if written.is_err() {
                         return End::Lost;
                     }
                     self.meter.add_up(bytes);

@@ -72,6 +72,25 @@ async fn a_client_too_many_is_closed_at_once() {
     scene.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_was_reset_is_let_go_though_the_target_does_not_read() {
+    let Some(scene) = Scene::new() else { return };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let place = scene.one(listener.local_addr().unwrap()).await;
+    let mut client = TcpStream::connect(place).await.unwrap();
+    let (mut server, _) = listener.accept().await.unwrap();
+    let piece = vec![1; 1 << 16];
+    while tokio::time::timeout(Duration::from_millis(500), client.write_all(&piece)).await.is_ok() {}
+    rustix::net::sockopt::set_socket_linger(&client, Some(Duration::ZERO)).unwrap();
+    drop(client);
+    scene.until("t", |status| status.connections == 0).await;
+    // What had arrived before is there.
+    let mut got = Vec::new();
+    server.read_to_end(&mut got).await.unwrap();
+    assert!(got.len() > 1 << 20, "{}", got.len());
+    scene.end().await;
+}
+
 /// It holds what was sent to it on disk, so that neither the memory grows nor the others wait.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_stops_reading_holds_up_nobody() {
