@@ -163,8 +163,8 @@ pub(super) fn clashes(tunnels: &[TunnelConfig], place: impl Fn(&Tunnel) -> Strin
         if before().any(|other| other.name == one.tunnel.name) {
             findings.error(place(&one.tunnel), "there is another tunnel of this name; give each its own");
         }
-        let free_port = one.given.listen.ends_with(":0");
-        if let Some(other) = before().find(|other| !free_port && other.listen == one.tunnel.listen) {
+        let is_own = |other: &&Tunnel| other.listen == one.tunnel.listen && !other.listen.is_any_port();
+        if let Some(other) = before().find(is_own) {
             let problem =
                 format!("listen: {} is the place of the tunnel {}, too; give each its own", other.listen, other.name);
             findings.error(place(&one.tunnel), problem);
@@ -225,6 +225,9 @@ mod tests {
                 ("APPFERRY_TUNNEL_a", "listen=0.0.0.0:1;bastion=b;port=5"),
                 ("APPFERRY_TUNNEL_b", good),
                 ("APPFERRY_TUNNEL_c", good),
+                ("APPFERRY_TUNNEL_f", "listen=/run/x:0;bastion=u@b;key=K;target=db:1"),
+                ("APPFERRY_TUNNEL_g", "listen=/run/x:0;bastion=u@b;key=K;target=db:1"),
+                ("APPFERRY_TUNNEL_h", "listen=localhost:15432;bastion=u@b;key=K;target=db:1"),
                 ("APPFERRY_TUNNEL_e", "name=x;listen=127.0.0.1:0;listen=127.0.0.1:1;bastion=u@b;key=K;target=db:1"),
                 ("APPFERRY_TUNNEL_d", "listen=127.0.0.1:0;bastion=u@b;key=K;target=else:1"),
             ],
@@ -238,6 +241,8 @@ mod tests {
             ("a", "key: it is missing"),
             ("a", "target: it is missing"),
             ("c", "is the place of the tunnel b"),
+            ("g", "is the place of the tunnel f"),
+            ("h", "is the place of the tunnel b"),
             ("d", "not allowed"),
             ("e", "name is given already"),
             ("e", "listen is given already"),

@@ -31,6 +31,13 @@ pub struct Wanted {
     pub open: bool,
 }
 
+impl Wanted {
+    /// Where it listens, in one form: people may write the same place in several.
+    fn place(&self) -> String {
+        self.tunnel.as_ref().map_or_else(|_| self.given.listen.clone(), |tunnel| tunnel.listen.to_string())
+    }
+}
+
 /// Every tunnel of this instance.
 pub struct Tunnels {
     links: Arc<dyn TunnelLinks>,
@@ -72,17 +79,17 @@ impl Tunnels {
                     members.insert(name, Member { wanted, ..member });
                 }
                 other => {
-                    end(other, &wanted.given.listen, &mut ending);
+                    end(other, &wanted.place(), &mut ending);
                     new.push(wanted);
                 }
             }
         }
         for (_, member) in before {
-            let listen = member.wanted.given.listen.clone();
-            end(Some(member), &listen, &mut ending);
+            let place = member.wanted.place();
+            end(Some(member), &place, &mut ending);
         }
         for wanted in new {
-            let before = ending.get(&wanted.given.listen);
+            let before = ending.get(&wanted.place());
             let tunnel = wanted.tunnel.as_ref().ok().filter(|_| wanted.open);
             let runner = tunnel.map(|tunnel| self.run(tunnel, before.cloned()));
             members.insert(wanted.given.name.clone(), Member { since: Timestamp::now(), wanted, runner });
@@ -176,13 +183,12 @@ fn is_same(one: &Wanted, other: &Wanted) -> bool {
     (&one.tunnel, one.open) == (&other.tunnel, other.open)
 }
 
-fn end(member: Option<Member>, listen: &str, ending: &mut BTreeMap<String, TaskTracker>) {
+/// Ends one; who takes its place, or is to be at `place` under its name, waits for that.
+fn end(member: Option<Member>, place: &str, ending: &mut BTreeMap<String, TaskTracker>) {
     if let Some(Member { runner: Some(runner), wanted, .. }) = member {
         tracing::info!(tunnel = wanted.given.name, "the tunnel ends: it was changed, closed or taken out");
-        ending.insert(wanted.given.listen.clone(), runner.stop());
-        if listen != wanted.given.listen {
-            ending.insert(listen.to_owned(), runner.stop());
-        }
+        ending.insert(wanted.place(), runner.stop());
+        ending.insert(place.to_owned(), runner.stop());
     }
 }
 

@@ -102,7 +102,7 @@ impl FromStr for Hop {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is no SSH host; write `user@host` or `user@host:port`");
+        let wrong = || format!("{:?} is no SSH host; write `user@host` or `user@host:port`", without_password(text));
         let (place, key) = match text.split_once("?key=") {
             Some((place, key)) => (place, Some(KeyName::new(key).map_err(|error| error.to_string())?)),
             None => (text, None),
@@ -161,6 +161,14 @@ fn joined(host: &str, port: u16) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
+/// As it was written, but for what stands between `:` and the last `@`: somebody may have written a password there.
+fn without_password(text: &str) -> String {
+    match text.rsplit_once('@').and_then(|(account, host)| Some((account.split_once(':')?.0, host))) {
+        Some((user, host)) => format!("{user}:…@{host}"),
+        None => text.to_owned(),
+    }
+}
+
 /// `host:port`, `[address]:port`, or only a host where there is a port to fall back to.
 fn host_and_port(text: &str, default: Option<u16>) -> Option<(String, u16)> {
     let (host, port) = match text.strip_prefix('[') {
@@ -175,8 +183,12 @@ fn host_and_port(text: &str, default: Option<u16>) -> Option<(String, u16)> {
     if host.is_empty() || host.starts_with('-') || !host.chars().all(plain) {
         return None;
     }
-    let port =
-        if port.is_empty() && !text.ends_with(':') { default? } else { port.parse().ok().filter(|port| *port > 0)? };
+    let port = if port.is_empty() && !text.ends_with(':') {
+        default?
+    } else {
+        // Reading a number, Rust takes a `+`, too.
+        port.parse().ok().filter(|number| *number > 0 && port.bytes().all(|byte| byte.is_ascii_digit()))?
+    };
     Some((host.to_ascii_lowercase(), port))
 }
 
@@ -205,15 +217,35 @@ mod tests {
     }
 
     #[test]
+    fn a_password_that_was_written_where_none_belongs_is_not_repeated() {
+        for given in ["me:secret@host", "ssh://me:secret@host", "me:se:cret@secret@host:22", "me:secret@h?key=-"] {
+            let said = given.parse::<Hop>().unwrap_err();
+            assert!(!said.contains("cret"), "{said}");
+        }
+        assert!("me:secret@host".parse::<Hop>().unwrap_err().starts_with("\"me:…@host\" is no SSH host"));
+    }
+
+    #[test]
     fn what_would_be_dangerous_or_is_half_is_refused() {
         for given in ["0.0.0.0:1", "192.0.2.1:5", "5432", "tmp/x", "", "/", "/run/", "/run/a\nb"] {
             assert!(given.parse::<Listen>().is_err(), "{given}");
         }
-        for given in ["host", "-o@host", "u@-host", "u@h:0", "u@h:x", "u@h:", "u@", "u@h?key=-"] {
+        for given in ["host", "-o@host", "u@-host", "u@h:0", "u@h:x", "u@h:+22", "u@h:", "u@", "u@h?key=-"] {
             assert!(given.parse::<Hop>().is_err(), "{given}");
         }
-        for given in ["db", "db:", "db:0", "db:70000", "d b:1", "-x:1", "/run/../etc/x", "/run//x", "/run/./x", "/run/"]
-        {
+        for given in [
+            "db",
+            "db:",
+            "db:0",
+            "db:+80",
+            "db:70000",
+            "d b:1",
+            "-x:1",
+            "/run/../etc/x",
+            "/run//x",
+            "/run/./x",
+            "/run/",
+        ] {
             assert!(given.parse::<Endpoint>().is_err(), "{given}");
         }
     }
