@@ -9,21 +9,15 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
-use crate::domain::{Failure, FailureClass};
-use crate::ports::{SshTarget, TunnelLink, TunnelLinks};
+use super::ways::{Answer, Outcome, Way};
 
-/// What a client is told.
-pub(super) type Answer = Result<Arc<dyn TunnelLink>, Failure>;
 /// Who waits for it.
 pub(super) type Waiter = oneshot::Sender<Answer>;
 
 /// Rule 26: an attempt that is older hangs in something that may have passed, so a client begins another one beside it.
 pub(super) const FRESH: Duration = Duration::from_secs(1);
-
-/// An attempt through several hops ends after so long, whatever it hangs in.
-const LONGEST: Duration = Duration::from_mins(1);
 
 /// As many may hang at once; one more takes the place of the oldest, which is the least likely to come to an end.
 const MOST: usize = 8;
@@ -31,17 +25,16 @@ const MOST: usize = 8;
 /// The attempts that are under way.
 pub(super) struct Attempts {
     name: String,
-    links: Arc<dyn TunnelLinks>,
-    hops: Vec<SshTarget>,
+    way: Arc<Way>,
     /// The oldest first.
-    running: VecDeque<BoxFuture<'static, (u64, u64, Answer)>>,
+    running: VecDeque<BoxFuture<'static, (u64, Outcome)>>,
     newest: Option<(u64, Instant)>,
     waiting: Vec<(u64, Waiter)>,
 }
 
 impl Attempts {
-    pub(super) fn new(name: String, links: Arc<dyn TunnelLinks>, hops: Vec<SshTarget>) -> Self {
-        Self { name, links, hops, running: VecDeque::new(), newest: None, waiting: Vec::new() }
+    pub(super) fn new(name: String, way: Arc<Way>) -> Self {
+        Self { name, way, running: VecDeque::new(), newest: None, waiting: Vec::new() }
     }
 
     pub(super) fn are_running(&self) -> bool {
@@ -53,20 +46,15 @@ impl Attempts {
         self.newest.is_some_and(|(_, at)| at.elapsed() < FRESH)
     }
 
-    /// Begins one.
-    pub(super) fn begin(&mut self) {
+    /// Begins one. A person's is not told what is known already.
+    pub(super) fn begin(&mut self, by_a_person: bool) {
         if self.running.len() >= MOST {
             self.running.pop_front(); // who waits for it hears of the next that ends
         }
         let number = self.newest.map_or(0, |(number, _)| number + 1);
         self.newest = Some((number, Instant::now()));
-        let (name, links, hops) = (self.name.clone(), Arc::clone(&self.links), self.hops.clone());
-        let attempt = async move {
-            // Before it, so that no change beside it is missed.
-            let ground = timeout(LONGEST, links.ground(&hops)).await.unwrap_or_default();
-            let opened = timeout(LONGEST, links.open(&name, &hops)).await.unwrap_or_else(|_| Err(too_long()));
-            (number, ground, opened)
-        };
+        let (name, way) = (self.name.clone(), Arc::clone(&self.way));
+        let attempt = async move { (number, way.open(&name, by_a_person).await) };
         self.running.push_back(attempt.boxed());
     }
 
@@ -78,9 +66,9 @@ impl Attempts {
         }
     }
 
-    /// The next one that ends, with what it stood on; its waiters are told. Waits for ever when there is none.
-    pub(super) async fn next(&mut self) -> (Answer, u64) {
-        let (number, ground, answer) = poll_fn(|cx| {
+    /// The next one that ends; its waiters are told. Waits for ever when there is none.
+    pub(super) async fn next(&mut self) -> Outcome {
+        let (number, outcome) = poll_fn(|cx| {
             let ended = self.running.iter_mut().enumerate().find_map(|(place, attempt)| match attempt.poll_unpin(cx) {
                 Poll::Ready(outcome) => Some((place, outcome)),
                 Poll::Pending => None,
@@ -90,6 +78,7 @@ impl Attempts {
             Poll::Ready(outcome)
         })
         .await;
+        let answer = &outcome.answer;
         if answer.is_ok() {
             self.running.clear();
         }
@@ -100,11 +89,6 @@ impl Attempts {
                 self.waiting.push((waits_for, waiter));
             }
         }
-        (answer, ground)
+        outcome
     }
-}
-
-fn too_long() -> Failure {
-    let message = format!("the way to the bastion did not open within {} s", LONGEST.as_secs());
-    Failure::new(FailureClass::TimeOut, message, "check each host on the way with `appferry tunnel test`")
 }

@@ -16,16 +16,13 @@ use tokio_util::task::TaskTracker;
 use self::look::{LOOK_EVERY, Seen};
 use super::attempts::{Attempts, FRESH, Waiter};
 use super::facts::Facts;
+use super::ways::{Outcome, Way};
 use crate::domain::tunnel::TunnelState;
 use crate::domain::{Backoff, Failure, FailureClass};
-use crate::ports::{SshTarget, TunnelLink, TunnelLinks};
+use crate::ports::TunnelLink;
 
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// After a failure that lasts until somebody changes something: each attempt is a failed login in the server's log, which tools
-/// such as fail2ban count. Doubled up to the limit; with little jitter that makes fewer than the five in ten minutes it bans for.
-const LASTING_FIRST: Duration = Duration::from_secs(75);
-const LASTING_LIMIT: Duration = Duration::from_mins(5);
 /// Looking for a key that is missing here costs the server nothing.
 const KEY_WAIT: Duration = Duration::from_secs(15);
 
@@ -41,8 +38,7 @@ pub(super) enum Ask {
 
 pub(super) struct Connector {
     pub(super) name: String,
-    pub(super) links: Arc<dyn TunnelLinks>,
-    pub(super) hops: Vec<SshTarget>,
+    pub(super) way: Arc<Way>,
     pub(super) eager: bool,
     pub(super) idle_close: Option<Duration>,
     pub(super) facts: Arc<Facts>,
@@ -60,8 +56,6 @@ struct Standing {
     /// What the last failure stood on.
     ground: Option<u64>,
     backoff: Backoff,
-    /// For failures that last.
-    lasting: Backoff,
     next_try: Option<Instant>,
     last_needed: Instant,
     /// A look at what may have changed; the store may take its time.
@@ -83,8 +77,8 @@ impl Connector {
                     None => break,
                 },
                 answer = now.attempts.next() => match answer {
-                    (Ok(link), _) => self.is_open(&mut now, link),
-                    (Err(failure), ground) => self.failed(&mut now, failure, ground),
+                    Outcome { answer: Ok(link), .. } => self.is_open(&mut now, link),
+                    Outcome { answer: Err(failure), ground, again } => self.failed(&mut now, failure, ground, again),
                 },
                 () = lost(link.as_ref()) => self.is_lost(&mut now, "the connection to the bastion was lost"),
                 () = due(next_try) => self.try_again(&mut now),
@@ -102,13 +96,12 @@ impl Connector {
 
     fn at_first(&self) -> Standing {
         Standing {
-            attempts: Attempts::new(self.name.clone(), Arc::clone(&self.links), self.hops.clone()),
+            attempts: Attempts::new(self.name.clone(), Arc::clone(&self.way)),
             link: None,
             was_open: false,
             failure: None,
             ground: None,
             backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT),
-            lasting: Backoff::new(LASTING_FIRST, LASTING_LIMIT),
             next_try: self.eager.then(Instant::now),
             last_needed: Instant::now(),
             looking: None,
@@ -126,16 +119,16 @@ impl Connector {
             now.next_try = Some(Instant::now() + FRESH);
         } else {
             now.next_try = None;
-            self.begin(now);
+            self.begin(now, false);
         }
     }
 
-    fn begin(&self, now: &mut Standing) {
+    fn begin(&self, now: &mut Standing, by_a_person: bool) {
         if now.link.is_none() {
             if now.failure.is_none() {
                 self.facts.is(TunnelState::Opening);
             }
-            now.attempts.begin();
+            now.attempts.begin(by_a_person);
         }
     }
 
@@ -175,7 +168,7 @@ impl Connector {
             }
         };
         if begin {
-            self.begin(now);
+            self.begin(now, by_a_person);
         }
         now.attempts.join(waiter);
     }
@@ -191,18 +184,17 @@ impl Connector {
         now.next_try = None;
         now.last_needed = Instant::now();
         now.backoff.reset();
-        now.lasting.reset();
         self.facts.is(TunnelState::Open);
     }
 
-    fn failed(&self, now: &mut Standing, failure: Failure, ground: u64) {
+    fn failed(&self, now: &mut Standing, failure: Failure, ground: u64, again: Option<Instant>) {
         let news = now.failure.as_ref() != Some(&failure);
         self.facts.went_wrong(&failure);
         self.facts.is(TunnelState::Down);
         if news {
             tracing::warn!(tunnel = self.name, class = failure.class.words(), %failure, "the tunnel is down");
         }
-        now.next_try = Some(Instant::now() + now.wait_after(failure.class));
+        now.next_try = Some(again.unwrap_or_else(|| Instant::now() + now.wait_after(failure.class)));
         now.ground = Some(ground);
         now.failure = Some(failure);
     }
@@ -224,10 +216,6 @@ impl Standing {
         if class == FailureClass::Key {
             return KEY_WAIT;
         }
-        if class.is_permanent() {
-            return self.lasting.after_failure(0.6 + 0.4 * rand::random::<f64>());
-        }
-        self.lasting.reset();
         self.backoff.after_failure(rand::random())
     }
 }

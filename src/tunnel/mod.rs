@@ -10,10 +10,13 @@ mod clients;
 mod connector;
 mod cut_off;
 mod facts;
+#[cfg(test)]
+mod fake;
 mod listener;
 mod metrics;
 mod runner;
 mod supervisor;
+mod ways;
 
 pub use all_clients::AllClients;
 pub use metrics::metrics;

@@ -13,9 +13,10 @@ use super::clients::Clients;
 use super::connector::Connector;
 use super::facts::Facts;
 use super::listener::Listener;
+use super::ways::Way;
 use crate::domain::tunnel::{TestReport, Tunnel};
 use crate::domain::{Backoff, Failure, FailureClass};
-use crate::ports::{SshTarget, TunnelLinks};
+use crate::ports::SshTarget;
 
 /// Clients that ask at once.
 const ASKS: usize = 64;
@@ -37,7 +38,7 @@ impl Runner {
     /// Starts it; what goes wrong is its state. It listens once `before` has ended.
     pub(super) fn start(
         tunnel: &Tunnel,
-        (links, all_clients): (&Arc<dyn TunnelLinks>, &Arc<AllClients>),
+        (way, all_clients): (Arc<Way>, &Arc<AllClients>),
         all: &TaskTracker,
         stop: CancellationToken,
         before: Option<TaskTracker>,
@@ -48,8 +49,7 @@ impl Runner {
         let tasks = TaskTracker::new();
         let connector = Connector {
             name: name.clone(),
-            links: Arc::clone(links),
-            hops: hops(tunnel),
+            way,
             eager: tunnel.eager,
             idle_close: tunnel.idle_close,
             facts: Arc::clone(&facts),

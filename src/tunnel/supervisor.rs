@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::all_clients::AllClients;
-use super::runner::Runner;
+use super::runner::{Runner, hops};
+use super::ways::Ways;
 use crate::domain::tunnel::{Given, LastError, Listen, Source, TestReport, Tunnel, TunnelState, TunnelStatus};
 use crate::domain::{Failure, FailureClass};
 use crate::ports::TunnelLinks;
@@ -41,6 +42,7 @@ impl Wanted {
 /// Every tunnel of this instance.
 pub struct Tunnels {
     links: Arc<dyn TunnelLinks>,
+    ways: Ways,
     clients: Arc<AllClients>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -57,7 +59,7 @@ impl Tunnels {
     /// None yet. Everything runs on `tasks`, until `stop` fires.
     #[must_use]
     pub fn new(links: Arc<dyn TunnelLinks>, tasks: TaskTracker, stop: CancellationToken) -> Self {
-        Self { links, clients: Arc::default(), tasks, stop, members: Mutex::default() }
+        Self { links, ways: Ways::default(), clients: Arc::default(), tasks, stop, members: Mutex::default() }
     }
 
     /// With clients that are counted among `clients`.
@@ -97,7 +99,8 @@ impl Tunnels {
     }
 
     fn run(&self, tunnel: &Tunnel, before: Option<TaskTracker>) -> Arc<Runner> {
-        Arc::new(Runner::start(tunnel, (&self.links, &self.clients), &self.tasks, self.stop.child_token(), before))
+        let way = self.ways.over(hops(tunnel), &self.links);
+        Arc::new(Runner::start(tunnel, (way, &self.clients), &self.tasks, self.stop.child_token(), before))
     }
 
     /// How all of them stand, sorted by name.

@@ -6,6 +6,7 @@ mod flow;
 mod open_files;
 mod outage;
 mod program;
+mod refused;
 mod rekeying;
 mod sockets;
 

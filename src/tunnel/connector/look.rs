@@ -42,7 +42,7 @@ impl Connector {
                     "a client that does not read holds up others; new clients get a new connection"
                 );
                 self.give_up(now);
-                self.begin(now);
+                self.begin(now, false);
             }
             Some(link) if now.looking.is_none() => {
                 let link = Arc::clone(link);
@@ -51,8 +51,8 @@ impl Connector {
             None if now.looking.is_none()
                 && now.failure.as_ref().is_some_and(|failure| failure.class.is_permanent()) =>
             {
-                let (links, hops) = (Arc::clone(&self.links), self.hops.clone());
-                now.looking = Some(async move { Seen::Ground(links.ground(&hops).await) }.boxed());
+                let way = Arc::clone(&self.way);
+                now.looking = Some(async move { Seen::Ground(way.ground().await) }.boxed());
             }
             _ => {}
         }
@@ -68,13 +68,12 @@ impl Connector {
                     );
                     drop(link);
                     self.give_up(now);
-                    self.begin(now);
+                    self.begin(now, false);
                 }
             }
-            // Somebody has changed a key, or trusts another host key.
+            // Somebody has changed a key, or trusts another host key; or the same login was let in for another tunnel.
             Seen::Ground(ground) => {
                 if now.ground.replace(ground).is_some_and(|before| before != ground) && now.link.is_none() {
-                    now.lasting.reset();
                     now.next_try = Some(Instant::now());
                 }
             }

@@ -1,98 +1,24 @@
 //! Rule 26, shown by the order of events: a clock would judge the machine.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use async_trait::async_trait;
 use futures::FutureExt as _;
 use tokio::sync::oneshot;
 
 use super::*;
-use crate::domain::tunnel::Endpoint;
-use crate::domain::{FailureClass, KeyName};
-use crate::ports::{TunnelChannel, UsedKey};
-use crate::tunnel::attempts::{Answer, FRESH};
+use crate::domain::FailureClass;
 use crate::tunnel::clients::WHILE_DOWN;
+use crate::tunnel::fake::Bastion;
+use crate::tunnel::ways::Answer;
 
 /// A client that comes when the last attempt began a second ago gets one of its own, and has as long again for it: that is the
 /// promise that the return of a bastion is noticed within two seconds by whoever asks.
 const _: () = assert!(2 * FRESH.as_millis() <= WHILE_DOWN.as_millis());
 
-#[derive(Default)]
-struct Bastion {
-    away: AtomicBool,
-    refuses: AtomicBool,
-    /// Keys and host keys.
-    ground: AtomicU64,
-    attempts: AtomicUsize,
-    /// Attempts wait for its ring.
-    slow: AtomicBool,
-    ring: tokio::sync::Notify,
-    link: Mutex<CancellationToken>,
-}
-
-struct Connection(CancellationToken);
-
-#[async_trait]
-impl TunnelLinks for Arc<Bastion> {
-    async fn open(&self, _: &str, _: &[SshTarget]) -> Result<Arc<dyn TunnelLink>, Failure> {
-        let rung = self.ring.notified();
-        self.attempts.fetch_add(1, Ordering::SeqCst);
-        if self.slow.load(Ordering::SeqCst) {
-            rung.await;
-        }
-        if self.refuses.load(Ordering::SeqCst) {
-            return Err(Failure::new(FailureClass::Authentication, "the key is refused", "let it in"));
-        }
-        if self.away.load(Ordering::SeqCst) {
-            return Err(Failure::new(FailureClass::Connect, "nobody is there", "wait"));
-        }
-        let lost = CancellationToken::new();
-        *self.link.lock().unwrap() = lost.clone();
-        Ok(Arc::new(Connection(lost)))
-    }
-
-    async fn ground(&self, _: &[SshTarget]) -> u64 {
-        self.ground.load(Ordering::SeqCst)
-    }
-}
-
-#[async_trait]
-impl TunnelLink for Connection {
-    async fn channel(&self, _: &Endpoint, _: Duration) -> Result<Box<dyn TunnelChannel>, Failure> {
-        Err(Failure::internal("not asked for here"))
-    }
-
-    fn used(&self) -> Vec<(KeyName, UsedKey)> {
-        Vec::new()
-    }
-
-    async fn answers(&self, _: Duration) -> bool {
-        true
-    }
-
-    async fn stands(&self) -> bool {
-        true
-    }
-
-    fn is_held_up(&self) -> bool {
-        false
-    }
-
-    async fn lost(&self) {
-        self.0.cancelled().await;
-    }
-
-    async fn close(&self) {
-        self.0.cancel();
-    }
-}
-
 fn connector(bastion: &Arc<Bastion>, eager: bool) -> Connector {
     Connector {
         name: "t".into(),
-        links: Arc::new(Arc::clone(bastion)),
-        hops: Vec::new(),
+        way: Arc::new(Way::new(Vec::new(), Arc::new(Arc::clone(bastion)))),
         eager,
         idle_close: None,
         facts: Arc::new(Facts::new()),
@@ -189,28 +115,30 @@ async fn an_attempt_that_is_under_way_is_no_reason_for_an_own_one_beside_it() {
     let refused = Failure::new(FailureClass::Authentication, "the key is refused", "let it in");
     for before in [None, Some(refused)] {
         let mut now = Standing { failure: before, ..connector.at_first() };
-        connector.begin(&mut now); // by a client
+        connector.begin(&mut now, false); // by a client
         connector.try_again(&mut now);
         assert!(now.next_try.is_none(), "it is not due a second later either");
     }
     let away = Failure::new(FailureClass::Connect, "nobody is there", "wait");
     let mut now = Standing { failure: Some(away), ..connector.at_first() };
-    connector.begin(&mut now);
+    connector.begin(&mut now, false);
     connector.try_again(&mut now);
     assert!(now.next_try.is_some(), "it may hang in what has passed");
 }
 
 #[tokio::test]
 async fn a_client_begins_no_login_beside_one_that_will_be_refused() {
-    let bastion = Arc::new(Bastion { slow: AtomicBool::new(true), ..Bastion::default() });
+    let bastion: Arc<Bastion> = Arc::default();
     let connector = connector(&bastion, false);
+    assert!(connector.way.open("t", false).await.answer.is_ok());
+    bastion.slow.store(true, Ordering::SeqCst);
     let clients_after = async |failure| {
         let mut now = Standing { failure: Some(failure), ..connector.at_first() };
-        connector.begin(&mut now); // its own time had come; the server takes its time, too
+        connector.begin(&mut now, false); // its own time had come; the server takes its time, too
         tokio::time::sleep(FRESH).await;
         let before = bastion.attempts.load(Ordering::SeqCst);
         connector.asked(&mut now, Ask::Link(oneshot::channel().0));
-        assert!(now.attempts.next().now_or_never().is_none());
+        assert!(tokio::time::timeout(FRESH / 2, now.attempts.next()).await.is_err());
         bastion.attempts.load(Ordering::SeqCst) - before
     };
     let refused = Failure::new(FailureClass::Authentication, "the key is refused", "let it in");
@@ -223,30 +151,14 @@ async fn however_many_attempts_hang_a_new_one_has_its_turn() {
     let bastion = Arc::new(Bastion { slow: AtomicBool::new(true), ..Bastion::default() });
     let mut attempts = connector(&bastion, false).at_first().attempts;
     for number in 1..=20 {
-        attempts.begin();
+        attempts.begin(true);
         assert!(attempts.next().now_or_never().is_none());
         assert_eq!(bastion.attempts.load(Ordering::SeqCst), number);
     }
     bastion.slow.store(false, Ordering::SeqCst); // it is back; what hangs still does
-    attempts.begin();
+    attempts.begin(true);
     let answer = attempts.next().now_or_never();
-    assert!(answer.is_some_and(|(answer, _)| answer.is_ok()));
-}
-
-#[tokio::test]
-async fn refused_logins_are_fewer_than_what_bans_an_address() {
-    let mut now = connector(&Arc::default(), true).at_first();
-    for class in [FailureClass::Authentication, FailureClass::HostKey] {
-        now.lasting.reset();
-        let waits: Vec<Duration> = (0..8).map(|_| now.wait_after(class)).collect();
-        for five in waits.windows(4) {
-            assert!(five.iter().sum::<Duration>() > Duration::from_mins(10), "fail2ban counts to five: {waits:?}");
-        }
-        assert!(waits.iter().all(|wait| *wait <= LASTING_LIMIT), "{waits:?}");
-    }
-    assert_eq!(now.wait_after(FailureClass::Key), KEY_WAIT);
-    assert!(now.wait_after(FailureClass::Connect) <= FIRST_WAIT);
-    assert!(now.wait_after(FailureClass::Authentication) <= LASTING_FIRST, "another failure in between begins anew");
+    assert!(answer.is_some_and(|outcome| outcome.answer.is_ok()));
 }
 
 #[tokio::test]
