@@ -2,7 +2,7 @@
 //!
 //! [`Tunnels`] has one `runner` for each tunnel: it listens (`listener`), and each client waits for a channel over the tunnel's
 //! connection (`clients`). That connection is made, watched and made again by one task (`connector`), which decides by
-//! rule 26 what a client is told while there is none.
+//! rule 26 what a client is told while there is none. Tunnels that log in alike share what became of it (`ways`).
 
 mod all_clients;
 mod attempts;
