@@ -1,25 +1,37 @@
 //! Whether a command takes one of its words for source.
 
 use super::builtins::builtins;
-use super::danger::{INTERPRETERS, LISTENERS, OPTIONS, RUN_BY_OPTION, SHELLS, SOURCE, TEXT, VARIABLES};
+use super::danger::{DECLARE, NUMBERS, OPTIONS, PASS_ON, PRINT_WORDS, VARIABLES};
+use super::interpreters::{self, has_code, is_input, kind};
+use super::options::{Where, is_option, takes};
+use super::programs::{LISTENERS, READERS, RUN_BY_OPTION, SOURCE, SSH, TEXT};
 use super::scan::{Scan, Word};
-use super::wrappers::behind_wrappers;
+use super::wrappers::{Behind, assigned, behind_options, behind_wrappers};
+use super::{git, xargs};
 
 pub(super) const FIXED: &str = "write the program's name itself; `case {{…}} in` can choose between several";
-const AS_ARGUMENT: &str = "give it as an argument after the script: sh -c '… \"$1\" …' sh {{…}}";
-const AS_DATA: &str = "let it read a fixed script, and give the value as an argument behind";
+pub(super) const FIXED_NAME: &str = "write a fixed name";
 pub(super) const WITHOUT: &str = "call what you need without it";
+const FIXED_VALUE: &str = "write a fixed value";
+const AS_DATA: &str = "let it read a fixed script, and give the value as an argument behind";
+const AS_INT: &str = "give the variable the type int, number, bool or one-of";
 
 /// Looks at one simple command; `fed` are the placeholders in what is written into it.
 pub(super) fn check(scan: &mut Scan<'_>, words: &[Word], fed: &[usize]) {
     if fed.is_empty() && words.iter().all(|word| word.slots.is_empty() && word.inner.is_empty()) {
         return;
     }
-    for word in words {
-        variables_and_options(scan, word);
-    }
-    let Some((words, xargs)) = behind_wrappers(scan, words) else { return };
-    let Some((first, rest)) = words.split_first() else { return };
+    variables_and_options(scan, words);
+    let command = match behind_wrappers(scan, words) {
+        Behind::Command(command) => command,
+        Behind::Xargs(words) => {
+            let command = xargs::command(words, fed);
+            return check(scan, &command, &[]);
+        }
+        Behind::Shell(name) => return feeds(scan, name, fed),
+        Behind::Nothing => return,
+    };
+    let Some((first, rest)) = command.split_first() else { return };
     if !first.slots.is_empty() || !first.inner.is_empty() {
         all(scan, first, "would choose the program to run", FIXED);
         return;
@@ -27,29 +39,41 @@ pub(super) fn check(scan: &mut Scan<'_>, words: &[Word], fed: &[usize]) {
     let name = first.text.rsplit('/').next().unwrap_or_default();
     if SOURCE.contains(&name) {
         source(scan, name, rest, fed);
-    } else if let Some(interpreter) = interpreter(name) {
-        let source = script(scan, name, &interpreter, rest).and_then(|at| rest.get(at));
-        let is_fed = match (source, &xargs) {
-            (None, _) => interpreter.reads_input,
-            (Some(source), Some(token)) => !token.is_empty() && source.text.contains(token),
-            (Some(_), None) => false,
-        };
-        if is_fed {
-            feeds(scan, name, fed);
-        }
-    } else if name == "find" || name == "fd" {
-        find(scan, rest);
-    } else if name == "for" || name == "select" || name == "function" {
-        rest.iter().take(1).for_each(|word| all(scan, word, "would name a variable", "write a fixed name"));
+    } else if let Some(kind) = kind(name) {
+        interpreters::check(scan, name, kind, rest, fed);
+    } else if name == "find" || name == "fd" || name == "fdfind" {
+        find(scan, name, rest, fed);
+    } else if name == "git" {
+        git::git(scan, rest, fed);
+    } else if matches!(name, "for" | "select" | "function") {
+        names_variable(scan, rest);
     } else if !TEXT.contains(&name)
-        && let Some(at) = shell_behind(rest)
+        && let Some(at) = interpreter_behind(rest)
     {
         run_by_option(scan, name, rest.get(..at).unwrap_or_default());
         check(scan, rest.get(at..).unwrap_or_default(), fed);
     } else {
+        reads(scan, name, rest, fed);
         run_by_option(scan, name, rest);
-        builtins(scan, name, rest);
+        builtins(scan, name, rest, fed);
     }
+}
+
+/// What stands in a `[[` that began before.
+pub(super) fn check_test(scan: &mut Scan<'_>, words: &[Word]) {
+    builtins(scan, "[[", words, &[]);
+}
+
+/// Whether such a command prints its words, and what is written into it.
+pub(super) fn prints(words: &[Word]) -> (bool, bool) {
+    let mut words = words.iter().skip_while(|word| assigned(word).is_some());
+    let Some(first) = words.next() else { return (false, false) };
+    let name = first.text.rsplit('/').next().unwrap_or_default();
+    let counts = name == "grep"
+        && words
+            .take_while(|word| word.text.starts_with('-'))
+            .any(|word| word.text == "--count" || !word.text.starts_with("--") && word.text.contains(['c', 'q']));
+    (PRINT_WORDS.contains(&name), PASS_ON.contains(&name) && !counts)
 }
 
 /// A program that takes any word for source, or hands it to a shell.
@@ -58,18 +82,45 @@ fn source(scan: &mut Scan<'_>, name: &str, words: &[Word], fed: &[usize]) {
     for word in words {
         all(scan, word, &message, WITHOUT);
     }
-    let operands = words.iter().filter(|word| !word.text.starts_with('-')).count();
     let reads_input = match name {
-        "ssh" | "rsh" => operands < 2, // the host alone: its shell reads
-        "." | "source" => words.iter().any(|word| word.text == "/dev/stdin" || word.text == "/dev/fd/0"),
-        name => LISTENERS.contains(&name),
+        "ssh" | "rsh" => {
+            let behind = behind_options(scan, name, SSH, words).unwrap_or_default();
+            let remote = behind.get(1..).unwrap_or_default();
+            on_the_host(scan, remote, fed);
+            remote.is_empty() // the host alone: its shell reads
+        }
+        "." | "source" => words.iter().any(|word| is_input(&word.text)),
+        "make" | "gmake" => {
+            let is_file = |word: &&Word| takes(&["-f --file --makefile"], &word.text).is_some();
+            words.iter().any(|word| is_input(&word.text)) && words.iter().any(|word| is_file(&word))
+        }
+        name => LISTENERS.contains(&name) || name == "eval" && words.iter().any(|word| word.runs),
     };
     if reads_input {
         feeds(scan, name, fed);
     }
 }
 
-fn feeds(scan: &mut Scan<'_>, name: &str, fed: &[usize]) {
+/// What reads on the host what is written into `ssh`: its words are a script there.
+fn on_the_host(scan: &mut Scan<'_>, words: &[Word], fed: &[usize]) {
+    let texts: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
+    for command in texts.join(" ").split([';', '&', '|', '\n', '(', ')', '{', '}']) {
+        let words: Vec<Word> = command.split_whitespace().map(Word::of).collect();
+        check(scan, &words, fed);
+    }
+}
+
+/// Programs that read source, unless their words say what to run.
+fn reads(scan: &mut Scan<'_>, name: &str, words: &[Word], fed: &[usize]) {
+    let Some((_, options, operands)) = READERS.iter().find(|(known, ..)| *known == name) else { return };
+    let is_said = words.iter().any(|word| takes(&[options], &word.text).is_some())
+        || words.iter().filter(|word| !word.text.starts_with('-')).count() >= *operands;
+    if !is_said || words.iter().any(|word| is_input(&word.text)) {
+        feeds(scan, name, fed);
+    }
+}
+
+pub(super) fn feeds(scan: &mut Scan<'_>, name: &str, fed: &[usize]) {
     let message = format!("would be read as source by `{name}`");
     for slot in fed {
         scan.fault(*slot, &message, AS_DATA);
@@ -82,118 +133,132 @@ pub(super) fn all(scan: &mut Scan<'_>, word: &Word, message: &str, remedy: &str)
     }
 }
 
-/// A shell among the arguments of a program, with source behind it or none: `docker exec web sh -c …`.
-fn shell_behind(words: &[Word]) -> Option<usize> {
+/// As [`all`], but for values that are plain numbers or chosen by the author, and for what does not come out of a substitution.
+pub(super) fn wild(scan: &mut Scan<'_>, word: &Word, message: &str, remedy: &str) {
+    wild_slots(scan, word.slots.iter().chain(&word.prints), message, remedy);
+}
+
+pub(super) fn wild_slots<'s>(scan: &mut Scan<'_>, slots: impl Iterator<Item = &'s usize>, message: &str, remedy: &str) {
+    for slot in slots {
+        if !scan.is_tame(*slot) {
+            scan.fault(*slot, message, remedy);
+        }
+    }
+}
+
+/// An interpreter among the arguments of a program, with source behind it or none: `docker exec web sh -c …`.
+fn interpreter_behind(words: &[Word]) -> Option<usize> {
     words.iter().enumerate().position(|(at, word)| {
         let name = word.text.rsplit('/').next().unwrap_or_default();
-        let takes_source =
-            |option: &Word| option.text.starts_with('-') && !option.text.starts_with("--") && option.text.contains('c');
-        word.slots.is_empty() && SHELLS.contains(&name) && words.get(at + 1).is_none_or(takes_source)
+        let Some(kind) = kind(name).filter(|_| word.slots.is_empty()) else { return false };
+        let behind = words.get(at + 1..).unwrap_or_default();
+        let is_shell = matches!(kind, interpreters::Kind::Shell);
+        let only_options = || behind.iter().all(|word| word.slots.is_empty() && word.text.starts_with(['-', '+']));
+        let reads = is_shell && (only_options() || behind.first().is_some_and(|word| word.text == "-s"));
+        reads || has_code(kind, behind)
     })
 }
 
-/// Options whose value the program runs, by themselves or with the value in the same word.
+/// Options whose word the program runs.
 fn run_by_option(scan: &mut Scan<'_>, name: &str, words: &[Word]) {
-    let Some((_, options)) = RUN_BY_OPTION.iter().find(|(known, _)| *known == name) else { return };
+    if let Some((name, run, with_word)) = RUN_BY_OPTION.iter().find(|(known, ..)| *known == name) {
+        by_option(scan, name, (run, with_word), words);
+    }
+}
+
+/// The word of these options must be fixed; other options have a word, too.
+pub(super) fn by_option(scan: &mut Scan<'_>, name: &str, (run, with_word): (&str, &str), words: &[Word]) {
     let message = format!("would be run by `{name}`");
-    for (number, word) in words.iter().enumerate() {
-        let joined = options.iter().any(|option| word.before.starts_with(option));
-        let before = words.iter().take(number).rfind(|word| !word.may_vanish());
-        let behind = before.is_some_and(|option| {
-            let text = option.text.as_str();
-            // Behind the subcommand, `-c` of git is another option.
-            option.slots.is_empty() && options.contains(&text) && (name != "git" || text != "-c" || number == 1)
-        });
-        if joined || behind {
-            wild(scan, word, &message, "write a fixed value");
-        }
-    }
-}
-
-/// As [`all`], but for values that are plain numbers or chosen by the author.
-pub(super) fn wild(scan: &mut Scan<'_>, word: &Word, message: &str, remedy: &str) {
-    for slot in word.slots.iter().filter(|slot| !scan.is_tame(**slot)).copied().collect::<Vec<_>>() {
-        scan.fault(slot, message, remedy);
-    }
-}
-
-fn variables_and_options(scan: &mut Scan<'_>, word: &Word) {
-    let before = word.before.as_str();
-    if let Some((name, _)) = before.split_once('=')
-        && VARIABLES.contains(&name.trim_end_matches('+'))
-    {
-        let message = format!("would be the value of {name}, which decides what is run");
-        all(scan, word, &message, "write a fixed value");
-    }
-    if OPTIONS.iter().any(|option| before.starts_with(option)) {
-        let message = format!("would be run by `{before}…`");
-        all(scan, word, &message, "write a fixed value");
-    }
-}
-
-/// A program that takes a script.
-struct Interpreter {
-    /// The letters of options after which source comes.
-    code: &'static str,
-    /// Those that take another word.
-    with_word: &'static str,
-    /// Without a script, standard input is one.
-    reads_input: bool,
-}
-
-fn interpreter(name: &str) -> Option<Interpreter> {
-    let plain = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
-    let (known, code, with_word) = *INTERPRETERS.iter().find(|(known, ..)| *known == plain)?;
-    Some(Interpreter { code, with_word, reads_input: known != "sed" && !known.ends_with("awk") })
-}
-
-/// The script, or the source after `-c`, must be fixed; what comes behind it is data. Answers which word it is, if there is one.
-fn script(scan: &mut Scan<'_>, name: &str, interpreter: &Interpreter, words: &[Word]) -> Option<usize> {
-    let Interpreter { code, with_word, .. } = *interpreter;
-    let message = format!("would be run as source by `{name}`");
-    let mut words = words.iter().enumerate();
-    while let Some((at, word)) = words.next() {
-        let is_option = word.text.starts_with(['-', '+'])
-            && word.text.len() > 1
-            && (word.slots.is_empty() || !word.before.is_empty());
-        if word.may_vanish() {
-            all(scan, word, &message, AS_ARGUMENT);
-            continue; // the next may be in its place
-        }
-        if !is_option {
-            all(scan, word, &message, AS_ARGUMENT);
-            return (word.text != "-" && word.text != "/dev/stdin").then_some(at);
-        }
-        let letter = |set: &str| !word.text.starts_with("--") && word.text.chars().skip(1).any(|c| set.contains(c));
-        if letter(code) || word.text.starts_with("--eval") || word.text.starts_with("--command") {
-            all(scan, word, &message, AS_ARGUMENT);
-            for (at, source) in words.by_ref() {
-                all(scan, source, &message, AS_ARGUMENT);
-                if !source.may_vanish() {
-                    return Some(at);
-                }
-            }
-            return None;
-        }
-        if letter("s") && SHELLS.contains(&name) {
-            return None; // what follows is data
-        }
-        if letter(with_word) && word.text.len() == 2 && word.slots.is_empty() {
-            words.next();
-            continue;
-        }
-        if !letter(with_word) {
-            all(scan, word, "would be an option", "write the option itself");
-        }
-    }
-    None
-}
-
-fn find(scan: &mut Scan<'_>, words: &[Word]) {
-    for (number, word) in words.iter().enumerate() {
-        if matches!(word.text.as_str(), "-exec" | "-execdir" | "-ok" | "-okdir" | "-x" | "-X") {
-            check(scan, words.get(number + 1..).unwrap_or_default(), &[]);
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        if word.text == "--" {
             return;
         }
+        if !is_option(word) {
+            continue;
+        }
+        let shown = if word.slots.is_empty() { &word.text } else { &word.before };
+        match takes(&[run, with_word], shown) {
+            Some((0, place)) => {
+                wild(scan, word, &message, FIXED_VALUE);
+                let is_next = place == Where::Next && word.slots.is_empty();
+                for behind in words.by_ref().take(if is_next { usize::MAX } else { 0 }) {
+                    wild(scan, behind, &message, FIXED_VALUE);
+                    if !behind.may_vanish() {
+                        break;
+                    }
+                }
+            }
+            Some((_, Where::Next)) if word.slots.is_empty() => drop(words.next()),
+            _ => {}
+        }
+    }
+}
+
+/// `for NAME in …`: the words become values of the variable.
+fn names_variable(scan: &mut Scan<'_>, words: &[Word]) {
+    let Some((name, values)) = words.split_first() else { return };
+    all(scan, name, "would name a variable", FIXED_NAME);
+    for word in values {
+        assigns(scan, &name.text, word);
+    }
+}
+
+/// A word whose value a variable gets.
+pub(super) fn assigns(scan: &mut Scan<'_>, variable: &str, word: &Word) {
+    let slots: Vec<usize> = word.slots.iter().chain(&word.prints).copied().collect();
+    assigns_slots(scan, variable, &slots);
+}
+
+/// The same for placeholders, wherever their values come from.
+pub(super) fn assigns_slots(scan: &mut Scan<'_>, variable: &str, slots: &[usize]) {
+    if is_run(variable) {
+        let message = format!("would be the value of {variable}, which decides what is run");
+        slots.iter().for_each(|slot| scan.fault(*slot, &message, FIXED_VALUE));
+    } else if NUMBERS.contains(&variable) || scan.is_number(variable) {
+        let message = format!("would be the value of {variable}, which is calculated");
+        wild_slots(scan, slots.iter(), &message, AS_INT);
+    }
+}
+
+fn variables_and_options(scan: &mut Scan<'_>, words: &[Word]) {
+    let mut may_assign = true; // to a variable of this shell
+    for word in words {
+        let before = word.before.as_str();
+        if let Some((name, _)) = before.split_once('=') {
+            let name = name.trim_end_matches('+');
+            if may_assign || is_run(name) {
+                assigns(scan, name, word);
+            }
+        }
+        if OPTIONS.iter().any(|option| before.starts_with(option)) {
+            let message = format!("would be run by `{before}…`");
+            all(scan, word, &message, FIXED_VALUE);
+        }
+        let text = word.text.as_str();
+        may_assign &= assigned(word).is_some()
+            || text.starts_with('-')
+            || DECLARE.contains(&text)
+            || matches!(text, "builtin" | "command" | "env");
+    }
+}
+
+/// Whether a shell, or another program, runs the value of this variable.
+fn is_run(variable: &str) -> bool {
+    VARIABLES.contains(&variable) || variable.starts_with("BASH_FUNC_")
+}
+
+/// Each command that `find`, or `fd`, runs.
+fn find(scan: &mut Scan<'_>, name: &str, words: &[Word], fed: &[usize]) {
+    let begins = |word: &Word| match word.text.as_str() {
+        "-exec" | "-execdir" | "-ok" | "-okdir" => name == "find",
+        "-x" | "-X" | "--exec" | "--exec-batch" => name != "find",
+        _ => false,
+    };
+    let mut rest = words;
+    while let Some(at) = rest.iter().position(begins) {
+        rest = rest.get(at + 1..).unwrap_or_default();
+        let end = rest.iter().position(|word| matches!(word.text.as_str(), ";" | "+") && word.slots.is_empty());
+        check(scan, rest.get(..end.unwrap_or(rest.len())).unwrap_or_default(), fed);
     }
 }

@@ -3,14 +3,23 @@
 mod builtins;
 mod commands;
 mod danger;
+mod git;
 #[cfg(test)]
 mod in_shells;
+mod interpreters;
+mod options;
+mod programs;
 #[cfg(test)]
 mod promise;
 mod scan;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_of_programs;
+#[cfg(test)]
+mod tests_of_words;
 mod wrappers;
+mod xargs;
 
 use super::template::{Misplaced, Slot, replace};
 use super::variable::Variable;

@@ -15,7 +15,7 @@ const VALUES: [&str; 7] = [
     "x;touch PWN$((1))ED\n",
 ];
 
-const NAMES: [&str; 52] = [
+const NAMES: &[&str] = &[
     "echo",
     "printf '%s\\n'",
     "printf '%d'",
@@ -68,6 +68,22 @@ const NAMES: [&str; 52] = [
     "$none",
     "$none eval",
     "sh -c $none",
+    "bash -eo pipefail -c",
+    "sh -c -e",
+    "timeout --signal KILL 5",
+    "time -f %e eval",
+    "perl -e 1 -e",
+    "xargs -rI{} sh -c",
+    "xargs -n1 env",
+    "[[ a == a && 1 -eq",
+    "[[ -n a ]] && [[ 1 -lt",
+    "readonly -a a=",
+    "RANDOM=",
+    "PS4=",
+    "read PS4 <<<",
+    "a[1]=b",
+    "exit",
+    "sed p -e",
 ];
 
 /// Pseudo-random, and the same each time.

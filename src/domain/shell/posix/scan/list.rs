@@ -1,14 +1,10 @@
 //! Lists of commands: what separates them, and the words that open and close groups.
 
 use super::{DEEPEST, OUTSIDE, Scan, Word};
-use crate::domain::shell::posix::commands;
-
-/// The commands of a group are looked at before it is known what is redirected into it.
-const INTO_ONE: &str = "redirect it into one command; or pipe it: printf '%s' {{…}} | { …; }";
 
 /// What ends a list.
 #[derive(Clone, Copy, PartialEq)]
-enum Until {
+pub(super) enum Until {
     End,
     Paren,
 }
@@ -25,8 +21,10 @@ pub(super) struct List {
     groups: Vec<Group>,
     after_pipe: bool,
     after_time: bool,
+    /// The next word belongs to an option of `time`.
+    after_option: bool,
     /// Behind `&>`: bash and zsh take it for a redirection, other shells for the end of the command.
-    in_two_ways: bool,
+    pub(super) in_two_ways: bool,
 }
 
 /// `{ … }`, a loop, a condition: its commands share what is written into it.
@@ -43,7 +41,16 @@ impl List {
     fn new(at: usize, fed: Vec<usize>) -> Self {
         let groups = vec![Group { pipeline: at, command: at, fed }];
         let (words, input, cases) = (Vec::new(), Vec::new(), Vec::new());
-        Self { words, input, cases, groups, after_pipe: false, after_time: false, in_two_ways: false }
+        Self {
+            words,
+            input,
+            cases,
+            groups,
+            after_pipe: false,
+            after_time: false,
+            after_option: false,
+            in_two_ways: false,
+        }
     }
 
     fn in_pattern(&self) -> bool {
@@ -81,24 +88,13 @@ impl List {
 }
 
 impl Scan<'_> {
-    /// The whole script.
-    pub(super) fn script(&mut self) {
-        self.list(Until::End, Vec::new());
-        let fed = self.functions.fed();
-        if !fed.is_empty() {
-            self.at = 0;
-            self.heredocs.clear();
-            self.list(Until::End, fed); // any command may be in the function
-        }
-    }
-
     /// What stands in parentheses, from behind the first to behind the last.
     pub(super) fn in_parentheses(&mut self, fed: Vec<usize>) {
         self.list(Until::Paren, fed);
     }
 
     /// Commands until the end of the text or of the parenthesis.
-    fn list(&mut self, until: Until, fed: Vec<usize>) {
+    pub(super) fn list(&mut self, until: Until, fed: Vec<usize>) {
         self.depth += 1;
         let mut list = List::new(self.at, fed);
         while !self.is_at_end() && self.depth < DEEPEST {
@@ -186,10 +182,13 @@ impl Scan<'_> {
                 self.fault(*slot, "stands behind `&>`, which shells read in two ways", "write `>FILE 2>&1`");
             }
         }
+        if std::mem::take(&mut list.after_option) && list.words.is_empty() {
+            return;
+        }
         if word.is_plain() && self.opens_or_closes(&word.text, list) {
             return;
         }
-        let ends_test = list.in_test() && word.is_plain() && word.text == "]]";
+        let ends_test = (list.in_test() || self.in_test) && word.is_plain() && word.text == "]]";
         list.words.push(word);
         if ends_test {
             self.finish(list); // zsh takes what follows for a command
@@ -222,7 +221,11 @@ impl Scan<'_> {
                     list.close_group();
                     true
                 }
-                option => list.after_time && option.starts_with('-'),
+                option => {
+                    let is_option = list.after_time && option.starts_with('-');
+                    list.after_option = is_option && matches!(option, "-f" | "-o" | "--format" | "--output");
+                    is_option
+                }
             };
         }
         if text == "in" && list.begins_with(&["case"], 2) {
@@ -250,27 +253,12 @@ impl Scan<'_> {
     }
 
     /// The placeholders in what is written into the command that is being read.
-    fn fed(&self, list: &List) -> Vec<usize> {
+    pub(super) fn fed(&self, list: &List) -> Vec<usize> {
         let Some(group) = list.groups.last() else { return Vec::new() };
         let mut fed = group.fed.clone();
         fed.extend(self.slots_between(group.pipeline, group.command));
         fed.extend(&list.input);
         fed
-    }
-
-    fn finish(&mut self, list: &mut List) {
-        let fed = self.fed(list);
-        let words = std::mem::take(&mut list.words);
-        let input = std::mem::take(&mut list.input);
-        list.in_two_ways = false;
-        let is_exec = words.first().is_some_and(|word| word.is_plain() && word.text == "exec");
-        if words.is_empty() || is_exec && words.len() == 1 {
-            for slot in input {
-                self.fault(slot, "is what a group reads, or all that follows `exec`", INTO_ONE);
-            }
-        }
-        self.may_call(&words, &fed);
-        commands::check(self, &words, &fed);
     }
 
     /// A parenthesis where a command or a word could begin.
@@ -285,6 +273,9 @@ impl Scan<'_> {
             list.words.clear();
             self.at = end;
         } else if touches {
+            if let Some(word) = list.words.last().cloned() {
+                self.may_be_list(&word);
+            }
             let start = self.at;
             self.balanced(b'(', b')', true);
             self.fault_between(start, self.at, "stands inside parentheses of a word", OUTSIDE);

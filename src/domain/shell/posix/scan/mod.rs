@@ -6,8 +6,11 @@
 //! Here are lists of commands, with the words that open and close groups; `word` reads what is inside a word, `redirect` what
 //! stands beside the words.
 
+mod declared;
+mod finish;
 mod functions;
 mod list;
+mod places;
 mod redirect;
 mod word;
 
@@ -30,10 +33,15 @@ pub(super) struct Scan<'a> {
     slots: &'a [Slot],
     tame: BTreeSet<usize>,
     wrong: BTreeMap<usize, Misplaced>,
-    heredocs: Vec<(String, bool)>,
+    heredocs: Vec<redirect::HereDocument>,
     /// The placeholders in what is written into the command whose word is read: a substitution in it inherits that.
     fed: Vec<usize>,
     depth: usize,
+    /// Between `[[` and `]]`: bash and zsh go on with the test behind `&&`, `||`, `(` and the end of a line.
+    in_test: bool,
+    /// The placeholders whose values the command before in the pipeline, or in the substitution, may print.
+    printed: BTreeSet<usize>,
+    declared: declared::Declared,
     functions: functions::Functions,
 }
 
@@ -52,6 +60,9 @@ impl<'a> Scan<'a> {
             heredocs: Vec::new(),
             fed: Vec::new(),
             depth: 0,
+            in_test: false,
+            printed: BTreeSet::new(),
+            declared: declared::Declared::default(),
             functions: functions::Functions::default(),
         }
     }
@@ -59,8 +70,8 @@ impl<'a> Scan<'a> {
     /// Everything that is wrong.
     pub(super) fn all(mut self) -> Vec<Misplaced> {
         self.script();
-        if let Some((word, _)) = self.heredocs.first() {
-            let message = format!("the here-document `{word}` does not end");
+        if let Some(open) = self.heredocs.first() {
+            let message = format!("the here-document `{}` does not end", open.end);
             self.fault_at(self.bytes.len(), &message, "write its last line");
         }
         self.wrong.into_values().collect()

@@ -10,7 +10,11 @@ pub(in crate::domain::shell::posix) struct Word {
     pub(in crate::domain::shell::posix) slots: Vec<usize>,
     /// The placeholders in commands whose output is a part of the word, or is read through it.
     pub(in crate::domain::shell::posix) inner: Vec<usize>,
-    /// The text before its first placeholder.
+    /// Those of them that its value may hold: their output is the value, or a part of it.
+    pub(in crate::domain::shell::posix) prints: Vec<usize>,
+    /// It holds the output of commands.
+    pub(in crate::domain::shell::posix) runs: bool,
+    /// The text before its first placeholder, or before the first command with one.
     pub(in crate::domain::shell::posix) before: String,
     pub(super) quoted: bool,
     /// It has an expansion outside of quotes.
@@ -21,9 +25,34 @@ pub(in crate::domain::shell::posix) struct Word {
 }
 
 impl Word {
+    /// A word that stands in no script of its own.
+    pub(in crate::domain::shell::posix) fn of(text: &str) -> Self {
+        Self { text: text.to_owned(), ..Self::default() }
+    }
+
+    /// A word that is nothing but placeholders.
+    pub(in crate::domain::shell::posix) fn of_slots(slots: &[usize]) -> Self {
+        Self { slots: slots.to_vec(), ..Self::default() }
+    }
+
+    /// Puts placeholders where it holds `token`.
+    pub(in crate::domain::shell::posix) fn put(&mut self, token: &str, slots: &[usize]) {
+        if let Some((before, after)) = self.text.split_once(token).filter(|_| !slots.is_empty()) {
+            (self.before, self.text) = (before.to_owned(), format!("{before}{after}"));
+            self.slots.extend(slots);
+        }
+    }
+
     /// Whether it means to the shell what its letters say.
     pub(super) fn is_plain(&self) -> bool {
         !self.quoted && self.slots.is_empty()
+    }
+
+    /// A placeholder, or a command with one, comes next.
+    fn mark(&mut self) {
+        if self.slots.is_empty() && self.inner.is_empty() {
+            self.before.clone_from(&self.text);
+        }
     }
 
     /// Whether it is no word at all where what it stands for is empty: `$v`, `$(…)`, `"$@"`. Then the next takes its place.
@@ -42,9 +71,8 @@ impl Scan<'_> {
         let mut word = Word::default();
         loop {
             if let Some(slot) = self.slot_here() {
-                if word.slots.is_empty() {
-                    word.before.clone_from(&word.text);
-                }
+                self.touches(start, slot, &word);
+                word.mark();
                 word.slots.push(slot);
                 self.at = self.slots.get(slot).map_or(self.at + 1, |slot| slot.end);
                 continue;
@@ -81,11 +109,18 @@ impl Scan<'_> {
         // What is written to `>(…)` may be any of the words before and behind it.
         let is_written_to = self.bytes.get(start) == Some(&b'>');
         let fed = if is_written_to { self.slots_between(0, self.bytes.len()) } else { self.fed.clone() };
-        let around = std::mem::take(&mut self.fed);
+        let around = (std::mem::take(&mut self.fed), std::mem::take(&mut self.in_test));
         self.in_parentheses(fed);
-        self.fed = around;
-        word.quoted = true;
-        word.inner.extend(self.slots_between(start, self.at));
+        (self.fed, self.in_test) = around;
+        (word.quoted, word.runs) = (true, true);
+        let inner = self.slots_between(start, self.at);
+        if !inner.is_empty() {
+            word.mark();
+        }
+        if self.bytes.get(start) == Some(&b'$') {
+            word.prints.extend(inner.iter().filter(|slot| self.printed.contains(slot)));
+        }
+        word.inner.extend(inner);
     }
 
     fn escape(&mut self, word: &mut Word) {
@@ -127,8 +162,15 @@ impl Scan<'_> {
         while !self.is_at_end() && self.peek(0) != b'"' {
             match self.peek(0) {
                 b'\\' => self.at += 2,
-                b'`' => self.backticks(&mut Word::default()),
-                b'$' if self.peek(1) == b'(' || self.peek(1) == b'{' => self.dollar(&mut Word::default(), false),
+                b'`' => {
+                    word.runs = true;
+                    self.backticks(&mut Word::default());
+                }
+                b'$' if self.peek(1) == b'(' || self.peek(1) == b'{' => {
+                    let mut inner = Word::default();
+                    self.dollar(&mut inner, false);
+                    word.runs |= inner.runs;
+                }
                 _ => self.at += 1,
             }
         }
@@ -138,7 +180,7 @@ impl Scan<'_> {
 
     fn backticks(&mut self, word: &mut Word) {
         let start = self.at;
-        (word.quoted, word.expands) = (true, true);
+        (word.quoted, word.expands, word.runs) = (true, true, true);
         self.at += 1;
         while !self.is_at_end() && self.peek(0) != b'`' {
             self.at += if self.peek(0) == b'\\' { 2 } else { 1 };
@@ -181,7 +223,8 @@ impl Scan<'_> {
                 self.substitution(start, word);
             }
             (b'{', _) => {
-                self.balanced(b'{', b'}', bare);
+                let quotes = bare || self.is_by_pattern();
+                self.balanced(b'{', b'}', quotes);
                 self.fault_between(start, self.at, "stands inside ${…}", OUTSIDE);
             }
             (b'[', _) => {
@@ -192,6 +235,16 @@ impl Scan<'_> {
             (b'"', _) if bare => self.double_quotes(word),
             _ => word.text.push('$'),
         }
+    }
+
+    /// Whether the `{` here is that of `${v#…}`, `${v%…}` or `${v/…}`, whose patterns can be quoted inside of double quotes.
+    fn is_by_pattern(&self) -> bool {
+        let rest = self.script.get(self.at + 1..).unwrap_or_default();
+        let name = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+        let behind = rest.get(name..).unwrap_or_default();
+        let subscript = behind.strip_prefix('[').and_then(|inside| inside.split_once(']'));
+        let operator = subscript.map_or(behind, |(_, after)| after);
+        name > 0 && operator.starts_with(['#', '%', '/'])
     }
 
     pub(super) fn arithmetic(&mut self) {
