@@ -86,25 +86,25 @@ fn source(scan: &mut Scan<'_>, name: &str, words: &[Word], fed: &[usize]) {
         "ssh" | "rsh" => {
             let behind = behind_options(scan, name, SSH, words).unwrap_or_default();
             let remote = behind.get(1..).unwrap_or_default();
-            on_the_host(scan, remote, fed);
+            let texts: Vec<&str> = remote.iter().map(|word| word.text.as_str()).collect();
+            fixed_script(scan, &texts.join(" "), fed);
             remote.is_empty() // the host alone: its shell reads
         }
-        "." | "source" => words.iter().any(|word| is_input(&word.text)),
+        "." | "source" => words.iter().any(|word| is_input(&word.text) || word.runs()),
         "make" | "gmake" => {
             let is_file = |word: &&Word| takes(&["-f --file --makefile"], &word.text).is_some();
             words.iter().any(|word| is_input(&word.text)) && words.iter().any(|word| is_file(&word))
         }
-        name => LISTENERS.contains(&name) || name == "eval" && words.iter().any(|word| word.runs),
+        name => LISTENERS.contains(&name) || name == "eval" && words.iter().any(Word::runs),
     };
     if reads_input {
         feeds(scan, name, fed);
     }
 }
 
-/// What reads on the host what is written into `ssh`: its words are a script there.
-fn on_the_host(scan: &mut Scan<'_>, words: &[Word], fed: &[usize]) {
-    let texts: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
-    for command in texts.join(" ").split([';', '&', '|', '\n', '(', ')', '{', '}']) {
+/// What in a script that is fixed reads what is written into the program that runs it: `ssh host '…'`, `sh -c '…'`.
+pub(super) fn fixed_script(scan: &mut Scan<'_>, script: &str, fed: &[usize]) {
+    for command in script.split([';', '&', '|', '\n', '(', ')', '{', '}']) {
         let words: Vec<Word> = command.split_whitespace().map(Word::of).collect();
         check(scan, &words, fed);
     }
@@ -214,7 +214,9 @@ pub(super) fn assigns(scan: &mut Scan<'_>, variable: &str, word: &Word) {
 pub(super) fn assigns_slots(scan: &mut Scan<'_>, variable: &str, slots: &[usize]) {
     if is_run(variable) {
         let message = format!("would be the value of {variable}, which decides what is run");
-        slots.iter().for_each(|slot| scan.fault(*slot, &message, FIXED_VALUE));
+        for slot in slots {
+            scan.fault(*slot, &message, FIXED_VALUE);
+        }
     } else if NUMBERS.contains(&variable) || scan.is_number(variable) {
         let message = format!("would be the value of {variable}, which is calculated");
         wild_slots(scan, slots.iter(), &message, AS_INT);

@@ -1,6 +1,6 @@
 //! Programs that take a script: which of their words are source, and whether they read it from standard input.
 
-use super::commands::{all, feeds};
+use super::commands::{all, feeds, fixed_script};
 use super::options::{Where, is_option, takes};
 use super::programs::{INTERPRETERS, Interpreter, SHELLS, Then};
 use super::scan::{Scan, Word};
@@ -30,13 +30,16 @@ pub(super) fn kind(name: &str) -> Option<Kind> {
 
 /// Looks at the words of one; `fed` are the placeholders in what is written into it.
 pub(super) fn check(scan: &mut Scan<'_>, name: &str, kind: Kind, words: &[Word], fed: &[usize]) {
-    let mut found = Found { message: format!("would be run as source by `{name}`"), has_source: false, is_fed: false };
+    let mut found =
+        Found { message: format!("would be run as source by `{name}`"), has_source: false, is_fed: false, code: None };
     match kind {
         Kind::Shell => found.in_shell(scan, name, words),
         Kind::Other(interpreter) => found.in_other(scan, interpreter, words),
     }
     if found.is_fed {
         feeds(scan, name, fed);
+    } else if let Some(code) = found.code {
+        fixed_script(scan, &code, fed);
     }
 }
 
@@ -69,6 +72,8 @@ struct Found {
     has_source: bool,
     /// It reads source from what is written into it.
     is_fed: bool,
+    /// The script of a shell.
+    code: Option<String>,
 }
 
 impl Found {
@@ -77,7 +82,7 @@ impl Found {
         if !word.may_vanish() {
             self.has_source = true;
         }
-        self.is_fed |= word.runs; // `sh -c "$(cat)"`
+        self.is_fed |= word.runs(); // `sh -c "$(cat)"`
     }
 
     fn file(&mut self, scan: &mut Scan<'_>, word: &Word) {
@@ -109,6 +114,7 @@ impl Found {
                     words.next().into_iter().for_each(|file| all(scan, file, &self.message, AS_ARGUMENT));
                 }
             } else if has_code {
+                self.code = Some(word.text.clone());
                 return self.source(scan, word);
             } else if reads_input {
                 break; // what follows is data
@@ -134,13 +140,14 @@ impl Found {
             } else if are_options && is_option(word) {
                 match takes(&tables, &word.text) {
                     None => all(scan, word, IS_OPTION, WRITE_OPTION),
-                    Some((3, Where::Rest)) => {}
                     Some((3, Where::Next)) if word.slots.is_empty() => drop(words.next()),
-                    Some((3, Where::Next)) => {}
+                    Some((3, _)) => {}
                     Some((2, place)) => {
                         all(scan, word, &self.message, AS_ARGUMENT);
                         let next = if place == Where::Next { words.next() } else { None };
-                        next.into_iter().for_each(|module| all(scan, module, &self.message, AS_ARGUMENT));
+                        if let Some(module) = next {
+                            all(scan, module, &self.message, AS_ARGUMENT);
+                        }
                     }
                     Some((table, place)) => {
                         self.of_option(scan, word, (table == 1, place), &mut words);
@@ -177,9 +184,9 @@ impl Found {
         }
         for word in words {
             if is_file {
-                self.file(scan, word)
+                self.file(scan, word);
             } else {
-                self.source(scan, word)
+                self.source(scan, word);
             }
             if !word.may_vanish() {
                 return;

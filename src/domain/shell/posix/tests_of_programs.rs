@@ -102,6 +102,8 @@ fn what_reads_source_is_not_fed() {
         ("echo {{x}} | sudo -s", "read as source by `sudo`"),
         ("sudo -iu app <<<{{x}}", "read as source by `sudo`"),
         ("echo {{x}} | sh -c \"$(cat)\"", "read as source by `sh`"),
+        ("echo {{x}} | sh -c 'cd / && sh'", "read as source by `sh`"),
+        ("source <(cat) <<<{{x}}", "read as source by `source`"),
         ("echo {{x}} | eval \"$(cat)\"", "read as source by `eval`"),
     ]);
 }
@@ -144,6 +146,7 @@ fn programs_get_values_as_data() {
         "find {{x}} -type f -mtime +{{n}} -exec chmod {{y}} {} + -exec grep {{x}} {} \\; -delete",
         "sudo -u {{x}} -- ls; sudo --user={{x}} ls; sudo -u{{x}} ls; flock {{x}} ls; timeout {{n}} ls {{x}}",
         "a[1]=b ls {{x}}; {fd}>out ls {{x}}; time -f %e ls {{x}}; hash {{x}} 2>/dev/null",
+        "printf '%s' {{x}} | sh -c 'cat >file'; printf '%s' {{x}} | sudo sh -c 'tee -a /etc/hosts'",
         "kill -{{x}} 1; head -n {{n}} f | tail -{{n}}",
     ]);
 }

@@ -103,6 +103,7 @@ fn variables_that_decide_what_is_run_get_no_value_in_any_way() {
 fn shells_read_some_words_in_their_own_ways() {
     refused(&[
         ("echo ={{x}}", "takes for a path"),
+        ("echo $$'\\' \"' {{x}} \" '\"' # '", "stands in quotes"),
         ("echo ~{{x}}", "takes for a path"),
         ("v=~{{x}}", "takes for a path"),
         ("v=a:~{{x}}", "takes for a path"),

@@ -71,7 +71,9 @@ pub(super) fn behind_wrappers<'w>(scan: &mut Scan<'_>, words: &'w [Word]) -> Beh
         let Some(behind) = behind_options(scan, name, with_word, others) else { return Behind::Nothing };
         let (skipped, behind) = behind.split_at_checked(*between).unwrap_or((behind, &[]));
         if *name == "repeat" {
-            skipped.iter().for_each(|count| wild(scan, count, "would be calculated", "write the number itself"));
+            for count in skipped {
+                wild(scan, count, "would be calculated", "write the number itself");
+            }
         }
         if *name == "flock" && behind.first().is_some_and(|word| takes(&["-c --command"], &word.text).is_some()) {
             return run_by(scan, "flock -c", behind);
@@ -83,7 +85,9 @@ pub(super) fn behind_wrappers<'w>(scan: &mut Scan<'_>, words: &'w [Word]) -> Beh
 /// All of these words go to a shell.
 fn run_by<'w>(scan: &mut Scan<'_>, name: &str, words: &[Word]) -> Behind<'w> {
     let message = format!("would be run by `{name}`");
-    words.iter().for_each(|word| all(scan, word, &message, FIXED));
+    for word in words {
+        all(scan, word, &message, FIXED);
+    }
     Behind::Nothing
 }
 

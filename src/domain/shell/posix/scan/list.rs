@@ -20,11 +20,20 @@ pub(super) struct List {
     /// The groups around, the list itself first.
     groups: Vec<Group>,
     after_pipe: bool,
-    after_time: bool,
-    /// The next word belongs to an option of `time`.
-    after_option: bool,
+    time: Time,
     /// Behind `&>`: bash and zsh take it for a redirection, other shells for the end of the command.
     pub(super) in_two_ways: bool,
+}
+
+/// The keyword `time`, before a command.
+#[derive(Clone, Copy, PartialEq)]
+enum Time {
+    /// It is not there.
+    None,
+    /// Its options may come.
+    Options,
+    /// The word of an option comes.
+    Word,
 }
 
 /// `{ … }`, a loop, a condition: its commands share what is written into it.
@@ -41,16 +50,7 @@ impl List {
     fn new(at: usize, fed: Vec<usize>) -> Self {
         let groups = vec![Group { pipeline: at, command: at, fed }];
         let (words, input, cases) = (Vec::new(), Vec::new(), Vec::new());
-        Self {
-            words,
-            input,
-            cases,
-            groups,
-            after_pipe: false,
-            after_time: false,
-            after_option: false,
-            in_two_ways: false,
-        }
+        Self { words, input, cases, groups, after_pipe: false, time: Time::None, in_two_ways: false }
     }
 
     fn in_pattern(&self) -> bool {
@@ -77,7 +77,7 @@ impl List {
         if let Some(group) = self.groups.last_mut() {
             (group.pipeline, group.command) = (at, at);
         }
-        (self.after_pipe, self.after_time) = (false, false);
+        (self.after_pipe, self.time) = (false, Time::None);
     }
 
     fn close_group(&mut self) {
@@ -182,7 +182,8 @@ impl Scan<'_> {
                 self.fault(*slot, "stands behind `&>`, which shells read in two ways", "write `>FILE 2>&1`");
             }
         }
-        if std::mem::take(&mut list.after_option) && list.words.is_empty() {
+        if list.time == Time::Word && list.words.is_empty() {
+            list.time = Time::Options;
             return;
         }
         if word.is_plain() && self.opens_or_closes(&word.text, list) {
@@ -201,7 +202,7 @@ impl Scan<'_> {
             return match text {
                 "then" | "elif" | "else" | "do" | "!" => true,
                 "time" => {
-                    list.after_time = true;
+                    list.time = Time::Options;
                     true
                 }
                 "if" | "while" | "until" | "{" => {
@@ -222,8 +223,10 @@ impl Scan<'_> {
                     true
                 }
                 option => {
-                    let is_option = list.after_time && option.starts_with('-');
-                    list.after_option = is_option && matches!(option, "-f" | "-o" | "--format" | "--output");
+                    let is_option = list.time == Time::Options && option.starts_with('-');
+                    if is_option && matches!(option, "-f" | "-o" | "--format" | "--output") {
+                        list.time = Time::Word;
+                    }
                     is_option
                 }
             };

@@ -12,8 +12,8 @@ pub(in crate::domain::shell::posix) struct Word {
     pub(in crate::domain::shell::posix) inner: Vec<usize>,
     /// Those of them that its value may hold: their output is the value, or a part of it.
     pub(in crate::domain::shell::posix) prints: Vec<usize>,
-    /// It holds the output of commands.
-    pub(in crate::domain::shell::posix) runs: bool,
+    /// Of how many commands it holds the output.
+    outputs: usize,
     /// The text before its first placeholder, or before the first command with one.
     pub(in crate::domain::shell::posix) before: String,
     pub(super) quoted: bool,
@@ -46,6 +46,11 @@ impl Word {
     /// Whether it means to the shell what its letters say.
     pub(super) fn is_plain(&self) -> bool {
         !self.quoted && self.slots.is_empty()
+    }
+
+    /// Whether it holds the output of commands.
+    pub(in crate::domain::shell::posix) const fn runs(&self) -> bool {
+        self.outputs > 0
     }
 
     /// A placeholder, or a command with one, comes next.
@@ -112,7 +117,8 @@ impl Scan<'_> {
         let around = (std::mem::take(&mut self.fed), std::mem::take(&mut self.in_test));
         self.in_parentheses(fed);
         (self.fed, self.in_test) = around;
-        (word.quoted, word.runs) = (true, true);
+        word.quoted = true;
+        word.outputs += 1;
         let inner = self.slots_between(start, self.at);
         if !inner.is_empty() {
             word.mark();
@@ -163,13 +169,13 @@ impl Scan<'_> {
             match self.peek(0) {
                 b'\\' => self.at += 2,
                 b'`' => {
-                    word.runs = true;
+                    word.outputs += 1;
                     self.backticks(&mut Word::default());
                 }
                 b'$' if self.peek(1) == b'(' || self.peek(1) == b'{' => {
                     let mut inner = Word::default();
                     self.dollar(&mut inner, false);
-                    word.runs |= inner.runs;
+                    word.outputs += inner.outputs;
                 }
                 _ => self.at += 1,
             }
@@ -180,7 +186,8 @@ impl Scan<'_> {
 
     fn backticks(&mut self, word: &mut Word) {
         let start = self.at;
-        (word.quoted, word.expands, word.runs) = (true, true, true);
+        (word.quoted, word.expands) = (true, true);
+        word.outputs += 1;
         self.at += 1;
         while !self.is_at_end() && self.peek(0) != b'`' {
             self.at += if self.peek(0) == b'\\' { 2 } else { 1 };
@@ -232,6 +239,10 @@ impl Scan<'_> {
                 self.fault_arithmetic(start);
             }
             (b'\'', _) if bare => self.quotes(true, word),
+            (b'$', _) => {
+                self.at += 1; // the number of the process: what follows is no expansion by it
+                word.text.push_str("$$");
+            }
             (b'"', _) if bare => self.double_quotes(word),
             _ => word.text.push('$'),
         }
