@@ -3,6 +3,7 @@
 //! Script and values travel as base64 in one line, so that neither the console's encoding nor a quote of any script can
 //! change them, and a line that is cut off does not parse.
 
+mod danger;
 mod groups;
 mod places;
 mod statement;
@@ -104,6 +105,9 @@ mod tests {
             "f -Path:({{x}}) # not iex",
             "f -Action 'start' {{x}} \"cmd\"",
             "& $tool {{x}}; & { f {{x}} }",
+            "gci | % { f {{x}} }; gci | ForEach-Object { f {{x}} }; $a % {{x}}",
+            "python fixed.py {{x}}; docker exec web perl fixed.pl {{x}}; f $env:PATH {{x}}; $env:NAME = {{x}}",
+            "schtasks /query /tn {{x}}",
         ] {
             assert!(messages(good).is_empty(), "{good}: {:?}", messages(good));
         }
@@ -148,6 +152,30 @@ mod tests {
             ("& (Join-Path $bin {{x}})", "choose"),
             ("$o.({{x}})", "member"),
             ("[IO.File]::{{x}}", "member"),
+            ("python3 -c {{x}}", "source"),
+            ("docker exec web python.exe -c {{x}}", "source"),
+            ("node -e {{x}}", "source"),
+            ("perl -ne {{x}}", "source"),
+            ("zsh -c {{x}}", "source"),
+            ("ipmo {{x}}", "source"),
+            ("nal a {{x}}", "source"),
+            ("$function:f = {{x}}; f", "source"),
+            ("${function:f} = {{x}}; f", "source"),
+            ("Set-Item function:f {{x}}", "source"),
+            ("New-Item -Path 'function:' -Name f -Value {{x}}", "source"),
+            ("gci | ForEach-Object {{x}}", "member"),
+            ("gci | % {{x}}", "member"),
+            ("gci | % -MemberName {{x}}", "member"),
+            ("[powershell]::Create().AddCommand({{x}}).Invoke()", "source"),
+            ("(New-Object -ComObject WScript.Shell).Run({{x}})", "source"),
+            ("$shell.Run({{x}})", "source"),
+            ("wmic process call create {{x}}", "source"),
+            ("Invoke-CimMethod -ClassName Win32_Process -MethodName Create -Arguments @{CommandLine={{x}}}", "source"),
+            ("schtasks /create /tn a /tr {{x}}", "source"),
+            ("forfiles /c {{x}}", "source"),
+            ("$env:PATH = {{x}}", "source"),
+            ("$env:Path += {{x}}", "source"),
+            ("[System.Reflection.Assembly]::LoadFile({{x}})", "source"),
         ] {
             assert!(messages(bad).iter().any(|message| message.contains(what)), "{bad}: {:?}", messages(bad));
         }

@@ -5,40 +5,9 @@
 
 use std::ops::Range;
 
+use super::danger::{BY_OPTION, METHODS, SOURCE, VARIABLES};
 use super::groups::{Group, groups};
 use super::places::{Place, What};
-
-/// What takes text for source, in small letters.
-const SOURCE: [&str; 25] = [
-    "add-type",
-    "bash",
-    "cmd",
-    "cscript",
-    "icm",
-    "iex",
-    "ii",
-    "import-module",
-    "invoke-command",
-    "invoke-expression",
-    "invoke-item",
-    "mshta",
-    "new-alias",
-    "powershell",
-    "pwsh",
-    "rundll32",
-    "sal",
-    "saps",
-    "set-alias",
-    "sh",
-    "ssh",
-    "start",
-    "start-process",
-    "wscript",
-    "wsl",
-];
-
-/// The same, as methods and types.
-const METHODS: [&str; 5] = ["addscript", "expandstring", "invokescript", "newscriptblock", "scriptblock]"];
 
 /// Statements of the language: what stands in their blocks goes nowhere else in them.
 const KEYWORDS: [&str; 13] =
@@ -134,17 +103,44 @@ impl Statements {
             let word = word.replace('`', "").replace(['\u{2013}', '\u{2014}', '\u{2015}'], "-");
             let bare = word.rsplit(['.', ':', '/', '\\']).next().unwrap_or_default();
             let all = [word.as_str(), bare, program(&word)];
-            if let Some(source) = all.into_iter().find(|word| SOURCE.contains(word)) {
-                hits.push(Hit { at, group: self.innermost(at), word: source.to_owned() });
+            let known = all.into_iter().find(|word| SOURCE.contains(word)).map(str::to_owned);
+            if let Some(source) = known.or_else(|| sets(text, at, &word)).or_else(|| by_option(text, at, &word)) {
+                hits.push(Hit { at, group: self.innermost(at), word: source });
             }
         }
-        for method in METHODS {
+        for &method in METHODS {
             let found = text.match_indices(method).map(|(at, _)| at);
             hits.extend(found.map(|at| Hit { at, group: self.innermost(at), word: method.to_owned() }));
         }
         hits.sort_by_key(|hit| hit.at);
         hits
     }
+}
+
+/// Whether this word is a function or an alias, or a variable that decides what is run and gets a value.
+fn sets(text: &str, at: usize, word: &str) -> Option<String> {
+    let name = word.trim_start_matches(['$', '\'', '"']);
+    if name.starts_with("function:") || name.starts_with("alias:") {
+        return Some(name.trim_end_matches(['\'', '"']).to_owned());
+    }
+    let variable = name.strip_prefix("env:")?;
+    let behind = text.get(at + word.len()..).unwrap_or_default().trim_start_matches(['}', ' ', '\t', '+']);
+    (VARIABLES.contains(&variable) && behind.starts_with('=')).then(|| name.to_owned())
+}
+
+/// A program before this option in the same line, if the option says to it what to run.
+fn by_option(text: &str, at: usize, option: &str) -> Option<String> {
+    if !option.starts_with(['-', '/']) {
+        return None;
+    }
+    let before = text.get(..at)?;
+    let line = before.rsplit(['\n', ';', '|', '{', '}', '(']).next()?;
+    line.split_whitespace().find_map(|word| {
+        let name = program(word.trim_matches(['\'', '"'])).trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+        let (name, letters, long) = BY_OPTION.iter().find(|(known, ..)| *known == name)?;
+        let is_short = option.starts_with('-') && !option.starts_with("--") && option.contains(|c| letters.contains(c));
+        (is_short || long.contains(&option)).then(|| format!("{name} {option}"))
+    })
 }
 
 fn program(word: &str) -> &str {
@@ -162,6 +158,11 @@ fn called(before: &str) -> Option<Reached> {
     let before = before.strip_suffix(['(', '[']).unwrap_or(before);
     let before = before.strip_suffix(['$', '@']).unwrap_or(before);
     let word = before.trim_end();
+    // `… | % Name` calls the member of this name.
+    let of_each = word.strip_suffix('%').is_some_and(|earlier| earlier.trim_end().ends_with('|'));
+    if of_each || word.ends_with("foreach-object") || word.ends_with("-membername") {
+        return Some(Reached::Member);
+    }
     if word.ends_with('&') && !word.ends_with("&&") {
         return Some(Reached::Program);
     }
