@@ -7,6 +7,7 @@ pub mod command;
 pub mod csv;
 pub mod fail;
 pub mod host;
+mod json;
 pub mod name;
 pub mod output;
 pub mod pattern;

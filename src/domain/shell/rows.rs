@@ -6,8 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::csv;
 use super::pattern::{Pattern, PatternError};
+use super::{csv, json};
 
 /// A row: its columns by name.
 pub type Row = Map<String, Value>;
@@ -201,7 +201,7 @@ fn unnamed(at: usize, given: &HashSet<String>) -> String {
 }
 
 fn json_rows(text: &str, goes_on: GoesOn<'_>) -> Result<Vec<Row>, RowsError> {
-    let value: Value = serde_json::from_str(text).map_err(|error| RowsError::Json(error.to_string()))?;
+    let value = json::read(text).map_err(|error| RowsError::Json(error.to_string()))?;
     match value {
         Value::Array(values) => gathered(values.into_iter().map(|value| Ok(value_row(value))), goes_on),
         value => Ok(vec![value_row(value)]),
@@ -210,7 +210,7 @@ fn json_rows(text: &str, goes_on: GoesOn<'_>) -> Result<Vec<Row>, RowsError> {
 
 fn jsonl_rows(text: &str, goes_on: GoesOn<'_>) -> Result<Vec<Row>, RowsError> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    let read = |(number, line)| match serde_json::from_str(line) {
+    let read = |(number, line)| match json::read(line) {
         Ok(value) => Ok(value_row(value)),
         Err(error) => Err(RowsError::Line(number + 1, error.to_string())),
     };
@@ -251,6 +251,12 @@ mod tests {
             ("csv", "\u{feff}id\r\n1\r\n", r#"[{"id":"1"}]"#),
             ("json", r#"[{"b":1,"a":1.10}, 2]"#, r#"[{"b":1,"a":1.10},{"value":2}]"#),
             ("json", r#"{"a":null}"#, r#"[{"a":null}]"#),
+            ("json", r#"{"$serde_json::private::Number":"1"}"#, r#"[{"$serde_json::private::Number":"1"}]"#),
+            (
+                "json",
+                r#"[{"n":[-1,0.10,1e400,123456789012345678901234567890,true,"\u00fc",{}]}]"#,
+                r#"[{"n":[-1,0.10,1e+400,123456789012345678901234567890,true,"ü",{}]}]"#,
+            ),
             ("jsonl", "{\"a\":1}\n\n{\"a\":2}\n", r#"[{"a":1},{"a":2}]"#),
             (r"regex:^(?<k>\w+)=(?<v>\d+)?$", "a=1\n-\nb=\n", r#"[{"k":"a","v":"1"},{"k":"b","v":null}]"#),
         ] {
@@ -262,6 +268,14 @@ mod tests {
     fn what_is_not_so_says_what_to_do() {
         assert!(rows("json", "oops").unwrap_err().to_string().contains("standard error"));
         assert!(rows("jsonl", "{}\noops").unwrap_err().to_string().contains("line 2"));
+        for twice in [r#"{"a":1,"b":2,"a":3}"#, r#"[{"o":{"a":1,"\u0061":1}}]"#] {
+            assert!(rows("json", twice).unwrap_err().to_string().contains("\"a\" stands twice"));
+        }
+        assert!(rows("jsonl", "{\"a\":1,\"a\":1}").unwrap_err().to_string().contains("line 1"));
+        assert!(
+            rows("json", &"[".repeat(500_000)).is_err()
+                && rows("json", &format!("{}{}", "[".repeat(200), "]".repeat(200))).is_err()
+        );
         assert!(rows("regex:x", "").is_err() && rows("regex:(", "").is_err() && rows("xml", "").is_err());
         assert_eq!(RowsAs::Lines.of(b"a", true), Err(RowsError::Cut));
         assert_eq!(RowsAs::Lines.of(b"\xff", false), Err(RowsError::NotText));
