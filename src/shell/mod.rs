@@ -1,5 +1,6 @@
 //! Runs commands on hosts: saved ones by their names, and for admins any.
 
+mod aside;
 mod book;
 mod error;
 mod listener;

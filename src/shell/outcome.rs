@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::task::spawn_blocking;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use super::aside::aside;
 use super::watch::{EndedFor, Watched};
 use crate::domain::shell::rows::RowsError;
 use crate::domain::shell::{HowEnded, RowsAs, RunReport, SavedCommand};
@@ -13,10 +14,12 @@ use crate::domain::{Failure, FailureClass};
 
 /// What is read of more output would hold up others for too long, and does not on a thread of its own.
 const LARGE: usize = 64 << 10;
-/// The same for rows by a pattern, which may look through all of the rest for each.
-const LARGE_FOR_PATTERNS: usize = 4 << 10;
+/// The same for a pattern, which may take a step for each of its states at each byte, and look through all of the rest for each row.
+const LARGE_FOR_PATTERNS: usize = 1 << 10;
 /// Rows that take longer are given up.
 const LONGEST: Duration = Duration::from_secs(20);
+/// One search cannot be given up. At the end of the service, it is waited for so long.
+const AT_THE_END: Duration = Duration::from_secs(1);
 /// What is kept of each stream of a past run.
 const KEPT_OUTPUT: usize = 64 << 10;
 const KEPT_ROWS: usize = 500;
@@ -31,19 +34,45 @@ pub(super) async fn report(
     stop: &CancellationToken,
 ) -> (RunReport, RunReport) {
     let bytes = watched.stdout.kept().len() + watched.stderr.kept().len();
-    let by_pattern = matches!(command.rows, RowsAs::Regex(_));
+    let by_pattern = matches!(command.rows, RowsAs::Regex(_)) || command.fail.stderr.is_some();
     let give_up = Instant::now() + LONGEST;
     if bytes <= if by_pattern { LARGE_FOR_PATTERNS } else { LARGE } {
         return filled(blank, &watched, command, &|| Instant::now() < give_up);
     }
-    let (command, stop, empty) = (Arc::clone(command), stop.clone(), blank.clone());
-    let goes_on = move || Instant::now() < give_up && !stop.is_cancelled();
-    let filling = spawn_blocking(move || filled(empty, &watched, &command, &goes_on));
-    filling.await.unwrap_or_else(|error| {
-        let reason = Some(format!("what it wrote could not be read: {error}"));
-        let report = RunReport { ended: HowEnded::Failed, reason, ..blank };
-        (report.clone(), report)
-    })
+    let watched = Arc::new(watched);
+    let filling = aside({
+        let (command, stop, blank, watched) = (Arc::clone(command), stop.clone(), blank.clone(), Arc::clone(&watched));
+        move || filled(blank, &watched, &command, &|| Instant::now() < give_up && !stop.is_cancelled())
+    });
+    let late = async {
+        stop.cancelled().await;
+        sleep(AT_THE_END).await;
+    };
+    let reason = tokio::select! {
+        filled = filling => match filled {
+            Some(filled) => return filled,
+            None => "what it wrote could not be read",
+        },
+        () = late => "appferry was stopped while what it wrote was looked through",
+    };
+    let report = RunReport {
+        exit_code: watched.end.exit_status,
+        signal: watched.end.signal.clone(),
+        ended: HowEnded::Failed,
+        reason: Some(reason.to_owned()),
+        ..blank
+    };
+    with_output(&report, &watched)
+}
+
+/// With both streams, and beside it with as much of them as is kept.
+fn with_output(report: &RunReport, watched: &Watched) -> (RunReport, RunReport) {
+    let with = |limit| RunReport {
+        stdout: watched.stdout.output(limit),
+        stderr: watched.stderr.output(limit),
+        ..report.clone()
+    };
+    (with(usize::MAX), with(KEPT_OUTPUT))
 }
 
 fn filled(
@@ -57,9 +86,7 @@ fn filled(
     let rows = command.rows.of_while(watched.stdout.kept(), watched.stdout.is_cut(), goes_on);
     let judged = judge(watched, command, rows.as_ref().map(Vec::len));
     (report.ended, report.reason, report.failure) = judged;
-    let mut kept = report.clone();
-    (kept.stdout, kept.stderr) = (watched.stdout.output(KEPT_OUTPUT), watched.stderr.output(KEPT_OUTPUT));
-    (report.stdout, report.stderr) = (watched.stdout.output(usize::MAX), watched.stderr.output(usize::MAX));
+    let (mut report, mut kept) = with_output(&report, watched);
     report.rows = rows.unwrap_or_default();
     kept.rows = report.rows.iter().take(KEPT_ROWS).cloned().collect();
     if serde_json::to_string(&kept.rows).map_or(usize::MAX, |rows| rows.len()) > KEPT_OUTPUT * 2 {
@@ -133,6 +160,7 @@ mod tests {
     use futures::FutureExt as _;
 
     use super::*;
+    use crate::domain::shell::Pattern;
     use crate::domain::shell::output::Gathered;
     use crate::ports::ProcessEnd;
 
@@ -159,6 +187,32 @@ mod tests {
         assert_eq!((report.ended, report.stdout.text.len()), (HowEnded::Failed, 1 << 20));
         assert!(report.reason.is_some_and(|reason| reason.contains("not found in time")));
         assert_eq!((kept.stdout.text.len(), kept.stdout.cut_at), (KEPT_OUTPUT, Some(KEPT_OUTPUT as u64)));
+    }
+
+    /// Each byte is looked at with each state of the pattern.
+    const SLOW: &str = "[01]*1[01]{400}2";
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn one_long_search_holds_up_neither_others_nor_the_end() {
+        let mut seed = 1_u64;
+        let mut bit = || {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            if seed >> 63 == 0 { b'0' } else { b'1' }
+        };
+        let text: Vec<u8> = (0..1 << 20).map(|_| bit()).collect();
+        let mut slow = (*command("text")).clone();
+        slow.fail.stderr = Some(Pattern::new(SLOW).unwrap());
+        let (slow, stop) = (Arc::new(slow), CancellationToken::new());
+        let watched = Watched { stderr: wrote(&text).stdout, ..wrote(b"out") };
+        let mut reporting = std::pin::pin!(report(RunReport::default(), watched, &slow, &stop));
+        assert!((&mut reporting).now_or_never().is_none());
+        let (other, _) = report(RunReport::default(), wrote(b"a"), &command("lines"), &stop).await;
+        assert_eq!(other.ended, HowEnded::Ok);
+        stop.cancel();
+        let began = Instant::now();
+        let (report, kept) = reporting.await;
+        assert!(began.elapsed() < AT_THE_END * 4, "{:?}", began.elapsed());
+        assert_eq!((report.stdout.text.as_str(), kept.stderr.text.len()), ("out", KEPT_OUTPUT));
     }
 
     #[tokio::test]

@@ -9,13 +9,14 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use zeroize::Zeroizing;
 
+use super::aside::aside;
 use super::book::{Book, Entry};
 use super::error::ShellError;
 use super::listener::Listener;
 use super::outcome;
 use super::service::ShellService;
 use super::watch::look_after;
-use crate::domain::shell::{HowEnded, RunReport, SavedCommand, Shell, ShellHost, ShellName, render};
+use crate::domain::shell::{CommandError, HowEnded, RunReport, SavedCommand, Shell, ShellHost, ShellName, render};
 use crate::domain::{Failure, FailureClass};
 use crate::ports::{Input, ShellProcess, ShellSessions, SshTarget};
 
@@ -102,7 +103,7 @@ impl ShellService {
         let (command, known) = self.command_with_hosts(name, !request.hosts.is_empty()).await?;
         let hosts = if request.hosts.is_empty() { vec![command.host.clone()] } else { request.hosts };
         let places = Places { known, hosts, limit: request.limit };
-        self.begin(command, Some(name), places, &request.values, who)
+        self.begin(command, Some(name), places, request.values, who).await
     }
 
     /// Runs a script that is not saved.
@@ -111,15 +112,15 @@ impl ShellService {
     /// As [`run`](Self::run).
     pub async fn exec(&self, ad_hoc: AdHoc) -> Result<mpsc::Receiver<Told>, ShellError> {
         let places = Places { known: self.hosts().await?, hosts: ad_hoc.hosts, limit: ad_hoc.limit };
-        self.begin(ad_hoc.command, None, places, &BTreeMap::new(), Who::Admin)
+        self.begin(ad_hoc.command, None, places, BTreeMap::new(), Who::Admin).await
     }
 
-    fn begin(
+    async fn begin(
         &self,
         command: SavedCommand,
         name: Option<&ShellName>,
         Places { known, hosts, limit }: Places,
-        values: &BTreeMap<String, Zeroizing<Vec<u8>>>,
+        values: BTreeMap<String, Zeroizing<Vec<u8>>>,
         who: Who,
     ) -> Result<mpsc::Receiver<Told>, ShellError> {
         let Some((sessions, book)) = self.running.clone().filter(|_| !self.stop.is_cancelled()) else {
@@ -131,19 +132,25 @@ impl ShellService {
                 hosts.len()
             )));
         }
-        let mut jobs: Vec<Job> = Vec::with_capacity(hosts.len());
-        for (number, host) in hosts.iter().enumerate() {
-            if hosts.iter().take(number).any(|other| other == host) {
+        let mut on: Vec<ShellHost> = Vec::with_capacity(hosts.len());
+        for host in &hosts {
+            if on.iter().any(|other| other.name == *host) {
                 return Err(ShellError::Request(format!("the host `{host}` is named twice; leave one out")));
             }
-            let host = Self::among(&known, host)?;
-            // All before the first runs: a wrong value must not run on some hosts only. Once for all with the same shell.
-            let same = jobs.iter().find(|job| job.shell == host.shell).map(|job| Arc::clone(&job.input));
-            let input = if let Some(input) = same { input } else { Arc::new(render(&command, host.shell, values)?) };
-            jobs.push(Job { shell: host.shell, host, input });
+            on.push(Self::among(&known, host)?);
+        }
+        let command = Arc::new(command);
+        // All before the first runs: a wrong value must not run on some hosts only.
+        let rendering = aside({
+            let command = Arc::clone(&command);
+            move || rendered(&command, on, &values)
+        });
+        let broken = || Failure::internal("the values could not be put into the script");
+        let jobs = rendering.await.ok_or_else(broken)??;
+        if self.stop.is_cancelled() {
+            return Err(ShellError::Stopping); // meanwhile
         }
         let (listener, told) = Listener::new(self.stop.clone());
-        let command = Arc::new(command);
         let shared = Arc::new(Shared { service: self.clone(), sessions, book, command, name: name.cloned(), who });
         let limit = limit.unwrap_or(USUAL_LIMIT).clamp(1, MOST_LIMIT);
         self.tasks.spawn(async move {
@@ -152,6 +159,21 @@ impl ShellService {
         });
         Ok(told)
     }
+}
+
+/// What each host gets: the same for all with the same shell.
+fn rendered(
+    command: &SavedCommand,
+    hosts: Vec<ShellHost>,
+    values: &BTreeMap<String, Zeroizing<Vec<u8>>>,
+) -> Result<Vec<Job>, CommandError> {
+    let mut jobs: Vec<Job> = Vec::with_capacity(hosts.len());
+    for host in hosts {
+        let same = jobs.iter().find(|job| job.shell == host.shell).map(|job| Arc::clone(&job.input));
+        let input = if let Some(input) = same { input } else { Arc::new(render(command, host.shell, values)?) };
+        jobs.push(Job { shell: host.shell, host, input });
+    }
+    Ok(jobs)
 }
 
 /// Where a command runs.
@@ -201,7 +223,7 @@ impl Shared {
             }
             Err(failure) => {
                 let reason = Some(format!("it did not begin: {}", failure.message));
-                let failure = Some(failure);
+                let failure = Some(failure.of_one_try());
                 let duration_ms = milliseconds(asked);
                 let report = RunReport { ended: HowEnded::NotRun, reason, failure, duration_ms, ..blank };
                 (report.clone(), report)

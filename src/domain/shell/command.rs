@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::fail::FailRule;
+use super::pattern::{Pattern, PatternError};
 use super::rows::RowsAs;
 use super::template::{self, Misplaced};
-use super::variable::{ValueError, Variable};
+use super::variable::{Kind, ValueError, Variable};
 use super::{Shell, ShellName, posix, powershell};
 
 /// How long a command may take when nobody says, and at most.
@@ -51,6 +52,9 @@ pub enum CommandError {
     /// A variable.
     #[error(transparent)]
     Variable(#[from] ValueError),
+    /// A pattern that is not understood, or that an earlier version saved.
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
     /// Two variables of one name.
     #[error("the variable `{0}` is declared twice; leave one out")]
     Twice(String),
@@ -79,6 +83,9 @@ impl SavedCommand {
         if self.timeout_s == 0 || self.timeout_s > LONGEST_TIMEOUT_S {
             return Err(CommandError::Timeout(self.timeout_s));
         }
+        for pattern in self.patterns() {
+            pattern.check()?;
+        }
         for (number, variable) in self.variables.iter().enumerate() {
             variable.check_name()?;
             // PowerShell's variables are the same in any case.
@@ -91,6 +98,20 @@ impl SavedCommand {
         }
         let misplaced = template::check(&self.sent(), shell, &self.variables);
         if misplaced.is_empty() { Ok(()) } else { Err(CommandError::Misplaced(misplaced)) }
+    }
+
+    /// All of its patterns.
+    fn patterns(&self) -> Vec<&Pattern> {
+        let mut patterns: Vec<&Pattern> = self.fail.stderr.iter().collect();
+        if let RowsAs::Regex(pattern) = &self.rows {
+            patterns.push(pattern);
+        }
+        for variable in &self.variables {
+            if let Kind::Pattern { pattern } = &variable.kind {
+                patterns.push(pattern);
+            }
+        }
+        patterns
     }
 
     /// The script as it is sent and looked at: the line ends of Windows are none for a shell.
@@ -190,6 +211,9 @@ mod tests {
         assert_eq!(windows.check(Shell::Sh), Ok(()));
         let late = SavedCommand { timeout_s: 0, ..command("true", &[]) };
         assert_eq!(late.check(Shell::Sh), Err(CommandError::Timeout(0)));
+        let mut stored = command("true", &[]);
+        stored.rows = serde_json::from_str(r#"{"regex":"(?<a>[01]*1[01]{9000})"}"#).unwrap();
+        assert!(matches!(stored.check(Shell::Sh), Err(CommandError::Pattern(_))));
         let error = command("echo ok\necho '{{x}}'", &["x"]).check(Shell::Sh).unwrap_err().to_string();
         assert!(error.contains("line 2, column 7: `{{x}}` stands in quotes; put it outside"), "{error}");
     }

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::name::is_variable_name;
 use super::pattern::{Pattern, PatternError};
 
+/// A value with a pattern: looking at more could take long.
+const LONGEST_FOR_PATTERN: usize = 64 << 10;
+
 /// A variable of a saved command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Written")]
@@ -102,6 +105,9 @@ pub enum ValueError {
     /// A value that no shell can hold.
     #[error("the value of `{0}` holds a NUL, which no shell can take; leave it out")]
     Nul(String),
+    /// A value that would take long to look at.
+    #[error("the value of `{0}` is longer than 64 KiB, too long for a pattern; give the variable the type text")]
+    Long(String),
     /// PowerShell's strings are no bytes.
     #[error("the value of `{0}` is not UTF-8, which PowerShell cannot take; encode it")]
     NotText(String),
@@ -159,6 +165,9 @@ impl Variable {
     pub fn check(&self, value: &[u8]) -> Result<(), ValueError> {
         if value.contains(&0) {
             return Err(ValueError::Nul(self.name.clone()));
+        }
+        if matches!(self.kind, Kind::Pattern { .. }) && value.len() > LONGEST_FOR_PATTERN {
+            return Err(ValueError::Long(self.name.clone()));
         }
         let text = std::str::from_utf8(value).unwrap_or("\0");
         let fits = match &self.kind {
@@ -260,6 +269,9 @@ mod tests {
                 );
             }
         }
+        let long = Variable::parse("v:pattern=a*").unwrap();
+        assert!(long.check(&b"a".repeat(64 << 10)).is_ok());
+        assert_eq!(long.check(&b"a".repeat((64 << 10) + 1)), Err(ValueError::Long("v".into())));
         for wrong in ["", "1a", "a:", "a:texts", "a:one-of=", "a:pattern=("] {
             assert!(Variable::parse(wrong).is_err(), "{wrong}");
         }

@@ -205,3 +205,22 @@ async fn what_cannot_be_known_of_a_cut_stream_is_a_failure_and_the_first_cause_i
     let reason = scene.run("oops", &[]).await.reason.unwrap();
     assert!(reason.starts_with("the output is not JSON"), "{reason}");
 }
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_value_that_takes_long_to_look_at_holds_up_no_other_call() {
+    let Some((_sshd, scene)) = Scene::new(&[]).await else { return };
+    // Each digit is looked at with each state of the pattern.
+    scene.save("slow", ": {{x}}", &["x:pattern=[01]*1[01]{800}2"], |_| ()).await;
+    let mut seed = 1_u64;
+    let mut digit = || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        if seed >> 63 == 0 { b'0' } else { b'1' }
+    };
+    let value: Vec<u8> = (0..64 << 10).map(|_| digit()).collect();
+    let given = [("x", value.as_slice())];
+    tokio::select! {
+        biased;
+        _ = scene.start("slow", &given) => panic!("it was looked at before anything else had a turn"),
+        report = scene.once("echo x", 60) => assert_eq!(report.stdout.text, "x\n"),
+    }
+}

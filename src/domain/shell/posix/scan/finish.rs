@@ -17,7 +17,8 @@ impl Scan<'_> {
             self.heredocs.clear();
             self.in_test = false;
             self.printed.clear();
-            self.list(Until::End, fed); // any command may be in the function
+            // Any command may be in a function, and a variable may be used before the line that declares it.
+            self.list(Until::End, fed);
         }
     }
 
