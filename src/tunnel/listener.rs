@@ -58,6 +58,11 @@ impl Listener {
         }
     }
 
+    /// Whether it has a file, and is to be looked after.
+    pub(super) const fn may_be_taken_away(&self) -> bool {
+        matches!(self, Self::Unix(..))
+    }
+
     /// Whether clients can still find it: a socket's file may have been taken away, or replaced.
     pub(super) fn can_be_found(&self) -> bool {
         match self {

@@ -134,7 +134,7 @@ async fn accept(listener: &Listener, clients: &Arc<Clients>, tasks: &TaskTracker
     loop {
         let accepted = tokio::select! {
             () = clients.stop.cancelled() => break,
-            _ = look.tick() => {
+            _ = look.tick(), if listener.may_be_taken_away() => {
                 if listener.can_be_found() {
                     continue;
                 }

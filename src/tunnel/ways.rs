@@ -24,6 +24,9 @@ const LONGEST: Duration = Duration::from_mins(1);
 /// bastion was lost, and by then it may refuse them.
 const MOMENT: Duration = Duration::from_millis(300);
 
+/// The same where nobody was told anything yet: a client that asks meanwhile has 2 s in all (rule 26).
+const FIRST_MOMENT: Duration = Duration::from_secs(1);
+
 /// The ways that are in use.
 #[derive(Default)]
 pub(super) struct Ways(Mutex<HashMap<Vec<SshTarget>, Weak<Way>>>);
@@ -99,12 +102,21 @@ impl Way {
         if let Some(refused) = self.refused(ground) {
             return refused;
         }
-        let patience = if matches!(self.known().last, Last::NotRefused) { MOMENT } else { LONGEST };
-        let _turn = timeout(patience, self.turn.lock()).await;
-        match self.refused(ground) {
-            Some(refused) => refused,
-            None => self.log_in(name, ground).await,
+        let patience = match self.known().last {
+            Last::NotRefused => MOMENT,
+            Last::Unknown => FIRST_MOMENT,
+            Last::Refused { .. } => LONGEST,
+        };
+        let turn = timeout(patience, self.turn.lock()).await;
+        if let Some(refused) = self.refused(ground) {
+            return refused;
         }
+        // Where it was let in meanwhile, all that waited go at once, and not one after the other.
+        let all_go = patience > MOMENT && matches!(self.known().last, Last::NotRefused);
+        let turn = turn.ok().filter(|_| !all_go);
+        let outcome = self.log_in(name, ground).await;
+        drop(turn);
+        outcome
     }
 
     /// What another one was told, until the time of the next attempt has come or something has changed here.
@@ -227,6 +239,19 @@ mod tests {
         assert!(hangs.as_mut().now_or_never().is_none());
         bastion.slow.store(false, Ordering::SeqCst);
         assert!(way.open("third", false).await.answer.is_ok());
+    }
+
+    #[tokio::test]
+    async fn the_first_login_of_all_holds_up_others_no_longer_than_a_client_can_wait() {
+        let bastion: Arc<Bastion> = Arc::default();
+        let way = way(&bastion);
+        bastion.slow.store(true, Ordering::SeqCst);
+        let mut hangs = std::pin::pin!(way.open("first", false));
+        assert!(hangs.as_mut().now_or_never().is_none());
+        bastion.slow.store(false, Ordering::SeqCst);
+        let others = join_all((0..20).map(|_| way.open("other", false)));
+        let others = timeout(Duration::from_secs(2), others).await.expect("before the clients give up");
+        assert!(others.iter().all(|one| one.answer.is_ok()));
     }
 
     #[tokio::test]
