@@ -14,6 +14,7 @@ pub(super) const FIXED_NAME: &str = "write a fixed name";
 pub(super) const WITHOUT: &str = "call what you need without it";
 const FIXED_VALUE: &str = "write a fixed value";
 const AS_DATA: &str = "let it read a fixed script, and give the value as an argument behind";
+const TOO_DEEP: &str = "let fewer commands run each other";
 const AS_INT: &str = "give the variable the type int, number, bool or one-of";
 
 /// Looks at one simple command; `fed` are the placeholders in what is written into it.
@@ -21,6 +22,15 @@ pub(super) fn check(scan: &mut Scan<'_>, words: &[Word], fed: &[usize]) {
     if fed.is_empty() && words.iter().all(|word| word.slots.is_empty() && word.inner.is_empty()) {
         return;
     }
+    let is_followed = scan.inside(|scan| follow(scan, words, fed));
+    if !is_followed {
+        for slot in words.iter().flat_map(|word| word.slots.iter().chain(&word.inner)).chain(fed) {
+            scan.fault(*slot, "stands in commands that run commands, too many to follow", TOO_DEEP);
+        }
+    }
+}
+
+fn follow(scan: &mut Scan<'_>, words: &[Word], fed: &[usize]) {
     variables_and_options(scan, words);
     let command = match behind_wrappers(scan, words) {
         Behind::Command(command) => command,
@@ -261,6 +271,8 @@ fn find(scan: &mut Scan<'_>, name: &str, words: &[Word], fed: &[usize]) {
     while let Some(at) = rest.iter().position(begins) {
         rest = rest.get(at + 1..).unwrap_or_default();
         let end = rest.iter().position(|word| matches!(word.text.as_str(), ";" | "+") && word.slots.is_empty());
-        check(scan, rest.get(..end.unwrap_or(rest.len())).unwrap_or_default(), fed);
+        let (command, behind) = rest.split_at_checked(end.unwrap_or(rest.len())).unwrap_or_default();
+        check(scan, command, fed);
+        rest = behind; // what is in the command may look like an option, too
     }
 }

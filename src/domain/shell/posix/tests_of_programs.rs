@@ -150,3 +150,34 @@ fn programs_get_values_as_data() {
         "kill -{{x}} 1; head -n {{n}} f | tail -{{n}}",
     ]);
 }
+
+#[test]
+fn commands_that_run_each_other_a_thousand_times_exhaust_nothing() {
+    for unit in [
+        "ssh a ",
+        "xargs ",
+        "xargs -I a ",
+        "find -exec ",
+        "fd -x ",
+        "docker sh -c ",
+        "sudo ",
+        "env ",
+        "git -c a ",
+        "sh -c ",
+        "bash -o a ",
+        "docker -a ",
+        "sed -e ",
+        "a[ ",
+        "[[ ",
+        "local ",
+        "x=1 ",
+        "sh; ",
+        "ssh 'ssh a' ",
+    ] {
+        for count in [40, 1_000, 200_000 / unit.len()] {
+            let script = format!("{} {{{{x}}}}", unit.repeat(count));
+            let found = super::tests::messages(&script);
+            assert!(!found.is_empty() || !unit.starts_with("ssh a"), "{unit}");
+        }
+    }
+}

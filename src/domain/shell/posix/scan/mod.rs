@@ -25,6 +25,8 @@ const OUTSIDE: &str = "put it outside, as a word of its own; or write `v={{…}}
 
 /// Deeper nesting is refused, so that no script can exhaust the stack.
 const DEEPEST: usize = 50;
+/// The same for commands that run commands (`ssh a xargs sh -c …`), each of which is looked at with all its words.
+const MOST_INSIDE: usize = 12;
 
 pub(super) struct Scan<'a> {
     script: &'a str,
@@ -37,6 +39,8 @@ pub(super) struct Scan<'a> {
     /// The placeholders in what is written into the command whose word is read: a substitution in it inherits that.
     fed: Vec<usize>,
     depth: usize,
+    /// So many commands run the one that is looked at.
+    inside: usize,
     /// Between `[[` and `]]`: bash and zsh go on with the test behind `&&`, `||`, `(` and the end of a line.
     in_test: bool,
     /// The placeholders whose values the command before in the pipeline, or in the substitution, may print.
@@ -60,6 +64,7 @@ impl<'a> Scan<'a> {
             heredocs: Vec::new(),
             fed: Vec::new(),
             depth: 0,
+            inside: 0,
             in_test: false,
             printed: BTreeSet::new(),
             declared: declared::Declared::default(),
@@ -75,6 +80,17 @@ impl<'a> Scan<'a> {
             self.fault_at(self.bytes.len(), &message, "write its last line");
         }
         self.wrong.into_values().collect()
+    }
+
+    /// Looks into a command that another one runs, unless that is too deep.
+    pub(super) fn inside(&mut self, look: impl FnOnce(&mut Self)) -> bool {
+        if self.inside >= MOST_INSIDE {
+            return false;
+        }
+        self.inside += 1;
+        look(self);
+        self.inside -= 1;
+        true
     }
 
     pub(super) fn is_tame(&self, slot: usize) -> bool {
