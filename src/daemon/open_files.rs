@@ -28,13 +28,20 @@ struct Needs {
 /// The limit of open files, and who shares it.
 pub(super) struct OpenFiles {
     clients: Arc<AllClients>,
-    needs: Mutex<(Needs, u64)>,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    needs: Needs,
+    /// What was needed when the log said last that there is not so much.
+    told: u64,
 }
 
 impl OpenFiles {
     /// Makes room for so many repositories, and for tunnels with so many clients each.
     pub(super) fn new(repositories: usize, tunnels: impl IntoIterator<Item = usize>) -> Arc<Self> {
-        let files = Arc::new(Self { clients: Arc::default(), needs: Mutex::default() });
+        let files = Arc::new(Self { clients: Arc::default(), known: Mutex::default() });
         let counted = count(tunnels);
         files.change(|needs| *needs = Needs { repositories, ..counted });
         files
@@ -57,16 +64,17 @@ impl OpenFiles {
     }
 
     fn change(&self, change: impl FnOnce(&mut Needs)) {
-        let mut needs = self.needs.lock().unwrap_or_else(PoisonError::into_inner);
-        change(&mut needs.0);
-        let limit = raised_to(needs.0.all());
-        let clients = needs.0.most_clients(limit);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut known.needs);
+        let needed = known.needs.all();
+        let limit = raised_to(needed);
+        let clients = known.needs.most_clients(limit);
         self.clients.allow(clients);
-        if limit < needs.0.all() && needs.1 < needs.0.all() {
-            needs.1 = needs.0.all(); // said once, and again when it gets worse
+        if limit < needed && known.told < needed {
+            known.told = needed; // said once, and again when it gets worse
             tracing::warn!(
                 limit,
-                needed = needs.0.all(),
+                needed,
                 clients_of_tunnels = clients,
                 "the limit of open files is too small for all repositories and all clients of tunnels; raise it (`ulimit -n`, LimitNOFILE), or give the tunnels a smaller `limit`"
             );

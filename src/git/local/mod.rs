@@ -102,7 +102,9 @@ impl LocalRepo {
     }
 
     fn tree_bytes(&self, id: ObjectId) -> Result<Arc<Vec<u8>>, Failure> {
-        self.wide_trees.get_or(id, || self.lock().read(id, Kind::Tree))
+        let read = || self.lock().read(id, Kind::Tree);
+        // What comes from a repository that was set aside is not here.
+        if self.is_mending() { read().map(Arc::new) } else { self.wide_trees.get_or(id, read) }
     }
 
     fn packs_folder(&self) -> PathBuf {
@@ -207,12 +209,16 @@ impl LocalRepository for LocalRepo {
 
     fn maintain(&self) -> Result<bool, Failure> {
         let Ok(_alone) = self.maintenance.try_lock() else { return Ok(false) };
-        maintain::run(self)
+        let done = maintain::run(self);
+        self.wide_trees.clear();
+        done
     }
 
     fn set_aside(&self, time: &str) -> Result<(), Failure> {
         let _alone = self.maintenance.lock().unwrap_or_else(PoisonError::into_inner);
-        mend::set_aside(self, time)
+        let done = mend::set_aside(self, time);
+        self.wide_trees.clear();
+        done
     }
 
     fn is_mending(&self) -> bool {

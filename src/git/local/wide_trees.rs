@@ -12,11 +12,16 @@ const WIDE: usize = 16 << 10;
 const WIDEST: usize = 8 << 20;
 const KEPT: usize = 4;
 
-/// The last few. What an object holds never changes, so nothing in here is ever wrong.
+/// The last few. What an object holds never changes, but whether it is here may: see [`clear`](Self::clear).
 #[derive(Default)]
 pub(super) struct WideTrees(Mutex<VecDeque<(ObjectId, Arc<Vec<u8>>)>>);
 
 impl WideTrees {
+    /// Objects may have gone: what was read of them must not pass for what is here.
+    pub(super) fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// The tree, if it was read of late; else what `read` says, which is kept if it is wide.
     pub(super) fn get_or<E>(&self, id: ObjectId, read: impl FnOnce() -> Result<Vec<u8>, E>) -> Result<Arc<Vec<u8>>, E> {
         let find = |trees: &VecDeque<(ObjectId, Arc<Vec<u8>>)>| {
@@ -38,6 +43,25 @@ impl WideTrees {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{EntryKind, TreeEntry};
+    use crate::git::local::LocalRepo;
+    use crate::ports::LocalRepository as _;
+
+    #[test]
+    fn a_tree_that_went_with_its_repository_is_not_here_because_it_was_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let repo = LocalRepo::open_or_create(&folder.path().join("git")).unwrap();
+        let file = TreeEntry { name: Vec::new(), kind: EntryKind::File, id: repo.write_blob(b"text").unwrap() };
+        let entries: Vec<TreeEntry> =
+            (0..1_000).map(|n| TreeEntry { name: format!("{n:04}").into(), ..file.clone() }).collect();
+        let tree = repo.write_tree(&entries).unwrap();
+        repo.flush().unwrap();
+        assert_eq!(repo.tree(tree), Ok(entries.clone()));
+        repo.set_aside("20260101T000000Z").unwrap();
+        assert_eq!(repo.tree(tree), Ok(entries), "what is set aside can be read until all is brought over");
+        repo.end_mending().unwrap();
+        assert!(repo.tree(tree).is_err());
+    }
 
     #[test]
     fn the_last_wide_ones_are_read_once_and_small_ones_each_time() {
